@@ -1,0 +1,9 @@
+//! Egalitarian Paxos.
+
+pub mod attributes;
+pub mod command;
+pub mod id;
+pub mod instance;
+pub mod message;
+pub mod quorum;
+pub mod time;

@@ -1,0 +1,3 @@
+//! An interactive monitor for Egalitarian Paxos.
+
+pub mod epaxos;

@@ -1,0 +1,3 @@
+//! See `--help`.
+
+fn main() {}
