@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod command;
+pub mod execution;
 pub mod id;
 pub mod instance;
 pub mod message;

@@ -1,0 +1,206 @@
+//! In which order committed instances are executed.
+//!
+//! # The rule
+//!
+//! Commit decides a command and its attributes, not a position. The positions follow from the
+//! graph in which a committed instance has an edge to each instance that it depends on: go through
+//! the strongly connected components of that graph, dependencies first, and inside a component by
+//! `(seq, replica, slot)`. All three are needed: `seq` may tie, and two instances of one replica
+//! may share a component, as in R0.1 → R1.1 → R0.2 → R0.1. Among components that could come next,
+//! the one with the lowest such member goes first. Interfering commands are never in that
+//! position, so this is only to have one answer.
+//!
+//! Every replica arrives at the same order of interfering commands, whatever it learns first,
+//! since all of this is a function of what was agreed on; and since of two interfering instances
+//! at least one depends on the other.
+//!
+//! # Why an entry means a prefix
+//!
+//! The dependencies of an instance are one number a row: every interfering instance of that row up
+//! to this slot. The edges are the members of these prefixes that interfere. One could mean just
+//! the instance named, the latest one, and trust it to depend on those before it. But recovery
+//! may turn that one into a no-op, which depends on nothing; the chain is cut, and two replicas
+//! disagree on what the cut has set free.
+//!
+//! The price: which members interfere is known only when all of them are committed. So an instance
+//! waits until its whole prefix is committed, members that turn out not to interfere included. And
+//! so do all that depend on it.
+//!
+//! # What is in the way
+//!
+//! Each instance is in exactly one of four states.
+//!
+//! ```text
+//!  uncommitted ──► candidate ──► executed
+//!                   │     ▲
+//!                   ▼     │ that one commits
+//!                  waiting for one uncommitted instance
+//! ```
+//!
+//! [`Execution::advance`] searches the graph from each candidate, and from nothing else. A search
+//! that comes upon something uncommitted, or waiting for it, is over: all that is open in it waits
+//! for the same instance, and is not looked at again until that commits. What a search completes
+//! is executed and leaves the graph. It may leave, since what an executed instance depends on is
+//! executed as well.
+//!
+//! # How it stays linear
+//!
+//! Prefixes are long, and their members reach each other; the search needs only enough edges to
+//! reach them all. For each key and row there is a list of the instances that touch it. A walk
+//! back through it ends at the first write that itself depends on what comes before. Nothing is
+//! assumed about the input for that: where a log is not one the protocol could have made, walks
+//! get longer, and the order is still right. The search keeps its path in a vector rather than in
+//! stack frames, so a chain may be as long as memory is large.
+//!
+//! # What is left out
+//!
+//! Nothing forgets: an executed instance remains a mark of a few bytes, and a key its number.
+//! Under lasting contention a component may keep growing before it can complete; nothing here
+//! slows clients down to prevent it. And nothing is executed early, where commands commute with
+//! what they wait for.
+
+mod components;
+mod graph;
+mod index;
+mod order;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::epaxos::attributes::Attributes;
+use crate::epaxos::command::Payload;
+use crate::epaxos::execution::components::{Found, Search};
+use crate::epaxos::execution::graph::{Cell, Graph, Key, State, VertexId};
+use crate::epaxos::id::InstanceId;
+
+/// What is committed at one replica, and how much of it is executed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Execution {
+    graph: Graph,
+    /// What the next pass starts from.
+    candidates: Vec<(Key, VertexId)>,
+    /// Per uncommitted instance, what waits for it.
+    waiting: BTreeMap<InstanceId, Vec<VertexId>>,
+    pending: usize,
+}
+
+/// What one call of [`Execution::advance`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pass {
+    /// What is now executed, in order.
+    pub components: Vec<Component>,
+    /// How many instances were looked at as the start of a search.
+    pub candidates: u64,
+    /// How many edges were followed.
+    pub edges: u64,
+    /// Which instances were found blocked, and the uncommitted one that each waits for.
+    pub blocked: Vec<(InstanceId, InstanceId)>,
+}
+
+/// A strongly connected component: instances that are executed together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Component {
+    /// Its members in execution order, no-ops included.
+    pub members: Vec<InstanceId>,
+}
+
+impl Execution {
+    /// Nothing committed in a cluster of `replicas`.
+    pub fn new(replicas: usize) -> Self {
+        Self {
+            graph: Graph::new(replicas),
+            candidates: Vec::new(),
+            waiting: BTreeMap::new(),
+            pending: 0,
+        }
+    }
+
+    /// Takes note of a decision. A decision is taken once.
+    pub fn commit(&mut self, instance: InstanceId, attributes: Attributes, payload: &Payload) {
+        let vertex = self.graph.commit(instance, attributes, payload);
+        self.pending += 1;
+        self.candidates.push((self.graph.key(vertex), vertex));
+        for freed in self.waiting.remove(&instance).unwrap_or_default() {
+            self.graph.vertex_mut(freed).state = State::Candidate;
+            self.candidates.push((self.graph.key(freed), freed));
+        }
+    }
+
+    /// Executes everything that has become executable since the last call.
+    pub fn advance(&mut self) -> Pass {
+        let mut pass = Pass::default();
+        if self.candidates.is_empty() {
+            return pass;
+        }
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.sort_unstable();
+        let mut search = Search::new(&mut self.graph);
+        for (_, vertex) in candidates {
+            if search.is_new(vertex) {
+                pass.candidates += 1;
+                search.explore(vertex);
+            }
+        }
+        let found = search.finish();
+        pass.edges = found.followed;
+        self.wait(&found, &mut pass);
+        self.execute(&found, &mut pass);
+        pass
+    }
+
+    /// The uncommitted instance that `instance` waits for, as the last pass found. `None` for one
+    /// that is executed or not committed.
+    pub fn blocker(&self, instance: InstanceId) -> Option<InstanceId> {
+        let Some(Cell::Pending(vertex)) = self.graph.cell(instance) else { return None };
+        match self.graph.vertex(vertex).state {
+            State::Candidate => None,
+            State::Waiting(blocker) => Some(blocker),
+        }
+    }
+
+    /// Every uncommitted instance that something committed waits for, in order.
+    pub fn blockers(&self) -> impl Iterator<Item = InstanceId> {
+        self.waiting.keys().copied()
+    }
+
+    /// Whether the instance has been committed.
+    pub fn is_committed(&self, instance: InstanceId) -> bool {
+        self.graph.cell(instance).is_some()
+    }
+
+    /// Whether the instance has been executed.
+    pub fn is_executed(&self, instance: InstanceId) -> bool {
+        self.graph.cell(instance) == Some(Cell::Executed)
+    }
+
+    /// How many instances are committed and not executed.
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Notes what waits for what.
+    fn wait(&mut self, found: &Found, pass: &mut Pass) {
+        for (vertex, blocker) in &found.blocked {
+            self.waiting.entry(*blocker).or_default().push(*vertex);
+            pass.blocked.push((self.graph.vertex(*vertex).instance, *blocker));
+        }
+    }
+
+    /// Executes what is ready. All is put in order first: an executed instance leaves the graph.
+    fn execute(&mut self, found: &Found, pass: &mut Pass) {
+        let order = order::execution_order(found, &self.graph);
+        pass.components.reserve_exact(order.len());
+        for component in order {
+            let members = found.members(component).iter();
+            let members = members.map(|member| self.graph.vertex(*member).instance).collect();
+            pass.components.push(Component { members });
+        }
+        for component in 0..found.len() {
+            for member in found.members(component) {
+                self.graph.execute(*member);
+                self.pending -= 1;
+            }
+        }
+    }
+}

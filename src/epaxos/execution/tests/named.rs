@@ -1,0 +1,162 @@
+//! Small logs, each for one clause of the rule.
+
+use super::{decision, execution, instance, order, text};
+use crate::epaxos::execution::Execution;
+use crate::epaxos::id::InstanceId;
+
+#[test]
+fn dependencies_come_first_whatever_their_seq() {
+    let log = [decision("R0.0", 1, "R1.0", ["put x"]), decision("R1.0", 7, "", ["put x"])];
+    assert_eq!(order(&log), "R1.0 | R0.0");
+}
+
+#[test]
+fn what_is_ready_together_goes_by_seq_then_replica_then_slot() {
+    let log = [
+        decision("R1.0", 2, "", ["put a"]),
+        decision("R0.1", 2, "", ["put b"]),
+        decision("R0.0", 2, "", ["put c"]),
+        decision("R2.0", 1, "", ["put d"]),
+    ];
+    assert_eq!(order(&log), "R2.0 | R0.0 | R0.1 | R1.0");
+}
+
+#[test]
+fn what_becomes_ready_late_precedes_what_was_ready_before() {
+    // R1.0 depends on R2.0, and is of lower seq than R3.0, which depends on nothing.
+    let log = [
+        decision("R1.0", 1, "R2.0", ["put x"]),
+        decision("R2.0", 2, "", ["put x"]),
+        decision("R3.0", 3, "", ["put y"]),
+    ];
+    assert_eq!(order(&log), "R2.0 | R1.0 | R3.0");
+}
+
+#[test]
+fn a_cycle_is_executed_by_seq() {
+    let log = [decision("R0.0", 2, "R1.0", ["put x"]), decision("R1.0", 1, "R0.0", ["put x"])];
+    assert_eq!(order(&log), "R1.0 R0.0");
+}
+
+#[test]
+fn equal_seq_is_broken_by_replica_then_slot() {
+    let log = [
+        decision("R1.0", 1, "R0.1 R1.0", ["put x"]),
+        decision("R0.1", 1, "R1.0", ["put x"]),
+        decision("R0.0", 1, "R0.1", ["put x"]),
+    ];
+    assert_eq!(order(&log), "R0.0 R0.1 R1.0");
+}
+
+#[test]
+fn two_instances_of_one_replica_share_a_component() {
+    let log = [
+        decision("R0.0", 1, "R1.0", ["put x"]),
+        decision("R1.0", 1, "R0.1", ["put x"]),
+        decision("R0.1", 1, "R0.0", ["put x"]),
+    ];
+    assert_eq!(order(&log), "R0.0 R0.1 R1.0");
+}
+
+#[test]
+fn a_batch_interferes_by_any_of_its_keys() {
+    let log = [
+        decision("R0.0", 1, "", ["put x"]),
+        decision("R1.0", 1, "", ["get y"]),
+        decision("R2.0", 0, "R0.0 R1.0", ["get x", "get y", "put z"]),
+        decision("R3.0", 0, "R2.0", ["get z"]),
+    ];
+    // Only R1.0 is not in the way of R2.0: two reads.
+    assert_eq!(order(&log), "R0.0 | R2.0 | R3.0 | R1.0");
+}
+
+#[test]
+fn reads_do_not_order_each_other() {
+    let log = [decision("R0.0", 2, "", ["get x"]), decision("R1.0", 1, "R0.0", ["get x"])];
+    assert_eq!(order(&log), "R1.0 | R0.0");
+}
+
+#[test]
+fn a_prefix_reaches_past_a_no_op() {
+    // Were R0.1 alone the dependency of R1.0, nothing would order R1.0 after R0.0.
+    let log = [
+        decision("R0.0", 9, "", ["put x"]),
+        decision("R0.1", 0, "", []),
+        decision("R1.0", 1, "R0.1", ["put x"]),
+    ];
+    assert_eq!(order(&log), "R0.1 | R0.0 | R1.0");
+}
+
+#[test]
+fn a_no_op_orders_nothing() {
+    let log = [decision("R0.0", 2, "R1.0", []), decision("R1.0", 1, "R0.0", ["put x"])];
+    assert_eq!(order(&log), "R1.0 | R0.0");
+}
+
+#[test]
+fn the_whole_prefix_must_be_committed_even_where_it_does_not_interfere() {
+    let mut execution = execution(&[
+        decision("R0.1", 1, "", ["put x"]),
+        decision("R1.0", 2, "R0.1", ["put x"]),
+        decision("R2.0", 3, "R1.0", ["put x"]),
+    ]);
+    let pass = execution.advance();
+    assert_eq!(text(&pass), "R0.1");
+    let gap = instance("R0.0");
+    assert_eq!(pass.blocked, [(instance("R1.0"), gap), (instance("R2.0"), gap)]);
+    assert_eq!(execution.blocker(instance("R2.0")), Some(gap));
+    assert_eq!(execution.blockers().collect::<Vec<_>>(), [gap]);
+    assert_eq!(execution.pending(), 2);
+
+    let unrelated = decision("R0.0", 9, "", ["put y"]);
+    execution.commit(gap, unrelated.attributes, &unrelated.payload);
+    assert_eq!(text(&execution.advance()), "R1.0 | R2.0 | R0.0");
+    assert_eq!(execution.pending(), 0);
+    assert_eq!(execution.blockers().count(), 0);
+}
+
+#[test]
+fn an_instance_nobody_has_seen_blocks() {
+    let mut execution = execution(&[decision("R0.0", 1, "R4.2", ["put x"])]);
+    assert_eq!(text(&execution.advance()), "");
+    assert_eq!(execution.blocker(instance("R0.0")), Some(instance("R4.0")));
+    assert!(!execution.is_executed(instance("R0.0")) && execution.is_committed(instance("R0.0")));
+    assert!(!execution.is_committed(instance("R4.0")));
+    assert_eq!(execution.blocker(instance("R4.0")), None);
+}
+
+#[test]
+fn nothing_new_is_nothing_to_do() {
+    let mut execution = execution(&[decision("R0.0", 1, "R4.2", ["put x"])]);
+    execution.advance();
+    let pass = execution.advance();
+    assert_eq!((pass.candidates, pass.edges, pass.blocked.len()), (0, 0, 0));
+}
+
+#[test]
+fn forward_dependencies_in_the_own_row_lose_nothing() {
+    // Each of R0.1 and R0.2 covers the whole row. A walk for either that ended at the other would
+    // leave R0.0 out of reach.
+    let log = [
+        decision("R0.0", 9, "", ["put x"]),
+        decision("R0.1", 1, "R0.2", ["put x"]),
+        decision("R0.2", 1, "R0.2", ["put x"]),
+    ];
+    assert_eq!(order(&log), "R0.0 | R0.1 R0.2");
+}
+
+#[test]
+#[should_panic(expected = "R0.0 is committed once")]
+fn a_second_decision_is_a_mistake() {
+    execution(&[decision("R0.0", 1, "", []), decision("R0.0", 1, "", [])]);
+}
+
+#[test]
+fn the_last_slot_there_is_does_no_harm() {
+    let last = InstanceId { slot: u64::MAX, ..instance("R0.0") };
+    let log = decision("R0.0", 1, "", ["put x"]);
+    let mut execution = Execution::new(1);
+    execution.commit(last, log.attributes, &log.payload);
+    execution.advance();
+    assert!(execution.is_executed(last));
+}
