@@ -1,3 +1,4 @@
 //! An interactive monitor for Egalitarian Paxos.
 
 pub mod epaxos;
+pub mod kv;

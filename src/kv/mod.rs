@@ -1,0 +1,135 @@
+//! The replicated state: a store of keys and values. Knows nothing of replication.
+
+use std::collections::BTreeMap;
+
+use crate::epaxos::command::{Key, Operation, Outcome, StateMachine, Value};
+
+/// A store of keys and values.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Store {
+    values: BTreeMap<Key, Value>,
+}
+
+impl Store {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// All keys that have a value, in order, with their values.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Key, &Value)> {
+        self.values.iter()
+    }
+
+    /// How many keys have a value.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether no key has a value.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The contents as one number, the same everywhere and always. Replicas that have executed the
+    /// same commands have equal digests; unequal contents have unequal ones but for bad luck.
+    pub fn digest(&self) -> u64 {
+        let mut hash = FNV_OFFSET;
+        for (key, value) in &self.values {
+            for part in [key.as_bytes(), value] {
+                // The length goes first, or "ab" = "c" would pass for "a" = "bc".
+                hash = fnv(hash, &(part.len() as u64).to_le_bytes());
+                hash = fnv(hash, part);
+            }
+        }
+        hash
+    }
+}
+
+impl StateMachine for Store {
+    fn apply(&mut self, operation: &Operation) -> Outcome {
+        match operation {
+            Operation::Put(key, value) => {
+                self.values.insert(key.clone(), value.clone());
+                Outcome::Written
+            }
+            Operation::Get(key) => {
+                self.get(key).map_or(Outcome::NotFound, |value| Outcome::Found(value.clone()))
+            }
+            // What matters to the one who asks is that the key has no value now.
+            Operation::Delete(key) => {
+                self.values.remove(key);
+                Outcome::Written
+            }
+        }
+    }
+}
+
+/// The FNV-1a hash of some bytes after those that `hash` stands for.
+fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(operations: &[Operation]) -> Store {
+        let mut store = Store::default();
+        for operation in operations {
+            store.apply(operation);
+        }
+        store
+    }
+
+    #[test]
+    fn operations_come_to_what_they_say() {
+        let mut store = Store::default();
+        assert_eq!(store.apply(&Operation::get("x")), Outcome::NotFound);
+        assert_eq!(store.apply(&Operation::put("x", "1")), Outcome::Written);
+        assert_eq!(store.apply(&Operation::put("x", "2")), Outcome::Written);
+        assert_eq!(store.apply(&Operation::get("x")), Outcome::Found(b"2"[..].into()));
+        assert_eq!(store.len(), 1);
+        assert_eq!(store.apply(&Operation::delete("x")), Outcome::Written);
+        assert_eq!(store.apply(&Operation::delete("x")), Outcome::Written);
+        assert_eq!(store.apply(&Operation::get("x")), Outcome::NotFound);
+        assert!(store.is_empty());
+    }
+
+    #[test]
+    fn contents_come_in_key_order() {
+        let store = store(&[Operation::put("b", "2"), Operation::put("a", "1")]);
+        let keys: Vec<_> = store.iter().map(|(key, _)| key.to_string()).collect();
+        assert_eq!(keys, ["a", "b"]);
+    }
+
+    #[test]
+    fn equal_contents_have_equal_digests_whatever_led_there() {
+        let direct = store(&[Operation::put("a", "1"), Operation::put("b", "2")]);
+        let detour = store(&[
+            Operation::put("b", "2"),
+            Operation::put("c", "3"),
+            Operation::put("a", "1"),
+            Operation::delete("c"),
+        ]);
+        assert_eq!(direct, detour);
+        assert_eq!(direct.digest(), detour.digest());
+        assert_eq!(Store::default().digest(), FNV_OFFSET);
+    }
+
+    #[test]
+    fn digests_tell_contents_apart() {
+        let contents = [("ab", "c"), ("a", "bc"), ("abc", ""), ("", "abc")];
+        let digests = contents.map(|(key, value)| store(&[Operation::put(key, value)]).digest());
+        let distinct: std::collections::BTreeSet<_> = digests.into_iter().collect();
+        assert_eq!(distinct.len(), contents.len());
+    }
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        assert_eq!(fnv(FNV_OFFSET, b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}
