@@ -2,3 +2,4 @@
 
 pub mod epaxos;
 pub mod kv;
+pub mod tools;

@@ -1,0 +1,3 @@
+//! What the program does besides running a cluster: commands that read and print.
+
+pub mod order;
