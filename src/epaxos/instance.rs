@@ -115,6 +115,8 @@ pub struct Instance {
     pub attributes: Attributes,
     /// What the command leader first proposed, once known. Not touched by Accept.
     pub initial: Option<Proposal>,
+    /// How it was decided, once it was: for those who watch, never acted upon.
+    pub path: Option<Path>,
 }
 
 impl Instance {
@@ -128,6 +130,7 @@ impl Instance {
             payload: None,
             attributes: Attributes::default(),
             initial: None,
+            path: None,
         }
     }
 
@@ -153,10 +156,11 @@ impl Instance {
     }
 
     /// Takes the decision, whatever ballot was joined.
-    pub fn commit(&mut self, payload: Payload, attributes: Attributes) {
+    pub fn commit(&mut self, payload: Payload, attributes: Attributes, path: Path) {
         assert!(!self.phase.is_committed(), "a decision is taken once");
         self.payload = Some(payload);
         self.attributes = attributes;
+        self.path = Some(path);
         self.phase = Phase::Committed;
     }
 

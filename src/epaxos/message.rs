@@ -17,6 +17,7 @@ use std::fmt;
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
 use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
+use crate::epaxos::instance::Path;
 
 /// "I lead this command. Order it after everything you know to interfere." The sender has recorded
 /// the same attributes as its own vote.
@@ -75,6 +76,8 @@ pub struct Commit {
     pub payload: Payload,
     /// Where they stand relative to others.
     pub attributes: Attributes,
+    /// How the decision came about: for those who watch, never acted upon.
+    pub path: Path,
 }
 
 /// Any of the messages above.

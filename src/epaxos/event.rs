@@ -1,0 +1,283 @@
+//! What an observer may learn of a step beyond the messages it sent: enough to explain it without
+//! asking the replica anything. Nothing in the protocol depends on an event.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::epaxos::attributes::Attributes;
+use crate::epaxos::command::{Command, Outcome, Payload, RequestId};
+use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
+use crate::epaxos::instance::{Path, Phase};
+use crate::epaxos::message::MessageKind;
+use crate::epaxos::quorum::ReplicaSet;
+
+/// One thing that happened inside a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Client commands became a new instance, led by this replica.
+    Proposed {
+        /// The new instance.
+        instance: InstanceId,
+        /// The commands it carries, several where proposals were batched.
+        commands: Arc<[Command]>,
+        /// What the leader proposes for it.
+        attributes: Attributes,
+    },
+    /// A request came again: it gets the first one's answer and no effect of its own.
+    Repeated {
+        /// The request.
+        request: RequestId,
+    },
+    /// An instance changed its phase, or its attributes within one.
+    Status(StatusChange),
+    /// A committed instance was applied to the store.
+    Executed {
+        /// The instance.
+        instance: InstanceId,
+        /// What it carried.
+        payload: Payload,
+        /// What each of its commands came to.
+        results: Vec<Applied>,
+        /// How many instances this replica had executed before it.
+        order: u64,
+        /// The strongly connected component it belongs to, in execution order.
+        component: Arc<[InstanceId]>,
+    },
+    /// A committed instance cannot execute before another one is committed here.
+    Blocked {
+        /// The committed instance.
+        instance: InstanceId,
+        /// The first uncommitted instance in its way.
+        on: InstanceId,
+        /// Whether this replica had never heard of `on` but as a dependency.
+        unseen: bool,
+    },
+    /// The execution graph was searched for what is ready.
+    Searched {
+        /// Committed instances from which the search started.
+        candidates: u64,
+        /// Edges followed.
+        edges: u64,
+    },
+    /// A timer was due and acted upon.
+    TimerFired(Timer),
+    /// A message was not acted upon.
+    Ignored {
+        /// Who sent it.
+        from: ReplicaId,
+        /// What it was.
+        kind: MessageKind,
+        /// The instance it was about.
+        instance: InstanceId,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// What one executed command came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Whether its request had taken effect before, so that it had none itself.
+    pub repeated: bool,
+}
+
+/// An instance's change at one replica, with the cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusChange {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The phase before.
+    pub from: Phase,
+    /// The phase after.
+    pub to: Phase,
+    /// The ballot joined, after.
+    pub ballot: Ballot,
+    /// What it carries, after.
+    pub payload: Payload,
+    /// The attributes before.
+    pub before: Attributes,
+    /// The attributes after.
+    pub after: Attributes,
+    /// What brought the change about.
+    pub cause: Cause,
+}
+
+impl StatusChange {
+    /// How the instance was committed, where this change commits it.
+    pub fn path(&self) -> Option<Path> {
+        match self.cause {
+            Cause::FastQuorum { .. } => Some(Path::Fast),
+            Cause::SlowQuorum { .. } => Some(Path::Slow),
+            Cause::Committed { path, .. } => Some(path),
+            Cause::Proposed
+            | Cause::PreAccept { .. }
+            | Cause::SlowPath { .. }
+            | Cause::Accept { .. } => None,
+        }
+    }
+}
+
+/// Which rule of the protocol changed an instance, and on what evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// This replica leads it and recorded its own proposal.
+    Proposed,
+    /// The command leader asked.
+    PreAccept {
+        /// The leader.
+        from: ReplicaId,
+        /// What the leader proposed; the attributes after hold what was known here in addition.
+        proposal: Attributes,
+    },
+    /// A fast quorum holds exactly the leader's proposal.
+    FastQuorum {
+        /// Who does, the leader included.
+        equal: ReplicaSet,
+    },
+    /// No fast quorum came together.
+    SlowPath {
+        /// All votes in order of arrival, the leader's own first.
+        votes: Vec<(ReplicaId, Attributes)>,
+        /// Whether a fast quorum was still possible when the leader stopped waiting for it.
+        timed_out: bool,
+    },
+    /// The driver of a ballot asked for a vote.
+    Accept {
+        /// The driver.
+        from: ReplicaId,
+    },
+    /// A slow quorum voted.
+    SlowQuorum {
+        /// Who did, the leader included.
+        accepted: ReplicaSet,
+    },
+    /// Somebody said that it is decided.
+    Committed {
+        /// Who.
+        from: ReplicaId,
+        /// How it was decided.
+        path: Path,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proposed => f.write_str("proposed"),
+            Self::PreAccept { from, .. } => write!(f, "PreAccept from {from}"),
+            Self::FastQuorum { equal } => write!(f, "fast path: {equal} hold the proposal"),
+            Self::SlowPath { timed_out: false, .. } => f.write_str("slow path: attributes differ"),
+            Self::SlowPath { timed_out: true, .. } => {
+                f.write_str("slow path: no fast quorum in time")
+            }
+            Self::Accept { from } => write!(f, "Accept from {from}"),
+            Self::SlowQuorum { accepted } => write!(f, "slow path: {accepted} accepted"),
+            Self::Committed { from, path } => write!(f, "Commit from {from}, {path} path"),
+        }
+    }
+}
+
+/// What a replica wants to be woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timer {
+    /// The instance it is about.
+    pub instance: InstanceId,
+    /// What is to be done.
+    pub kind: TimerKind,
+}
+
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.instance)
+    }
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimerKind {
+    /// A slow quorum has answered the PreAccept: stop hoping for a fast one.
+    FastPath,
+    /// Too few have answered: ask everybody who has not.
+    Resend,
+}
+
+impl TimerKind {
+    /// The timer's name, as it is written everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FastPath => "fast-path",
+            Self::Resend => "resend",
+        }
+    }
+}
+
+impl fmt::Display for TimerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Why a message was not acted upon. Ordinary: networks repeat, reorder and delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Its ballot is below the one joined.
+    StaleBallot,
+    /// It was acted upon before; the answer, if it has one, is sent again.
+    Repeated,
+    /// The instance is committed here; the sender is told so, unless it just said so.
+    AlreadyCommitted,
+    /// The replica has voted since; a PreAccept comes too late.
+    AlreadyAccepted,
+    /// Nothing waits for it: the count it belongs to is over.
+    NotWaiting,
+    /// Only the command leader may send this, and the sender is another replica.
+    NotTheLeader,
+}
+
+impl Reason {
+    /// All reasons, in the order in which counters list them.
+    pub const ALL: [Reason; 6] = [
+        Self::StaleBallot,
+        Self::Repeated,
+        Self::AlreadyCommitted,
+        Self::AlreadyAccepted,
+        Self::NotWaiting,
+        Self::NotTheLeader,
+    ];
+
+    /// The reason's name, as it is written everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StaleBallot => "stale-ballot",
+            Self::Repeated => "repeated",
+            Self::AlreadyCommitted => "already-committed",
+            Self::AlreadyAccepted => "already-accepted",
+            Self::NotWaiting => "not-waiting",
+            Self::NotTheLeader => "not-the-leader",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The answer to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Whose request it answers.
+    pub request: RequestId,
+    /// What the request came to.
+    pub outcome: Outcome,
+    /// From the proposal to the commit, at this replica; unknown where an earlier answer is
+    /// repeated.
+    pub commit_latency: Option<Duration>,
+    /// From the proposal to the execution, at this replica; unknown where the answer was given
+    /// before that.
+    pub execute_latency: Option<Duration>,
+}

@@ -1,0 +1,331 @@
+//! One replica: the door through which everything enters, and what it holds.
+
+mod accept;
+mod commit;
+mod invariants;
+mod pre_accept;
+mod requests;
+mod timers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::epaxos::attributes::Attributes;
+use crate::epaxos::command::{Command, Payload, StateMachine};
+use crate::epaxos::event::{Cause, Event, Reason, Reply, StatusChange, Timer};
+use crate::epaxos::execution::Execution;
+use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
+use crate::epaxos::index::ConflictIndex;
+use crate::epaxos::instance::Instance;
+use crate::epaxos::message::Message;
+use crate::epaxos::quorum::{PreAcceptTally, Quorums, ReplicaSet};
+use crate::epaxos::replica::requests::Requests;
+use crate::epaxos::space::Rows;
+use crate::epaxos::time::Time;
+
+/// Something that happens to a replica.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// Clients ask for these commands. Those that are new become one instance together.
+    Propose(Vec<Command>),
+    /// A message from another replica arrives.
+    Receive {
+        /// Who sent it.
+        from: ReplicaId,
+        /// What it says.
+        message: Message,
+    },
+    /// Time has passed. Due timers are acted upon; where none is due, nothing happens.
+    Wake,
+}
+
+/// Something that the host must now do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send a message to another replica. It may be lost, delayed, repeated or reordered.
+    Send {
+        /// Who is to receive it.
+        to: ReplicaId,
+        /// What it says.
+        message: Message,
+    },
+    /// Answer a client, if it is one of the host's and still there.
+    Reply(Reply),
+    /// Show this to whoever watches.
+    Observe(Event),
+}
+
+/// When a client is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReplyOn {
+    /// Once its command has been executed. Linearizable.
+    #[default]
+    Execute,
+    /// A write once it is committed, a read once it has been executed. Sooner under conflicts, but
+    /// two writes that do not overlap in time may then be executed in either order where a third
+    /// one ties them into one component.
+    Commit,
+}
+
+/// How long to wait before asking again. On loopback an answer takes well under a millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timeouts {
+    /// From a slow quorum of PreAccept replies until a fast one is no longer hoped for.
+    pub fast_path: Duration,
+    /// From a request to the first repetition of it; doubled with each further one.
+    pub resend: Duration,
+    /// The longest time between two repetitions.
+    pub resend_max: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            fast_path: Duration::from_millis(50),
+            resend: Duration::from_millis(300),
+            resend_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What a replica is told once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Which replica it is.
+    pub id: ReplicaId,
+    /// The quorum sizes, and with them the number of replicas.
+    pub quorums: Quorums,
+    /// Whether to ask only as many replicas as a quorum needs, the next ones in ring order, and the
+    /// others only when those do not answer.
+    pub thrifty: bool,
+    /// When clients are answered.
+    pub reply_on: ReplyOn,
+    /// How long to wait before asking again.
+    pub timeouts: Timeouts,
+    /// Whether anybody looks at events. Where nobody does, none are made.
+    pub observed: bool,
+}
+
+impl Options {
+    /// The usual options of replica `id` in a cluster of `replicas`.
+    pub fn new(id: ReplicaId, replicas: usize) -> Self {
+        Self {
+            id,
+            quorums: Quorums::new(replicas),
+            thrifty: true,
+            reply_on: ReplyOn::default(),
+            timeouts: Timeouts::default(),
+            observed: true,
+        }
+    }
+}
+
+/// What must survive a crash: a replica that forgets any of this may contradict a vote it cast, and
+/// must not come back under its name. A step changes it before the messages that depend on it are
+/// in the step's output, so a host that keeps outputs back until it has stored this is safe.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Durable {
+    /// The log.
+    pub instances: Rows<Instance>,
+    /// The slot for the next command led here. Never handed out twice.
+    pub next_slot: u64,
+}
+
+impl Durable {
+    /// What a replica starts with, in a cluster of `replicas`.
+    pub fn new(replicas: usize) -> Self {
+        Self { instances: Rows::new(replicas), next_slot: 0 }
+    }
+}
+
+/// One EPaxos replica as a state machine: no clock, no randomness, no I/O.
+///
+/// The host calls [`Replica::step`] with everything that happens, one thing at a time, and carries
+/// out what it answers. It calls it with [`Input::Wake`] at [`Replica::next_wake`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Replica<M> {
+    options: Options,
+    durable: Durable,
+    /// Derived from the log.
+    index: ConflictIndex,
+    execution: Execution,
+    machine: M,
+    requests: Requests,
+    /// The instances this replica is driving to a decision.
+    attempts: BTreeMap<InstanceId, Attempt>,
+    timers: BTreeSet<(Time, Timer)>,
+    /// How many instances have been executed.
+    executed: u64,
+}
+
+/// A decision that this replica is driving. Lost in a crash.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Attempt {
+    ballot: Ballot,
+    stage: Stage,
+    /// How often the current stage's request has been repeated.
+    resends: u32,
+    /// The one timer that is set for the attempt.
+    timer: (Time, Timer),
+}
+
+/// What an attempt waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    /// Replies to PreAccept.
+    PreAccepting(PreAcceptTally),
+    /// Votes for what was sent in Accept.
+    Accepting {
+        /// Who has voted, this replica included.
+        voters: ReplicaSet,
+    },
+}
+
+impl<M: StateMachine> Replica<M> {
+    /// A new replica that applies its commands to `machine`.
+    pub fn new(options: Options, machine: M) -> Self {
+        let replicas = options.quorums.replicas();
+        assert!(options.id.index() < replicas, "{} is not one of {replicas} replicas", options.id);
+        Self {
+            durable: Durable::new(replicas),
+            index: ConflictIndex::default(),
+            execution: Execution::new(replicas),
+            machine,
+            requests: Requests::default(),
+            attempts: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            executed: 0,
+            options,
+        }
+    }
+
+    /// Advances the replica by one input, appending to `out` what the host must now do.
+    ///
+    /// The order of `out` is part of the contract: an output is carried out after every output
+    /// before it. No input fails; what the replica will not act on becomes [`Event::Ignored`].
+    /// `now` must not go back from one call to the next.
+    pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Propose(commands) => self.on_propose(now, commands, out),
+            Input::Receive { from, message } => self.on_message(now, from, message, out),
+            Input::Wake => self.on_wake(now, out),
+        }
+    }
+
+    /// The time by which the replica wants an [`Input::Wake`], or `None` while it waits for nothing.
+    /// A wake that comes early, late or twice does no harm.
+    pub fn next_wake(&self) -> Option<Time> {
+        self.next_timer().map(|(time, _)| time)
+    }
+
+    /// What the next wake is wanted for.
+    pub fn next_timer(&self) -> Option<(Time, Timer)> {
+        self.timers.first().copied()
+    }
+
+    /// Which replica this is.
+    pub fn id(&self) -> ReplicaId {
+        self.options.id
+    }
+
+    /// What must survive a crash.
+    pub fn durable(&self) -> &Durable {
+        &self.durable
+    }
+
+    /// The state that executed commands were applied to.
+    pub fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    fn on_message(&mut self, now: Time, from: ReplicaId, message: Message, out: &mut Vec<Output>) {
+        debug_assert!(from != self.options.id, "a replica sends itself nothing");
+        match message {
+            Message::PreAccept(message) => self.on_pre_accept(from, message, out),
+            Message::PreAcceptReply(message) => self.on_pre_accept_reply(now, from, &message, out),
+            Message::Accept(message) => self.on_accept(from, message, out),
+            Message::AcceptReply(message) => self.on_accept_reply(now, from, &message, out),
+            Message::Commit(message) => self.on_commit(now, from, message, out),
+        }
+    }
+
+    /// Sends one message to each of `replicas`.
+    fn send(
+        &self,
+        replicas: impl Iterator<Item = ReplicaId>,
+        message: &Message,
+        out: &mut Vec<Output>,
+    ) {
+        out.extend(replicas.map(|to| Output::Send { to, message: message.clone() }));
+    }
+
+    /// The replicas to ask first so that, with this one, `quorum` of them are asked: just enough
+    /// where the replica is thrifty, otherwise all.
+    fn peers_for(&self, quorum: usize) -> impl Iterator<Item = ReplicaId> + use<M> {
+        let replicas = self.options.quorums.replicas();
+        let count = if self.options.thrifty { quorum - 1 } else { replicas - 1 };
+        self.options.id.next(replicas).take(count)
+    }
+
+    /// All other replicas, in ring order.
+    fn peers(&self) -> impl Iterator<Item = ReplicaId> + use<M> {
+        self.options.id.next(self.options.quorums.replicas())
+    }
+
+    /// Shows an event, if anybody looks.
+    fn tell(&self, out: &mut Vec<Output>, event: impl FnOnce() -> Event) {
+        if self.options.observed {
+            out.push(Output::Observe(event()));
+        }
+    }
+
+    /// Says that a message was not acted upon, and why.
+    fn ignore(&self, from: ReplicaId, message: &Message, reason: Reason, out: &mut Vec<Output>) {
+        self.tell(out, || Event::Ignored {
+            from,
+            kind: message.kind(),
+            instance: message.instance(),
+            reason,
+        });
+    }
+
+    /// Changes an instance, made where it is unknown; enters it in the conflict index in the same
+    /// step, so that the next proposal and the next PreAccept see it; and tells what changed.
+    fn update(
+        &mut self,
+        id: InstanceId,
+        cause: Cause,
+        change: impl FnOnce(&mut Instance),
+        out: &mut Vec<Output>,
+    ) {
+        let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
+        let (from, before) = (instance.phase, instance.attributes);
+        change(instance);
+        let payload =
+            instance.payload.as_ref().expect("every change that is told sets the payload");
+        self.index.record(id, payload, instance.attributes.seq);
+        if self.options.observed {
+            out.push(Output::Observe(Event::Status(StatusChange {
+                instance: id,
+                from,
+                to: instance.phase,
+                ballot: instance.ballot,
+                payload: payload.clone(),
+                before,
+                after: instance.attributes,
+                cause,
+            })));
+        }
+    }
+
+    /// What this replica knows to interfere with a payload, merged into `attributes`.
+    fn add_interfering(
+        &self,
+        payload: &Payload,
+        skip: Option<ReplicaId>,
+        attributes: &mut Attributes,
+    ) {
+        let found = self.index.interfering(payload, skip);
+        attributes.merge(&Attributes { seq: found.seq + 1, deps: found.deps });
+    }
+}

@@ -1,0 +1,129 @@
+//! Phase 2, the slow path: a majority votes on the union of what was known.
+
+use crate::epaxos::command::StateMachine;
+use crate::epaxos::event::{Cause, Reason};
+use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
+use crate::epaxos::instance::{Path, Phase};
+use crate::epaxos::message::{Accept, AcceptReply, Message};
+use crate::epaxos::quorum::ReplicaSet;
+use crate::epaxos::replica::{Attempt, Output, Replica, Stage};
+use crate::epaxos::time::Time;
+
+impl<M: StateMachine> Replica<M> {
+    /// Gives up the fast path: votes for the union of all replies and asks a slow quorum to.
+    pub(super) fn go_slow(
+        &mut self,
+        now: Time,
+        id: InstanceId,
+        timed_out: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let own = ReplicaSet::from_iter([self.options.id]);
+        let attempt = self.attempts.get_mut(&id).expect("only a driven instance goes slow");
+        let next = Stage::Accepting { voters: own };
+        let Stage::PreAccepting(tally) = std::mem::replace(&mut attempt.stage, next) else {
+            unreachable!("the slow path follows PreAccept");
+        };
+        attempt.resends = 0;
+        let ballot = attempt.ballot;
+        let attributes = tally.union();
+        let instance = self.durable.instances.get(id).expect("a led instance is recorded");
+        let payload = instance.payload.clone().expect("the leader knows its own commands");
+
+        let cause = Cause::SlowPath { votes: tally.votes().to_vec(), timed_out };
+        let vote = payload.clone();
+        self.update(id, cause, |instance| instance.accept(ballot, vote, attributes), out);
+        let message = Message::Accept(Accept { instance: id, ballot, payload, attributes });
+        self.send(self.peers_for(self.options.quorums.slow()), &message, out);
+        self.set_timer(self.resend_timer(now, id, 0));
+    }
+
+    /// The driver of a ballot asks for our vote.
+    pub(super) fn on_accept(&mut self, from: ReplicaId, message: Accept, out: &mut Vec<Output>) {
+        let id = message.instance;
+        // A ballot belongs to one driver, and only that one proposes in it.
+        let misled = from != message.ballot.replica;
+        let reason = match self.durable.instances.get(id) {
+            _ if misled => Some(Reason::NotTheLeader),
+            None => None,
+            Some(instance) if instance.phase.is_committed() => Some(Reason::AlreadyCommitted),
+            Some(instance) if message.ballot < instance.ballot => Some(Reason::StaleBallot),
+            Some(instance)
+                if instance.phase == Phase::Accepted
+                    && instance.accepted_ballot == message.ballot =>
+            {
+                Some(Reason::Repeated)
+            }
+            Some(_) => None,
+        };
+        let ballot = message.ballot;
+        if let Some(reason) = reason {
+            self.ignore(from, &Message::Accept(message), reason, out);
+            match reason {
+                Reason::AlreadyCommitted => self.tell_decision(from, id, out),
+                Reason::Repeated => Self::send_accept_reply(from, id, ballot, out),
+                _ => {}
+            }
+            return;
+        }
+        let Accept { payload, attributes, .. } = message;
+        let cause = Cause::Accept { from };
+        self.update(id, cause, |instance| instance.accept(ballot, payload, attributes), out);
+        Self::send_accept_reply(from, id, ballot, out);
+    }
+
+    fn send_accept_reply(
+        to: ReplicaId,
+        instance: InstanceId,
+        ballot: Ballot,
+        out: &mut Vec<Output>,
+    ) {
+        let reply = AcceptReply { instance, ballot };
+        out.push(Output::Send { to, message: Message::AcceptReply(reply) });
+    }
+
+    /// An acceptor voted for what we asked it to.
+    pub(super) fn on_accept_reply(
+        &mut self,
+        now: Time,
+        from: ReplicaId,
+        message: &AcceptReply,
+        out: &mut Vec<Output>,
+    ) {
+        let id = message.instance;
+        let reason = match self.attempts.get_mut(&id) {
+            Some(Attempt { ballot, .. }) if message.ballot != *ballot => Some(Reason::StaleBallot),
+            Some(Attempt { stage: Stage::Accepting { voters }, .. }) => {
+                (!voters.insert(from)).then_some(Reason::Repeated)
+            }
+            Some(Attempt { stage: Stage::PreAccepting(_), .. }) | None => Some(Reason::NotWaiting),
+        };
+        if let Some(reason) = reason {
+            return self.ignore(from, &Message::AcceptReply(message.clone()), reason, out);
+        }
+        let Some(Attempt { stage: Stage::Accepting { voters }, .. }) = self.attempts.get(&id)
+        else {
+            unreachable!("the vote was just counted");
+        };
+        if voters.len() >= self.options.quorums.slow() {
+            let cause = Cause::SlowQuorum { accepted: *voters };
+            self.decide(now, id, cause, Path::Slow, out);
+        }
+    }
+
+    /// Sends the Accept to every replica that has not voted, thrifty or not.
+    pub(super) fn resend_accept(&mut self, id: InstanceId, out: &mut Vec<Output>) {
+        let Some(Attempt { ballot, stage: Stage::Accepting { voters }, .. }) =
+            self.attempts.get(&id)
+        else {
+            unreachable!("only an attempt that waits for votes repeats the request")
+        };
+        let instance = self.durable.instances.get(id).expect("a driven instance is recorded");
+        let payload = instance.payload.clone().expect("what is voted on is known");
+        let attributes = instance.attributes;
+        let message =
+            Message::Accept(Accept { instance: id, ballot: *ballot, payload, attributes });
+        let voters = *voters;
+        self.send(self.peers().filter(|peer| !voters.contains(*peer)), &message, out);
+    }
+}

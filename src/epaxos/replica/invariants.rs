@@ -1,0 +1,61 @@
+//! What must hold of one replica after every step. Checked by tests, the simulator and the model
+//! checker; properties across replicas are the checkers' business.
+
+use crate::epaxos::command::{Payload, StateMachine};
+use crate::epaxos::id::InstanceId;
+use crate::epaxos::instance::{Instance, Phase};
+use crate::epaxos::replica::{Replica, Stage};
+
+impl<M: StateMachine> Replica<M> {
+    /// Panics with a sentence where the replica contradicts itself. Reads the whole log.
+    pub fn check_invariants(&self) {
+        for (id, instance) in self.durable.instances.iter() {
+            self.check_instance(id, instance);
+        }
+        for (id, attempt) in &self.attempts {
+            let instance = self.durable.instances.get(*id).expect("a driven instance is recorded");
+            let expected = match attempt.stage {
+                Stage::PreAccepting(_) => Phase::PreAccepted,
+                Stage::Accepting { .. } => Phase::Accepted,
+            };
+            assert_eq!(instance.phase, expected, "{id} is driven in another phase than recorded");
+            assert_eq!(
+                instance.ballot, attempt.ballot,
+                "{id} is driven in a ballot that is not joined"
+            );
+            assert!(self.timers.contains(&attempt.timer), "{id} waits without a timer");
+        }
+        assert_eq!(self.timers.len(), self.attempts.len(), "every timer belongs to one attempt");
+        let own_slots = self.durable.instances.row(self.options.id).next_back();
+        let used = own_slots.map_or(0, |(slot, _)| slot + 1);
+        assert!(used <= self.durable.next_slot, "slot {used} could be handed out twice");
+    }
+
+    fn check_instance(&self, id: InstanceId, instance: &Instance) {
+        assert!(instance.accepted_ballot <= instance.ballot, "{id} voted above the joined ballot");
+        assert!(!instance.attributes.deps.contains(id), "{id} depends on itself");
+        if instance.phase == Phase::PreAccepted {
+            let initial = instance.initial.as_ref().expect("a pre-accepted proposal is known");
+            let mut grown = initial.attributes;
+            grown.merge(&instance.attributes);
+            assert_eq!(grown, instance.attributes, "{id} lost attributes that its leader proposed");
+            assert!(instance.accepted_ballot.is_initial(), "{id} is pre-accepted after a vote");
+        }
+        if instance.phase.is_committed() {
+            let executed = self.execution.is_executed(id);
+            assert_eq!(
+                instance.phase == Phase::Executed,
+                executed,
+                "{id} is executed only by halves"
+            );
+            let blocked = self.execution.blocker(id);
+            assert!(executed || blocked.is_some(), "{id} waits for nothing and is not executed");
+        }
+        // A decided no-op interferes with nothing; any other payload must be found by its keys.
+        if let Some(payload @ Payload::Commands(_)) = &instance.payload {
+            let found = self.index.interfering(payload, None);
+            let write = payload.operations().any(|operation| operation.is_write());
+            assert!(!write || found.deps.contains(id), "{id} is missing from the conflict index");
+        }
+    }
+}

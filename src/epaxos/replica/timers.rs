@@ -1,0 +1,60 @@
+//! Waiting, and what is done when it has been too long.
+
+use crate::epaxos::command::StateMachine;
+use crate::epaxos::event::{Event, Timer, TimerKind};
+use crate::epaxos::id::InstanceId;
+use crate::epaxos::replica::{Output, Replica, Stage};
+use crate::epaxos::time::Time;
+
+impl<M: StateMachine> Replica<M> {
+    /// Acts on every timer that is due.
+    pub(super) fn on_wake(&mut self, now: Time, out: &mut Vec<Output>) {
+        while let Some((time, timer)) = self.next_timer().filter(|(time, _)| *time <= now) {
+            self.timers.remove(&(time, timer));
+            self.tell(out, || Event::TimerFired(timer));
+            match timer.kind {
+                TimerKind::FastPath => self.go_slow(now, timer.instance, true, out),
+                TimerKind::Resend => self.on_resend(now, timer.instance, out),
+            }
+        }
+    }
+
+    /// Too few have answered: asks all that have not.
+    fn on_resend(&mut self, now: Time, id: InstanceId, out: &mut Vec<Output>) {
+        let attempt = self.attempts.get_mut(&id).expect("a timer is set for a driven instance");
+        attempt.resends += 1;
+        let resends = attempt.resends;
+        match attempt.stage {
+            Stage::PreAccepting(_) => self.resend_pre_accept(id, out),
+            Stage::Accepting { .. } => self.resend_accept(id, out),
+        }
+        self.set_timer(self.resend_timer(now, id, resends));
+    }
+
+    /// When to repeat a request that has been repeated `resends` times.
+    pub(super) fn resend_timer(
+        &self,
+        now: Time,
+        instance: InstanceId,
+        resends: u32,
+    ) -> (Time, Timer) {
+        let timeouts = self.options.timeouts;
+        let wait = timeouts.resend.saturating_mul(1 << resends.min(16)).min(timeouts.resend_max);
+        (now + wait, Timer { instance, kind: TimerKind::Resend })
+    }
+
+    /// Sets the timer of an attempt in place of the one it had.
+    pub(super) fn set_timer(&mut self, timer: (Time, Timer)) {
+        let attempt =
+            self.attempts.get_mut(&timer.1.instance).expect("a timer is set for a driven instance");
+        self.timers.remove(&std::mem::replace(&mut attempt.timer, timer));
+        self.timers.insert(timer);
+    }
+
+    /// Ends an attempt, if there is one, and its timer.
+    pub(super) fn end_attempt(&mut self, id: InstanceId) {
+        if let Some(attempt) = self.attempts.remove(&id) {
+            self.timers.remove(&attempt.timer);
+        }
+    }
+}
