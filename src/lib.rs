@@ -2,4 +2,6 @@
 
 pub mod epaxos;
 pub mod kv;
+pub mod observe;
+pub mod script;
 pub mod tools;

@@ -1,0 +1,121 @@
+//! Messages that were sent and have neither been delivered nor lost.
+
+use std::collections::BTreeMap;
+
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::message::Envelope;
+use crate::observe::filter::Filter;
+use crate::observe::log::EntryId;
+use crate::observe::notice::{Decision, Effect, HeldBy, Notice};
+
+/// A message on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flight {
+    /// The message.
+    pub envelope: Envelope,
+    /// The place of its sending among all sendings: what "oldest first" means.
+    pub sent: u64,
+    /// The entry that sent it.
+    pub entry: EntryId,
+    /// What keeps it at the receiver's gate, where it has arrived there.
+    pub held: Option<HeldBy>,
+}
+
+/// All messages on their way, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight {
+    flights: BTreeMap<u64, Flight>,
+    by_id: BTreeMap<MessageId, u64>,
+    /// How many duplicates were made of each message that any were made of.
+    copies: BTreeMap<(ReplicaId, u64), u32>,
+    sent: u64,
+    steps: EntryId,
+}
+
+impl InFlight {
+    /// Takes note of what happened.
+    pub fn apply(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Step(step) => {
+                match &step.decision {
+                    Decision::Deliver(envelope) | Decision::Drop(envelope) => {
+                        self.remove(envelope.id)
+                    }
+                    Decision::Duplicate(envelope, copy) => self.duplicate(envelope, *copy),
+                    Decision::Propose(_) | Decision::Wake => {}
+                }
+                for effect in &step.effects {
+                    if let Effect::Send(envelope) = effect {
+                        self.insert(envelope.clone(), None);
+                    }
+                }
+                self.steps += 1;
+            }
+            Notice::Held(held) => {
+                if let Some(flight) =
+                    self.by_id.get(&held.id).and_then(|sent| self.flights.get_mut(sent))
+                {
+                    flight.held = Some(held.why);
+                }
+            }
+            Notice::Lost(id) => self.remove(*id),
+            Notice::Gate(_) => {}
+        }
+    }
+
+    fn insert(&mut self, envelope: Envelope, held: Option<HeldBy>) {
+        let sent = self.sent;
+        self.sent += 1;
+        self.by_id.insert(envelope.id, sent);
+        self.flights.insert(sent, Flight { envelope, sent, entry: self.steps, held });
+    }
+
+    fn duplicate(&mut self, envelope: &Envelope, copy: MessageId) {
+        let made = self.copies.entry((copy.sender, copy.number)).or_default();
+        *made = copy.copy.max(*made);
+        let held = self.get(envelope.id).and_then(|flight| flight.held);
+        self.insert(Envelope { id: copy, ..envelope.clone() }, held);
+    }
+
+    fn remove(&mut self, id: MessageId) {
+        if let Some(sent) = self.by_id.remove(&id) {
+            self.flights.remove(&sent);
+        }
+    }
+
+    /// One message.
+    pub fn get(&self, id: MessageId) -> Option<&Flight> {
+        self.flights.get(self.by_id.get(&id)?)
+    }
+
+    /// All messages on their way, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Flight> {
+        self.flights.values()
+    }
+
+    /// The messages that are held at a gate, oldest first.
+    pub fn held(&self) -> impl DoubleEndedIterator<Item = &Flight> {
+        self.iter().filter(|flight| flight.held.is_some())
+    }
+
+    /// The held messages that meet a description, oldest first.
+    pub fn matching(&self, filter: Filter) -> impl DoubleEndedIterator<Item = &Flight> {
+        self.held().filter(move |flight| filter.matches(&flight.envelope))
+    }
+
+    /// How many messages are on their way.
+    pub fn len(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Whether no message is on its way.
+    pub fn is_empty(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    /// A name for the next duplicate of a message, one that no message ever had.
+    pub fn copy_of(&self, id: MessageId) -> MessageId {
+        let made = self.copies.get(&(id.sender, id.number)).copied().unwrap_or(0);
+        MessageId { copy: made + 1, ..id }
+    }
+}

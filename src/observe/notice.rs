@@ -1,0 +1,127 @@
+//! What a world, live or simulated, says of itself. All that is ever shown is folded from these.
+
+use std::time::Duration;
+
+use crate::epaxos::command::Command;
+use crate::epaxos::event::{Event, Reply, Timer};
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::message::Envelope;
+use crate::epaxos::replica::{Options, ReplyOn};
+use crate::epaxos::time::Time;
+use crate::observe::filter::Filter;
+
+/// What a cluster is, before anything happens in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The options that every replica started with; their `id` is to be ignored.
+    pub options: Options,
+    /// Whether proposals that wait together become one instance.
+    pub batch: bool,
+    /// Where each replica listens, as `host:port`; empty in a simulation.
+    pub endpoints: Vec<String>,
+}
+
+impl Shape {
+    /// A simulated cluster of `replicas` with the usual options.
+    pub fn new(replicas: usize) -> Self {
+        Self { options: Options::new(ReplicaId(0), replicas), batch: false, endpoints: Vec::new() }
+    }
+
+    /// N, the number of replicas.
+    pub fn replicas(&self) -> usize {
+        self.options.quorums.replicas()
+    }
+
+    /// When clients are answered.
+    pub fn reply_on(&self) -> ReplyOn {
+        self.options.reply_on
+    }
+}
+
+/// One thing that a world says. The order is that in which a watcher hears them: never an effect
+/// before its cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A decision was taken, and this is what came of it.
+    Step(Step),
+    /// A message has crossed the network and is held at its receiver.
+    Held(Held),
+    /// What the gates hold back from now on.
+    Gate(GateState),
+    /// A message was given up by its sender without ever reaching the receiver's gate, since the
+    /// link was down or its queue full.
+    Lost(MessageId),
+}
+
+/// A message at a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which one.
+    pub id: MessageId,
+    /// What keeps it there.
+    pub why: HeldBy,
+}
+
+/// What keeps a message at a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBy {
+    /// Everything is paused; it goes on with the rest.
+    Pause,
+    /// A rule; it goes on when the rule is released.
+    Rule,
+    /// It is delayed, and goes on by itself after this long (while nothing is paused).
+    Delay(Duration),
+}
+
+/// What gates let through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GateState {
+    /// Whether everything is held and the replicas' clocks stand still.
+    pub paused: bool,
+    /// Messages that meet one of these are held.
+    pub holds: Vec<Filter>,
+    /// Messages that meet one of these are kept for a while.
+    pub delays: Vec<(Filter, Duration)>,
+}
+
+/// One entry of the decision log as a world reports it: what reached a replica, and all that came
+/// of it. Replaying the decisions of a replica in order, each at its `now`, gives the same effects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The replica that was reached, or whose message was.
+    pub replica: ReplicaId,
+    /// What its clock said.
+    pub now: Time,
+    /// What happened.
+    pub decision: Decision,
+    /// What came of it, in order.
+    pub effects: Vec<Effect>,
+    /// The timer that the replica waits for now, if any.
+    pub timer: Option<(Time, Timer)>,
+}
+
+/// Everything that is not determined by what happened before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Clients asked for these, together.
+    Propose(Vec<Command>),
+    /// This message was let through.
+    Deliver(Envelope),
+    /// The replica's clock reached a timer.
+    Wake,
+    /// This message was thrown away at the gate.
+    Drop(Envelope),
+    /// This message was doubled at the gate; the twin has this name.
+    Duplicate(Envelope, MessageId),
+}
+
+/// What came of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A message went out.
+    Send(Envelope),
+    /// A client was answered.
+    Reply(Reply),
+    /// The replica showed this.
+    Event(Event),
+}

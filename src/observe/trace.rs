@@ -1,0 +1,283 @@
+//! The trace: one line an event, to read or as JSON. `docs/trace.md` lists the names.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::epaxos::attributes::Attributes;
+use crate::epaxos::command::Payload;
+use crate::epaxos::event::{Event, StatusChange};
+use crate::epaxos::id::ReplicaId;
+use crate::epaxos::message::Envelope;
+use crate::observe::log::Entry;
+use crate::observe::notice::{Decision, Effect};
+
+/// One line of the trace: a part of an entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its number among all lines, from 0.
+    pub n: u64,
+    /// The entry it tells a part of.
+    pub entry: Arc<Entry>,
+    /// Which part: 0 the decision, n its n-th effect.
+    part: usize,
+}
+
+/// What a line tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// What reached the replica.
+    Decision(&'a Decision),
+    /// What came of it.
+    Effect(&'a Effect),
+}
+
+impl Line {
+    /// The lines that tell an entry, numbered from `first`.
+    pub fn of(entry: &Arc<Entry>, first: u64) -> Vec<Line> {
+        let decision = match entry.step.decision {
+            Decision::Deliver(_) | Decision::Drop(_) | Decision::Duplicate(..) => Some(0),
+            // Told by the events that follow.
+            Decision::Propose(_) | Decision::Wake => None,
+        };
+        let effects = entry.step.effects.iter().enumerate();
+        let told =
+            effects.filter(|(_, effect)| !matches!(effect, Effect::Event(Event::Searched { .. })));
+        let parts = decision.into_iter().chain(told.map(|(index, _)| index + 1));
+        (first..).zip(parts).map(|(n, part)| Line { n, entry: entry.clone(), part }).collect()
+    }
+
+    /// What the line tells.
+    pub fn part(&self) -> Part<'_> {
+        match self.part.checked_sub(1) {
+            None => Part::Decision(&self.entry.step.decision),
+            Some(index) => Part::Effect(&self.entry.step.effects[index]),
+        }
+    }
+
+    /// The replica at which it happened.
+    pub fn replica(&self) -> ReplicaId {
+        self.entry.step.replica
+    }
+
+    /// The name of the event.
+    pub fn event(&self) -> &'static str {
+        match self.part() {
+            Part::Decision(decision) => match decision {
+                Decision::Propose(_) => "propose",
+                Decision::Deliver(_) => "deliver",
+                Decision::Wake => "timer",
+                Decision::Drop(_) => "drop",
+                Decision::Duplicate(..) => "duplicate",
+            },
+            Part::Effect(effect) => match effect {
+                Effect::Send(_) => "send",
+                Effect::Reply(_) => "reply",
+                Effect::Event(event) => match event {
+                    Event::Proposed { .. } => "propose",
+                    Event::Repeated { .. } => "repeat",
+                    Event::Status(_) => "status",
+                    Event::Executed { .. } => "execute",
+                    Event::Blocked { .. } => "blocked",
+                    Event::Searched { .. } => "search",
+                    Event::TimerFired(_) => "timer",
+                    Event::Ignored { .. } => "ignored",
+                },
+            },
+        }
+    }
+
+    /// The line as JSON. `replicas` is the length of dependency vectors.
+    pub fn to_json(&self, replicas: usize) -> Value {
+        let mut json = Map::new();
+        json.insert("n".to_owned(), json!(self.n));
+        json.insert("t_us".to_owned(), json!(self.entry.step.now.0));
+        json.insert("replica".to_owned(), text(self.replica()));
+        json.insert("event".to_owned(), json!(self.event()));
+        let fields = match self.part() {
+            Part::Decision(decision) => decision_fields(decision, replicas),
+            Part::Effect(Effect::Send(envelope)) => envelope_fields("to", envelope, replicas),
+            Part::Effect(Effect::Reply(reply)) => vec![
+                ("request", text(&reply.request)),
+                ("value", text(&reply.outcome)),
+                ("commit_us", micros(reply.commit_latency)),
+                ("execute_us", micros(reply.execute_latency)),
+            ],
+            Part::Effect(Effect::Event(event)) => event_fields(event, replicas),
+        };
+        json.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        json.into()
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let replica = self.replica();
+        match self.part() {
+            Part::Decision(decision) => fmt_decision(f, replica, decision),
+            Part::Effect(Effect::Send(Envelope { id, to, message })) => {
+                write!(f, "{replica} → {to} {message} [{id}]")
+            }
+            Part::Effect(Effect::Reply(reply)) => {
+                write!(f, "{replica} reply {}: {}", reply.request, reply.outcome)
+            }
+            Part::Effect(Effect::Event(event)) => fmt_event(f, replica, event),
+        }
+    }
+}
+
+fn fmt_decision(
+    f: &mut fmt::Formatter<'_>,
+    replica: ReplicaId,
+    decision: &Decision,
+) -> fmt::Result {
+    match decision {
+        Decision::Propose(commands) => write!(f, "{replica} propose ({} commands)", commands.len()),
+        Decision::Deliver(Envelope { id, message, .. }) => {
+            write!(f, "{replica} ← {} {message} [{id}]", id.sender)
+        }
+        Decision::Wake => write!(f, "{replica} wake"),
+        Decision::Drop(Envelope { id, message, .. }) => {
+            write!(f, "{replica} ⇥ {} {message} [{id}] dropped", id.sender)
+        }
+        Decision::Duplicate(Envelope { id, message, .. }, copy) => {
+            write!(f, "{replica} ⇉ {} {message} [{id}] duplicated as [{copy}]", id.sender)
+        }
+    }
+}
+
+fn fmt_event(f: &mut fmt::Formatter<'_>, replica: ReplicaId, event: &Event) -> fmt::Result {
+    match event {
+        Event::Proposed { instance, commands, .. } => {
+            write!(f, "{replica} propose {instance} {}", Payload::Commands(commands.clone()))
+        }
+        Event::Repeated { request } => write!(f, "{replica} repeated {request}"),
+        Event::Status(StatusChange { instance, to, after, cause, .. }) => {
+            write!(f, "{replica} {instance} {to} {after} ({cause})")
+        }
+        Event::Executed { instance, payload, results, component, .. } => {
+            write!(f, "{replica} {instance} executed {payload}")?;
+            if !results.is_empty() {
+                f.write_str(" =")?;
+            }
+            for (index, result) in results.iter().enumerate() {
+                let separator = if index == 0 { " " } else { "; " };
+                let repeated = if result.repeated { " (repeated, no effect)" } else { "" };
+                write!(f, "{separator}{}{repeated}", result.outcome)?;
+            }
+            match component.len() {
+                1 => Ok(()),
+                members => write!(f, " (in a component of {members})"),
+            }
+        }
+        Event::Blocked { instance, on, unseen } => {
+            let unseen = if *unseen { ", never seen" } else { "" };
+            write!(f, "{replica} {instance} waits for {on}{unseen}")
+        }
+        Event::Searched { candidates, edges } => {
+            write!(f, "{replica} searched {candidates} candidates, {edges} edges")
+        }
+        Event::TimerFired(timer) => write!(f, "{replica} timer {timer}"),
+        Event::Ignored { from, kind, instance, reason } => {
+            write!(f, "{replica} ignored {kind} {instance} from {from} ({reason})")
+        }
+    }
+}
+
+type Fields = Vec<(&'static str, Value)>;
+
+fn decision_fields(decision: &Decision, replicas: usize) -> Fields {
+    match decision {
+        Decision::Propose(commands) => vec![("commands", json!(commands.len()))],
+        Decision::Deliver(envelope) | Decision::Drop(envelope) => {
+            envelope_fields("from", envelope, replicas)
+        }
+        Decision::Duplicate(envelope, copy) => {
+            let mut fields = envelope_fields("from", envelope, replicas);
+            fields.push(("copy", text(copy)));
+            fields
+        }
+        Decision::Wake => Vec::new(),
+    }
+}
+
+fn envelope_fields(other: &'static str, envelope: &Envelope, replicas: usize) -> Fields {
+    let message = &envelope.message;
+    let end = if other == "to" { envelope.to } else { envelope.id.sender };
+    let mut fields = vec![
+        ("id", text(envelope.id)),
+        ("message", text(message.kind())),
+        (other, text(end)),
+        ("instance", text(message.instance())),
+    ];
+    fields.extend(message.ballot().map(|ballot| ("ballot", text(ballot))));
+    fields.extend(message.attributes().into_iter().flat_map(|a| attribute_fields(a, replicas)));
+    fields
+}
+
+fn event_fields(event: &Event, replicas: usize) -> Fields {
+    match event {
+        Event::Proposed { instance, commands, attributes } => {
+            let payload = Payload::Commands(commands.clone());
+            let requests: Vec<_> =
+                commands.iter().map(|command| command.request.to_string()).collect();
+            let mut fields = vec![("instance", text(instance)), ("command", text(payload))];
+            fields.push(("requests", json!(requests)));
+            fields.extend(attribute_fields(attributes, replicas));
+            fields
+        }
+        Event::Repeated { request } => vec![("request", text(request))],
+        Event::Status(change) => {
+            let mut fields = vec![
+                ("instance", text(change.instance)),
+                ("from_phase", text(change.from)),
+                ("phase", text(change.to)),
+                ("ballot", text(change.ballot)),
+            ];
+            fields.extend(attribute_fields(&change.after, replicas));
+            fields.extend(change.path().map(|path| ("path", text(path))));
+            fields.push(("cause", text(&change.cause)));
+            fields
+        }
+        Event::Executed { instance, payload, results, order, component } => {
+            let values: Vec<_> = results.iter().map(|result| result.outcome.to_string()).collect();
+            let component: Vec<_> = component.iter().map(ToString::to_string).collect();
+            vec![
+                ("instance", text(instance)),
+                ("command", text(payload)),
+                ("values", json!(values)),
+                ("order", json!(order)),
+                ("component", json!(component)),
+            ]
+        }
+        Event::Blocked { instance, on, unseen } => {
+            vec![("instance", text(instance)), ("on", text(on)), ("unseen", json!(unseen))]
+        }
+        Event::Searched { candidates, edges } => {
+            vec![("candidates", json!(candidates)), ("edges", json!(edges))]
+        }
+        Event::TimerFired(timer) => {
+            vec![("timer", text(timer.kind)), ("instance", text(timer.instance))]
+        }
+        Event::Ignored { from, kind, instance, reason } => vec![
+            ("message", text(kind)),
+            ("from", text(from)),
+            ("instance", text(instance)),
+            ("reason", text(reason)),
+        ],
+    }
+}
+
+fn attribute_fields(attributes: &Attributes, replicas: usize) -> Fields {
+    vec![("seq", json!(attributes.seq)), ("deps", json!(attributes.deps.vector(replicas)))]
+}
+
+fn text(value: impl ToString) -> Value {
+    Value::String(value.to_string())
+}
+
+fn micros(latency: Option<Duration>) -> Value {
+    latency.map_or(Value::Null, |latency| json!(latency.as_micros()))
+}

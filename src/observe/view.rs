@@ -1,0 +1,262 @@
+//! The state of a cluster as far as it can be seen, folded from what the cluster says of itself.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::epaxos::attributes::Attributes;
+use crate::epaxos::command::{Payload, StateMachine};
+use crate::epaxos::event::{Event, StatusChange, Timer};
+use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
+use crate::epaxos::instance::{Path, Phase};
+use crate::epaxos::space::Rows;
+use crate::epaxos::time::Time;
+use crate::kv::Store;
+use crate::observe::counters::Counters;
+use crate::observe::in_flight::InFlight;
+use crate::observe::log::{Entry, EntryId, Log};
+use crate::observe::notice::{GateState, Notice, Shape, Step};
+use crate::observe::trace::Line;
+
+/// Everything that a screen, a trace or a report shows.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What the cluster is.
+    pub shape: Shape,
+    /// The replicas, by index.
+    pub replicas: Vec<ReplicaView>,
+    /// Messages on their way.
+    pub in_flight: InFlight,
+    /// What the gates hold back.
+    pub gate: GateState,
+    /// The decision log.
+    pub log: Log,
+    /// The trace, one line an event, oldest first.
+    pub trace: VecDeque<Line>,
+    /// How many lines of the trace there have been, those let go included.
+    pub traced: u64,
+    /// Grows with every change: a screen that has drawn this version need not draw again.
+    pub version: u64,
+    trace_capacity: usize,
+}
+
+/// One replica as it is seen.
+#[derive(Clone, Debug)]
+pub struct ReplicaView {
+    /// Its log.
+    pub instances: Rows<InstanceView>,
+    /// How many instances are in each phase, by [`Phase`] order.
+    pub phases: [u64; Phase::ALL.len()],
+    /// Its store.
+    pub store: Store,
+    /// What is counted.
+    pub counters: Counters,
+    /// What its clock said last.
+    pub now: Time,
+    /// The timer it waits for.
+    pub timer: Option<(Time, Timer)>,
+}
+
+/// One instance as one replica has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceView {
+    /// How far it has come.
+    pub phase: Phase,
+    /// The ballot joined.
+    pub ballot: Ballot,
+    /// What it carries.
+    pub payload: Payload,
+    /// Where it stands relative to others.
+    pub attributes: Attributes,
+    /// How it was committed, once it was.
+    pub path: Option<Path>,
+    /// The entry that changed its phase last.
+    pub since: EntryId,
+    /// The change of phase before execution that came last, with its cause.
+    pub change: StatusChange,
+    /// When it was first known here.
+    pub known: Time,
+    /// How long after that it was committed, once it was.
+    pub committed_after: Option<Duration>,
+    /// How long after it was first known it was executed, once it was.
+    pub executed_after: Option<Duration>,
+    /// Its place in this replica's order of execution, once it has one.
+    pub order: Option<u64>,
+    /// The component it was executed in, in execution order.
+    pub component: Option<Arc<[InstanceId]>>,
+    /// The uncommitted instance that its execution waits for.
+    pub blocked_on: Option<InstanceId>,
+}
+
+impl View {
+    /// A view of a cluster in which nothing has happened.
+    pub fn new(shape: Shape) -> Self {
+        Self::with_capacity(shape, LOG_CAPACITY, TRACE_CAPACITY)
+    }
+
+    /// A view that keeps `entries` of the log and `lines` of the trace.
+    pub fn with_capacity(shape: Shape, entries: usize, lines: usize) -> Self {
+        let replicas = shape.replicas();
+        Self {
+            replicas: (0..replicas).map(|_| ReplicaView::new(replicas)).collect(),
+            in_flight: InFlight::default(),
+            gate: GateState::default(),
+            log: Log::new(entries),
+            trace: VecDeque::new(),
+            traced: 0,
+            version: 0,
+            trace_capacity: lines,
+            shape,
+        }
+    }
+
+    /// Takes note of what happened, and returns the lines it adds to the trace.
+    pub fn apply(&mut self, notice: Notice) -> Vec<Line> {
+        self.version += 1;
+        self.in_flight.apply(&notice);
+        match notice {
+            Notice::Step(step) => self.apply_step(step),
+            Notice::Gate(gate) => {
+                self.gate = gate;
+                Vec::new()
+            }
+            Notice::Lost(id) => {
+                self.log.lose(id);
+                self.replicas[id.sender.index()].counters.lost += 1;
+                Vec::new()
+            }
+            Notice::Held(_) => Vec::new(),
+        }
+    }
+
+    fn apply_step(&mut self, step: Step) -> Vec<Line> {
+        let entry = self.log.append(step);
+        self.replicas[entry.step.replica.index()].apply(&entry);
+        let lines = Line::of(&entry, self.traced);
+        self.traced += lines.len() as u64;
+        self.trace.extend(lines.iter().cloned());
+        while self.trace.len() > self.trace_capacity {
+            self.trace.pop_front();
+        }
+        lines
+    }
+
+    /// The counters of all replicas, added up.
+    pub fn total(&self) -> Counters {
+        let mut total = Counters::default();
+        self.replicas.iter().for_each(|replica| total.add(&replica.counters));
+        total
+    }
+
+    /// One instance as each replica has it, by replica.
+    pub fn instance(&self, id: InstanceId) -> Vec<Option<&InstanceView>> {
+        self.replicas.iter().map(|replica| replica.instances.get(id)).collect()
+    }
+
+    /// One replica.
+    pub fn replica(&self, id: ReplicaId) -> &ReplicaView {
+        &self.replicas[id.index()]
+    }
+
+    /// How many lines of the trace have been let go.
+    pub fn trace_forgotten(&self) -> u64 {
+        self.traced - self.trace.len() as u64
+    }
+}
+
+impl ReplicaView {
+    fn new(replicas: usize) -> Self {
+        Self {
+            instances: Rows::new(replicas),
+            phases: [0; Phase::ALL.len()],
+            store: Store::default(),
+            counters: Counters::default(),
+            now: Time::default(),
+            timer: None,
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        let step = &entry.step;
+        self.now = step.now;
+        self.timer = step.timer;
+        self.counters.count(step);
+        for event in entry.events() {
+            match event {
+                Event::Status(change) => self.change(entry.id, change),
+                Event::Executed { instance, payload, results, order, component } => {
+                    for (operation, result) in payload.operations().zip(results) {
+                        if !result.repeated {
+                            self.store.apply(operation);
+                        }
+                    }
+                    self.execute(entry.id, *instance, *order, component);
+                }
+                Event::Blocked { instance, on, .. } => {
+                    if let Some(view) = self.instances.get_mut(*instance) {
+                        view.blocked_on = Some(*on);
+                    }
+                }
+                Event::Proposed { .. }
+                | Event::Repeated { .. }
+                | Event::Searched { .. }
+                | Event::TimerFired(_)
+                | Event::Ignored { .. } => {}
+            }
+        }
+    }
+
+    fn change(&mut self, entry: EntryId, change: &StatusChange) {
+        let before = self.instances.get(change.instance);
+        if let Some(before) = before {
+            self.phases[before.phase as usize] -= 1;
+        }
+        self.phases[change.to as usize] += 1;
+        let known = before.map_or(self.now, |before| before.known);
+        let view = InstanceView {
+            phase: change.to,
+            ballot: change.ballot,
+            payload: change.payload.clone(),
+            attributes: change.after,
+            path: change.path(),
+            since: entry,
+            change: change.clone(),
+            known,
+            committed_after: change.to.is_committed().then(|| self.now.since(known)),
+            executed_after: None,
+            order: None,
+            component: None,
+            blocked_on: None,
+        };
+        self.instances.insert(change.instance, view);
+    }
+
+    fn execute(
+        &mut self,
+        entry: EntryId,
+        id: InstanceId,
+        order: u64,
+        component: &Arc<[InstanceId]>,
+    ) {
+        let view = self.instances.get_mut(id).expect("what executes was committed before");
+        self.phases[view.phase as usize] -= 1;
+        self.phases[Phase::Executed as usize] += 1;
+        view.phase = Phase::Executed;
+        view.since = entry;
+        view.executed_after = Some(self.now.since(view.known));
+        view.order = Some(order);
+        view.component = Some(component.clone());
+        view.blocked_on = None;
+    }
+
+    /// How many instances are in `phase`.
+    pub fn in_phase(&self, phase: Phase) -> u64 {
+        self.phases[phase as usize]
+    }
+}
+
+/// How many entries a view keeps, unless it is told otherwise.
+const LOG_CAPACITY: usize = 100_000;
+
+/// How many lines of the trace a view keeps, unless it is told otherwise.
+const TRACE_CAPACITY: usize = 200_000;

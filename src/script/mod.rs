@@ -1,0 +1,9 @@
+//! The script language: what a person types at the prompt, `run` reads from a file, and scenarios
+//! and lessons are written in.
+//!
+//! [`grammar`] makes commands of text; [`world`] is what a command can do to a cluster; [`session`]
+//! does it. Pure: the world brings the clock and the network.
+
+pub mod grammar;
+pub mod session;
+pub mod world;

@@ -1,0 +1,275 @@
+//! Carries out commands on a world, one after another.
+
+use std::collections::BTreeMap;
+
+use crate::epaxos::command::{Operation, RequestId};
+use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
+use crate::observe::filter::Filter;
+use crate::observe::notice::{GateState, HeldBy};
+use crate::observe::view::View;
+use crate::script::grammar::{BurstOption, Command, Count, Term, Which};
+use crate::script::world::World;
+
+/// A person's or a script's dealings with one world.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// Whom proposals go to that do not say.
+    pub at: ReplicaId,
+    /// Proposals without an answer yet.
+    open: BTreeMap<RequestId, Operation>,
+    /// How many writes bursts have made, so that their values differ.
+    bursts: u64,
+}
+
+/// What a command has to say beside its effect on the world: lines to print, or one sentence on why
+/// it could not be carried out.
+pub type Said = Result<Vec<String>, String>;
+
+impl Session {
+    /// Carries out one command.
+    pub fn perform(&mut self, world: &mut impl World, command: &Command) -> Said {
+        self.check(world.view(), command)?;
+        match command {
+            Command::Put { .. } | Command::Get { .. } | Command::Del { .. } => {
+                let (operation, at) = command.proposal().expect("these three propose");
+                self.propose(world, at.unwrap_or(self.at), operation)
+            }
+            Command::Burst { count, options } => self.burst(world, *count, options),
+            Command::Pause => Self::change_gate(world, |gate| gate.paused = true),
+            Command::Run => Self::change_gate(world, |gate| gate.paused = false),
+            Command::Step { count } => Self::step(world, *count),
+            Command::Deliver { which } => for_each(world, which, World::deliver),
+            Command::Drop { which } => for_each(world, which, World::drop),
+            Command::Dup { which } => for_each(world, which, World::duplicate),
+            Command::Hold { which } => {
+                let filter = filter(which)?;
+                Self::change_gate(world, |gate| {
+                    if !gate.holds.contains(&filter) {
+                        gate.holds.push(filter);
+                    }
+                })
+            }
+            Command::Release { which } => Self::release(world, filter(which)?),
+            Command::Wake { replica } => world.wake(*replica).map(|()| vec![]),
+            Command::Settle => {
+                world.settle()?;
+                Ok(self.answers(world))
+            }
+            Command::Sleep { duration } => world.sleep(*duration).map(|()| vec![]),
+            Command::Status { instance } => Ok(status(world.view(), *instance)),
+            Command::Order => Ok(order(world.view())),
+            Command::Help { command } => help(command.as_deref()),
+        }
+    }
+
+    /// Refuses what names a replica that the cluster does not have.
+    fn check(&self, view: &View, command: &Command) -> Result<(), String> {
+        let named = match command {
+            Command::Put { at, .. } | Command::Get { at, .. } | Command::Del { at, .. } => {
+                at.map(|at| at.0).or(Some(self.at))
+            }
+            Command::Wake { replica } => Some(*replica),
+            Command::Status { instance } => instance.map(|instance| instance.replica),
+            _ => None,
+        };
+        named.map_or(Ok(()), |replica| exists(view, replica))
+    }
+
+    fn propose(&mut self, world: &mut impl World, at: ReplicaId, operation: Operation) -> Said {
+        let request = world.propose(at, operation.clone())?;
+        self.open.insert(request, operation);
+        Ok(vec![])
+    }
+
+    /// Proposes many writes, round and round the replicas. Not random: the same burst is the same
+    /// every time, and conflicts are spread evenly.
+    fn burst(&mut self, world: &mut impl World, count: u32, options: &[BurstOption]) -> Said {
+        let (mut keys, mut percent) = (10, 0);
+        for option in options {
+            match option {
+                BurstOption::Keys(given) => keys = *given,
+                BurstOption::Conflict(given) => percent = *given,
+            }
+        }
+        let replicas = world.view().shape.replicas();
+        for index in 0..count {
+            let shared = (u64::from(index) + 1) * u64::from(percent) / 100
+                > u64::from(index) * u64::from(percent) / 100;
+            let key = if shared { "hot".to_owned() } else { format!("k{}", index % keys) };
+            let at = ReplicaId::from_index(index as usize % replicas);
+            self.propose(world, at, Operation::put(&key, &self.bursts.to_string()))?;
+            self.bursts += 1;
+        }
+        Ok(vec![])
+    }
+
+    fn change_gate(world: &mut impl World, change: impl FnOnce(&mut GateState)) -> Said {
+        let mut gate = world.view().gate.clone();
+        change(&mut gate);
+        world.set_gate(gate).map(|()| vec![])
+    }
+
+    fn release(world: &mut impl World, rule: Filter) -> Said {
+        let holds = &world.view().gate.holds;
+        if !rule.is_any() && !holds.contains(&rule) {
+            return Err(format!("there is no rule \"{rule}\" to take back"));
+        }
+        Self::change_gate(world, |gate| {
+            gate.holds.retain(|hold| !rule.is_any() && *hold != rule);
+        })
+    }
+
+    /// Delivers the oldest messages that no rule holds, one at a time, so that what each brings
+    /// about is done before the next moves.
+    fn step(world: &mut impl World, count: Count) -> Said {
+        let mut left = match count {
+            Count::Some(count) => u64::from(count),
+            Count::All => u64::MAX,
+        };
+        let mut delivered = 0;
+        while left > 0
+            && let Some(id) = next_to_deliver(world)
+        {
+            world.deliver(id)?;
+            delivered += 1;
+            left -= 1;
+        }
+        match (delivered, count) {
+            (0, Count::Some(1..)) => Err(nothing_to_deliver(world)),
+            _ => Ok(vec![]),
+        }
+    }
+
+    /// The answers that have come, and the proposals that still wait for one.
+    fn answers(&mut self, world: &mut impl World) -> Vec<String> {
+        let mut lines = Vec::new();
+        for answer in world.take_answers() {
+            let Some(operation) = self.open.remove(&answer.request) else { continue };
+            lines.push(match answer.result {
+                Ok(outcome) => format!("{operation} = {outcome}"),
+                Err(error) => format!("{operation} failed: {error}"),
+            });
+        }
+        lines.extend(self.open.values().map(|operation| format!("{operation} is open")));
+        lines
+    }
+}
+
+/// The oldest message at a gate that only the pause keeps there.
+pub fn next_to_deliver(world: &impl World) -> Option<MessageId> {
+    let held = world.in_flight().held().find(|flight| flight.held == Some(HeldBy::Pause));
+    held.map(|flight| flight.envelope.id)
+}
+
+fn nothing_to_deliver(world: &impl World) -> String {
+    if world.in_flight().held().next().is_some() {
+        "every held message is held by a rule; deliver it by name, or release the rule".to_owned()
+    } else {
+        "no message is held; pause first, then propose".to_owned()
+    }
+}
+
+/// Does something to each held message that is meant, oldest first.
+fn for_each<W: World>(
+    world: &mut W,
+    which: &[Term],
+    mut act: impl FnMut(&mut W, MessageId) -> Result<(), String>,
+) -> Said {
+    let ids = match Which::from_terms(which)? {
+        Which::Id(id) => vec![id],
+        Which::Filter(filter) => {
+            let ids: Vec<_> =
+                world.in_flight().matching(filter).map(|flight| flight.envelope.id).collect();
+            if ids.is_empty() {
+                return Err(format!("no held message meets \"{filter}\""));
+            }
+            ids
+        }
+    };
+    for id in ids {
+        match world.in_flight().get(id) {
+            None => return Err(format!("no message {id} is on its way")),
+            Some(flight) if flight.held.is_none() => {
+                return Err(format!("{id} is not held; pause or hold first"));
+            }
+            Some(_) => act(world, id)?,
+        }
+    }
+    Ok(vec![])
+}
+
+fn filter(which: &[Term]) -> Result<Filter, String> {
+    match Which::from_terms(which)? {
+        Which::Filter(filter) => Ok(filter),
+        Which::Id(id) => Err(format!("{id} is one message, not a rule")),
+    }
+}
+
+fn exists(view: &View, replica: ReplicaId) -> Result<(), String> {
+    let replicas = view.shape.replicas();
+    if replica.index() < replicas {
+        return Ok(());
+    }
+    let last = ReplicaId::from_index(replicas - 1);
+    Err(format!("there is no {replica}; the replicas are R0 to {last}"))
+}
+
+/// Where every replica stands, or one instance on each.
+fn status(view: &View, instance: Option<InstanceId>) -> Vec<String> {
+    let replicas = ReplicaId::all(view.shape.replicas());
+    let Some(id) = instance else {
+        return replicas.map(|id| replica_status(view, id)).collect();
+    };
+    let known = replicas.zip(view.instance(id)).map(|(replica, instance)| match instance {
+        None => format!("{replica} {id} unknown"),
+        Some(instance) => {
+            let path = instance.path.map(|path| format!(" {path}")).unwrap_or_default();
+            let blocked =
+                instance.blocked_on.map(|on| format!(" waits for {on}")).unwrap_or_default();
+            let (phase, attributes) = (instance.phase, instance.attributes);
+            format!("{replica} {id} {phase} {attributes}{path} {}{blocked}", instance.payload)
+        }
+    });
+    known.collect()
+}
+
+fn replica_status(view: &View, id: ReplicaId) -> String {
+    use crate::epaxos::instance::Phase;
+    let replica = view.replica(id);
+    let phases = [Phase::PreAccepted, Phase::Accepted, Phase::Committed, Phase::Executed];
+    let phases = phases.map(|phase| format!("{phase}={}", replica.in_phase(phase))).join(" ");
+    let store = replica.store.iter();
+    let store: Vec<_> = store
+        .map(|(key, value)| format!("{key}={}", crate::epaxos::command::text(value)))
+        .collect();
+    format!("{id} {phases} store={{{}}}", store.join(" "))
+}
+
+/// In which order each replica executed.
+fn order(view: &View) -> Vec<String> {
+    let line = |id: ReplicaId| {
+        let instances = view.replica(id).instances.iter();
+        let mut executed: Vec<_> =
+            instances.filter_map(|(id, instance)| Some((instance.order?, id, instance))).collect();
+        executed.sort_by_key(|(order, ..)| *order);
+        let mut line = format!("{id}:");
+        for (_, id, instance) in executed {
+            let component = instance.component.as_deref().unwrap_or_default();
+            let open = if component.len() > 1 && component.first() == Some(&id) { "(" } else { "" };
+            let close = if component.len() > 1 && component.last() == Some(&id) { ")" } else { "" };
+            line.push_str(&format!(" {open}{id}{close}"));
+        }
+        line
+    };
+    ReplicaId::all(view.shape.replicas()).map(line).collect()
+}
+
+fn help(command: Option<&str>) -> Said {
+    match command {
+        None => Ok(Command::list()
+            .into_iter()
+            .map(|(name, about)| format!("{name:8} {about}"))
+            .collect()),
+        Some(name) => Command::explain(name).ok_or_else(|| format!("there is no command '{name}'")),
+    }
+}

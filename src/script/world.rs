@@ -1,0 +1,61 @@
+//! What a script can do to a cluster, whatever kind of cluster it is.
+
+use std::time::Duration;
+
+use crate::epaxos::command::{Operation, Outcome, RequestId};
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::observe::in_flight::InFlight;
+use crate::observe::notice::GateState;
+use crate::observe::view::View;
+
+/// A cluster that a script can act on: live on real gRPC, or simulated.
+///
+/// Every call returns when all that it directly brings about has happened and can be seen in
+/// [`World::view`]; what follows later from messages that move by themselves, it does not wait for.
+/// Errors are sentences for the person at the prompt.
+pub trait World {
+    /// Everything that can be seen now.
+    fn view(&self) -> &View;
+
+    /// Messages on their way now.
+    fn in_flight(&self) -> &InFlight {
+        &self.view().in_flight
+    }
+
+    /// Asks a replica for an operation. The answer comes through [`World::take_answers`].
+    fn propose(&mut self, at: ReplicaId, operation: Operation) -> Result<RequestId, String>;
+
+    /// Lets a held message through.
+    fn deliver(&mut self, id: MessageId) -> Result<(), String>;
+
+    /// Throws a held message away.
+    fn drop(&mut self, id: MessageId) -> Result<(), String>;
+
+    /// Makes a twin of a held message, held like it.
+    fn duplicate(&mut self, id: MessageId) -> Result<(), String>;
+
+    /// Fires a replica's next timer, setting its clock forward to it.
+    fn wake(&mut self, replica: ReplicaId) -> Result<(), String>;
+
+    /// Sets what the gates hold back.
+    fn set_gate(&mut self, gate: GateState) -> Result<(), String>;
+
+    /// Waits until nothing moves any more: every message on its way is held, nothing that was
+    /// proposed waits to be looked at, and all that can execute has.
+    fn settle(&mut self) -> Result<(), String>;
+
+    /// Lets time pass.
+    fn sleep(&mut self, duration: Duration) -> Result<(), String>;
+
+    /// The answers that have come since the last call, in the order in which they came.
+    fn take_answers(&mut self) -> Vec<Answer>;
+}
+
+/// The answer to a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked.
+    pub request: RequestId,
+    /// What it came to, or why there is no telling.
+    pub result: Result<Outcome, String>,
+}
