@@ -2,8 +2,9 @@
 //! and lessons are written in.
 //!
 //! [`grammar`] makes commands of text; [`world`] is what a command can do to a cluster; [`session`]
-//! does it. Pure: the world brings the clock and the network.
+//! does it; [`request`] is how a screen asks for it. Pure: the world brings the clock and the network.
 
 pub mod grammar;
+pub mod request;
 pub mod session;
 pub mod world;
