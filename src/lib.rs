@@ -4,4 +4,5 @@ pub mod epaxos;
 pub mod kv;
 pub mod observe;
 pub mod script;
+pub mod sim;
 pub mod tools;

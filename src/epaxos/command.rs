@@ -127,9 +127,10 @@ struct Text<'a>(&'a str);
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |c: char| c.is_alphanumeric() || "_-./:+,%&=~".contains(c);
-        match !self.0.is_empty() && self.0.chars().all(plain) {
-            true => f.write_str(self.0),
-            false => write!(f, "{:?}", self.0),
+        if !self.0.is_empty() && self.0.chars().all(plain) {
+            f.write_str(self.0)
+        } else {
+            write!(f, "{:?}", self.0)
         }
     }
 }

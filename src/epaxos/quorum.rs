@@ -94,6 +94,7 @@ impl ReplicaSet {
     }
 
     /// The replicas of this set that are not in `other`.
+    #[must_use]
     pub fn without(self, other: ReplicaSet) -> Self {
         Self(self.0 & !other.0)
     }

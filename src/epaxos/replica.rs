@@ -249,16 +249,6 @@ impl<M: StateMachine> Replica<M> {
         }
     }
 
-    /// Sends one message to each of `replicas`.
-    fn send(
-        &self,
-        replicas: impl Iterator<Item = ReplicaId>,
-        message: &Message,
-        out: &mut Vec<Output>,
-    ) {
-        out.extend(replicas.map(|to| Output::Send { to, message: message.clone() }));
-    }
-
     /// The replicas to ask first so that, with this one, `quorum` of them are asked: just enough
     /// where the replica is thrifty, otherwise all.
     fn peers_for(&self, quorum: usize) -> impl Iterator<Item = ReplicaId> + use<M> {
@@ -328,4 +318,9 @@ impl<M: StateMachine> Replica<M> {
         let found = self.index.interfering(payload, skip);
         attributes.merge(&Attributes { seq: found.seq + 1, deps: found.deps });
     }
+}
+
+/// Sends one message to each of `replicas`.
+fn send(replicas: impl Iterator<Item = ReplicaId>, message: &Message, out: &mut Vec<Output>) {
+    out.extend(replicas.map(|to| Output::Send { to, message: message.clone() }));
 }

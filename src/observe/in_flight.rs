@@ -39,7 +39,7 @@ impl InFlight {
             Notice::Step(step) => {
                 match &step.decision {
                     Decision::Deliver(envelope) | Decision::Drop(envelope) => {
-                        self.remove(envelope.id)
+                        self.remove(envelope.id);
                     }
                     Decision::Duplicate(envelope, copy) => self.duplicate(envelope, *copy),
                     Decision::Propose(_) | Decision::Wake => {}

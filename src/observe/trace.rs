@@ -274,6 +274,7 @@ fn attribute_fields(attributes: &Attributes, replicas: usize) -> Fields {
     vec![("seq", json!(attributes.seq)), ("deps", json!(attributes.deps.vector(replicas)))]
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "names are small, and the calls read better so")]
 fn text(value: impl ToString) -> Value {
     Value::String(value.to_string())
 }

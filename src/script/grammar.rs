@@ -1,16 +1,15 @@
 //! The commands, and how a line of text becomes one. The prompt, `run`, scenarios and lessons all
 //! come through here.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::epaxos::command::Operation;
-use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
-use crate::epaxos::message::MessageKind;
-use crate::observe::filter::Filter;
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::script::words::{At, BurstOption, Count, Part, Term, Which};
 
 /// One command of the script language.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -42,6 +41,12 @@ pub enum Command {
         key: String,
         /// The replica to ask
         at: Option<At>,
+    },
+    /// Propose several operations as one instance
+    Batch {
+        /// The operations, each in quotation marks, and the replica to ask
+        #[arg(required = true, value_name = "OPERATION|@R")]
+        parts: Vec<Part>,
     },
     /// Propose many writes at once, spread over all replicas
     Burst {
@@ -119,144 +124,6 @@ pub enum Command {
     },
 }
 
-/// A replica as the place to ask, written `@R3`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct At(pub ReplicaId);
-
-impl FromStr for At {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let Some(replica) = text.strip_prefix('@') else {
-            return Err("a replica to ask is written with @, such as @R3".to_owned());
-        };
-        replica.parse().map(At).map_err(|error: crate::epaxos::id::ParseIdError| error.to_string())
-    }
-}
-
-/// How many messages to step through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    /// This many.
-    Some(u32),
-    /// Until none is left that may be delivered, those sent meanwhile included.
-    All,
-}
-
-impl FromStr for Count {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "all" => Ok(Self::All),
-            text => text
-                .parse()
-                .map(Self::Some)
-                .map_err(|_| "expected a number, or the word all".to_owned()),
-        }
-    }
-}
-
-/// A part of the description of a burst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BurstOption {
-    /// How many different keys.
-    Keys(u32),
-    /// How many in a hundred writes go to one shared key.
-    Conflict(u32),
-}
-
-impl FromStr for BurstOption {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str, most: u32| match text.trim_end_matches('%').parse() {
-            Ok(number) if number <= most => Ok(number),
-            _ => Err(format!("\"{text}\" is not a number from 0 to {most}")),
-        };
-        match text.split_once('=') {
-            Some(("keys", keys)) => match number(keys, 1_000_000)? {
-                0 => Err("a burst needs at least one key".to_owned()),
-                keys => Ok(Self::Keys(keys)),
-            },
-            Some(("conflict", percent)) => number(percent, 100).map(Self::Conflict),
-            _ => Err("expected keys=K or conflict=P".to_owned()),
-        }
-    }
-}
-
-/// A part of the description of messages: one message's name, or a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Term {
-    /// This message.
-    Id(MessageId),
-    /// Messages of this kind.
-    Kind(MessageKind),
-    /// Messages from this replica.
-    From(ReplicaId),
-    /// Messages to this replica.
-    To(ReplicaId),
-    /// Messages about this instance.
-    Instance(InstanceId),
-}
-
-impl FromStr for Term {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let words = |error: crate::epaxos::id::ParseIdError| error.to_string();
-        match text.split_once('=') {
-            Some(("kind", kind)) => MessageKind::ALL
-                .into_iter()
-                .find(|known| known.name().eq_ignore_ascii_case(kind))
-                .map(Self::Kind)
-                .ok_or_else(|| {
-                    let names = MessageKind::ALL.map(MessageKind::name).join(", ");
-                    format!("there is no message \"{kind}\"; there are {names}")
-                }),
-            Some(("from", replica)) => replica.parse().map(Self::From).map_err(words),
-            Some(("to", replica)) => replica.parse().map(Self::To).map_err(words),
-            Some(("instance", instance)) => instance.parse().map(Self::Instance).map_err(words),
-            Some(_) => Err("expected kind=, from=, to= or instance=".to_owned()),
-            None => text.parse().map(Self::Id).map_err(words),
-        }
-    }
-}
-
-/// Which messages a command means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// One message.
-    Id(MessageId),
-    /// All that meet a description.
-    Filter(Filter),
-}
-
-impl Which {
-    /// Puts the parts of a description together.
-    pub fn from_terms(terms: &[Term]) -> Result<Self, String> {
-        if let [Term::Id(id)] = terms {
-            return Ok(Self::Id(*id));
-        }
-        let mut filter = Filter::default();
-        for term in terms {
-            let twice = match *term {
-                Term::Id(id) => {
-                    return Err(format!("{id} names one message and needs nothing beside it"));
-                }
-                Term::Kind(kind) => filter.kind.replace(kind).is_some(),
-                Term::From(replica) => filter.from.replace(replica).is_some(),
-                Term::To(replica) => filter.to.replace(replica).is_some(),
-                Term::Instance(instance) => filter.instance.replace(instance).is_some(),
-            };
-            if twice {
-                return Err("each of kind, from, to and instance can be given once".to_owned());
-            }
-        }
-        Ok(Self::Filter(filter))
-    }
-}
-
 /// A line that is no command: one sentence that says why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -299,6 +166,14 @@ impl Command {
                 which
             }
             Self::Deliver { which } | Self::Drop { which } | Self::Dup { which } => which,
+            Self::Batch { parts } => {
+                let ats = parts.iter().filter(|part| matches!(part, Part::At(_))).count();
+                return match parts.len() - ats {
+                    0 => Err(ParseError("a batch needs at least one operation".to_owned())),
+                    _ if ats > 1 => Err(ParseError("a batch goes to one replica".to_owned())),
+                    _ => Ok(self),
+                };
+            }
             _ => return Ok(self),
         };
         Which::from_terms(terms).map_err(ParseError)?;
@@ -316,9 +191,21 @@ impl Command {
         Some((operation, at.map(|at| at.0)))
     }
 
+    /// The command that proposes an operation of text to the current replica.
+    pub(super) fn proposing(operation: &Operation) -> Command {
+        let key = operation.key().to_string();
+        match operation {
+            Operation::Put(_, value) => {
+                let value = String::from_utf8_lossy(value).into_owned();
+                Self::Put { key, value, at: None }
+            }
+            Operation::Get(_) => Self::Get { key, at: None },
+            Operation::Delete(_) => Self::Del { key, at: None },
+        }
+    }
+
     /// The names of all commands, with one line on each.
     pub fn list() -> Vec<(String, String)> {
-        use clap::CommandFactory;
         Words::command()
             .get_subcommands()
             .map(|command| (command.get_name().to_owned(), about(command)))
@@ -327,7 +214,6 @@ impl Command {
 
     /// How one command is written, and what its words mean; `None` where there is no such command.
     pub fn explain(name: &str) -> Option<Vec<String>> {
-        use clap::CommandFactory;
         let mut words = Words::command();
         let command = words.find_subcommand_mut(name)?;
         let mut lines = vec![format!("{}: {}", usage(command), about(command))];
@@ -383,7 +269,7 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     // shlex cannot quote a NUL; no word that came from a line has one.
-    shlex::try_quote(word).map_or_else(|_| word.replace('\0', ""), std::borrow::Cow::into_owned)
+    shlex::try_quote(word).map_or_else(|_| word.replace('\0', ""), Cow::into_owned)
 }
 
 impl Command {
@@ -397,6 +283,7 @@ impl Command {
             }
             Self::Get { key, at: to } => ("get", [key.clone()].into_iter().chain(at(to)).collect()),
             Self::Del { key, at: to } => ("del", [key.clone()].into_iter().chain(at(to)).collect()),
+            Self::Batch { parts } => ("batch", parts.iter().map(ToString::to_string).collect()),
             Self::Burst { count, options } => {
                 let options = options.iter().map(ToString::to_string);
                 ("burst", std::iter::once(count.to_string()).chain(options).collect())
@@ -425,27 +312,6 @@ impl Command {
     }
 }
 
-impl fmt::Display for BurstOption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Keys(keys) => write!(f, "keys={keys}"),
-            Self::Conflict(percent) => write!(f, "conflict={percent}"),
-        }
-    }
-}
-
-impl fmt::Display for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => id.fmt(f),
-            Self::Kind(kind) => write!(f, "kind={kind}"),
-            Self::From(replica) => write!(f, "from={replica}"),
-            Self::To(replica) => write!(f, "to={replica}"),
-            Self::Instance(instance) => write!(f, "instance={instance}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -467,6 +333,7 @@ mod tests {
             "put -k -1",
             "get x @R2",
             "del x",
+            "batch 'put x 1' 'get y' 'del z' @R2",
             "burst 20 keys=3 conflict=30",
             "pause",
             "run",

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::epaxos::command::{Operation, RequestId};
+use crate::epaxos::command::{Operation, RequestId, text};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
+use crate::epaxos::instance::Phase;
 use crate::observe::filter::Filter;
 use crate::observe::notice::{GateState, HeldBy};
 use crate::observe::view::View;
-use crate::script::grammar::{BurstOption, Command, Count, Term, Which};
+use crate::script::grammar::Command;
+use crate::script::words::{BurstOption, Count, Part, Term, Which};
 use crate::script::world::World;
 
 /// A person's or a script's dealings with one world.
@@ -32,8 +34,9 @@ impl Session {
         match command {
             Command::Put { .. } | Command::Get { .. } | Command::Del { .. } => {
                 let (operation, at) = command.proposal().expect("these three propose");
-                self.propose(world, at.unwrap_or(self.at), operation)
+                self.propose(world, at.unwrap_or(self.at), vec![operation])
             }
+            Command::Batch { parts } => self.batch(world, parts),
             Command::Burst { count, options } => self.burst(world, *count, options),
             Command::Pause => Self::change_gate(world, |gate| gate.paused = true),
             Command::Run => Self::change_gate(world, |gate| gate.paused = false),
@@ -68,6 +71,10 @@ impl Session {
             Command::Put { at, .. } | Command::Get { at, .. } | Command::Del { at, .. } => {
                 at.map(|at| at.0).or(Some(self.at))
             }
+            Command::Batch { parts } => parts.iter().find_map(|part| match part {
+                Part::At(at) => Some(at.0),
+                Part::Operation(_) => None,
+            }),
             Command::Wake { replica } => Some(*replica),
             Command::Status { instance } => instance.map(|instance| instance.replica),
             _ => None,
@@ -75,10 +82,27 @@ impl Session {
         named.map_or(Ok(()), |replica| exists(view, replica))
     }
 
-    fn propose(&mut self, world: &mut impl World, at: ReplicaId, operation: Operation) -> Said {
-        let request = world.propose(at, operation.clone())?;
-        self.open.insert(request, operation);
+    fn propose(
+        &mut self,
+        world: &mut impl World,
+        at: ReplicaId,
+        operations: Vec<Operation>,
+    ) -> Said {
+        let requests = world.propose(at, operations.clone())?;
+        self.open.extend(requests.into_iter().zip(operations));
         Ok(vec![])
+    }
+
+    fn batch(&mut self, world: &mut impl World, parts: &[Part]) -> Said {
+        let mut operations = Vec::new();
+        let mut at = self.at;
+        for part in parts {
+            match part {
+                Part::Operation(operation) => operations.push(operation.clone()),
+                Part::At(replica) => at = replica.0,
+            }
+        }
+        self.propose(world, at, operations)
     }
 
     /// Proposes many writes, round and round the replicas. Not random: the same burst is the same
@@ -97,7 +121,7 @@ impl Session {
                 > u64::from(index) * u64::from(percent) / 100;
             let key = if shared { "hot".to_owned() } else { format!("k{}", index % keys) };
             let at = ReplicaId::from_index(index as usize % replicas);
-            self.propose(world, at, Operation::put(&key, &self.bursts.to_string()))?;
+            self.propose(world, at, vec![Operation::put(&key, &self.bursts.to_string())])?;
             self.bursts += 1;
         }
         Ok(vec![])
@@ -234,14 +258,11 @@ fn status(view: &View, instance: Option<InstanceId>) -> Vec<String> {
 }
 
 fn replica_status(view: &View, id: ReplicaId) -> String {
-    use crate::epaxos::instance::Phase;
     let replica = view.replica(id);
     let phases = [Phase::PreAccepted, Phase::Accepted, Phase::Committed, Phase::Executed];
     let phases = phases.map(|phase| format!("{phase}={}", replica.in_phase(phase))).join(" ");
     let store = replica.store.iter();
-    let store: Vec<_> = store
-        .map(|(key, value)| format!("{key}={}", crate::epaxos::command::text(value)))
-        .collect();
+    let store: Vec<_> = store.map(|(key, value)| format!("{key}={}", text(value))).collect();
     format!("{id} {phases} store={{{}}}", store.join(" "))
 }
 
@@ -257,7 +278,7 @@ fn order(view: &View) -> Vec<String> {
             let component = instance.component.as_deref().unwrap_or_default();
             let open = if component.len() > 1 && component.first() == Some(&id) { "(" } else { "" };
             let close = if component.len() > 1 && component.last() == Some(&id) { ")" } else { "" };
-            line.push_str(&format!(" {open}{id}{close}"));
+            line += &format!(" {open}{id}{close}");
         }
         line
     };

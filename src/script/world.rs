@@ -22,8 +22,13 @@ pub trait World {
         &self.view().in_flight
     }
 
-    /// Asks a replica for an operation. The answer comes through [`World::take_answers`].
-    fn propose(&mut self, at: ReplicaId, operation: Operation) -> Result<RequestId, String>;
+    /// Asks a replica for operations, several of them as one instance. The answers come through
+    /// [`World::take_answers`]. Returns the requests, in the order of the operations.
+    fn propose(
+        &mut self,
+        at: ReplicaId,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<RequestId>, String>;
 
     /// Lets a held message through.
     fn deliver(&mut self, id: MessageId) -> Result<(), String>;

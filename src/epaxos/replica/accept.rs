@@ -6,7 +6,7 @@ use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
 use crate::epaxos::message::{Accept, AcceptReply, Message};
 use crate::epaxos::quorum::ReplicaSet;
-use crate::epaxos::replica::{Attempt, Output, Replica, Stage};
+use crate::epaxos::replica::{Attempt, Output, Replica, Stage, send};
 use crate::epaxos::time::Time;
 
 impl<M: StateMachine> Replica<M> {
@@ -34,7 +34,7 @@ impl<M: StateMachine> Replica<M> {
         let vote = payload.clone();
         self.update(id, cause, |instance| instance.accept(ballot, vote, attributes), out);
         let message = Message::Accept(Accept { instance: id, ballot, payload, attributes });
-        self.send(self.peers_for(self.options.quorums.slow()), &message, out);
+        send(self.peers_for(self.options.quorums.slow()), &message, out);
         self.set_timer(self.resend_timer(now, id, 0));
     }
 
@@ -45,7 +45,6 @@ impl<M: StateMachine> Replica<M> {
         let misled = from != message.ballot.replica;
         let reason = match self.durable.instances.get(id) {
             _ if misled => Some(Reason::NotTheLeader),
-            None => None,
             Some(instance) if instance.phase.is_committed() => Some(Reason::AlreadyCommitted),
             Some(instance) if message.ballot < instance.ballot => Some(Reason::StaleBallot),
             Some(instance)
@@ -54,7 +53,7 @@ impl<M: StateMachine> Replica<M> {
             {
                 Some(Reason::Repeated)
             }
-            Some(_) => None,
+            Some(_) | None => None,
         };
         let ballot = message.ballot;
         if let Some(reason) = reason {
@@ -124,6 +123,6 @@ impl<M: StateMachine> Replica<M> {
         let message =
             Message::Accept(Accept { instance: id, ballot: *ballot, payload, attributes });
         let voters = *voters;
-        self.send(self.peers().filter(|peer| !voters.contains(*peer)), &message, out);
+        send(self.peers().filter(|peer| !voters.contains(*peer)), &message, out);
     }
 }

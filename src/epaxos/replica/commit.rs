@@ -8,7 +8,7 @@ use crate::epaxos::execution::Component;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Path;
 use crate::epaxos::message::{Commit, Message};
-use crate::epaxos::replica::{Output, Replica, ReplyOn};
+use crate::epaxos::replica::{Output, Replica, ReplyOn, send};
 use crate::epaxos::time::Time;
 
 impl<M: StateMachine> Replica<M> {
@@ -27,7 +27,7 @@ impl<M: StateMachine> Replica<M> {
         let message = Commit { instance: id, payload, attributes, path };
         self.record_decision(message.clone(), cause, out);
         // Out before anything is executed: others need not wait for our store.
-        self.send(self.peers(), &Message::Commit(message.clone()), out);
+        send(self.peers(), &Message::Commit(message.clone()), out);
         self.act_on_decision(now, &message.payload, out);
     }
 

@@ -1,7 +1,7 @@
 //! What must hold of one replica after every step. Checked by tests, the simulator and the model
 //! checker; properties across replicas are the checkers' business.
 
-use crate::epaxos::command::{Payload, StateMachine};
+use crate::epaxos::command::{Operation, Payload, StateMachine};
 use crate::epaxos::id::InstanceId;
 use crate::epaxos::instance::{Instance, Phase};
 use crate::epaxos::replica::{Replica, Stage};
@@ -54,7 +54,7 @@ impl<M: StateMachine> Replica<M> {
         // A decided no-op interferes with nothing; any other payload must be found by its keys.
         if let Some(payload @ Payload::Commands(_)) = &instance.payload {
             let found = self.index.interfering(payload, None);
-            let write = payload.operations().any(|operation| operation.is_write());
+            let write = payload.operations().any(Operation::is_write);
             assert!(!write || found.deps.contains(id), "{id} is missing from the conflict index");
         }
     }

@@ -1,0 +1,203 @@
+//! The words of commands that mean more than text: replicas to ask, descriptions of messages,
+//! numbers with a meaning.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::epaxos::command::Operation;
+use crate::epaxos::id::{InstanceId, MessageId, ParseIdError, ReplicaId};
+use crate::epaxos::message::MessageKind;
+use crate::observe::filter::Filter;
+use crate::script::grammar::Command;
+
+/// A replica as the place to ask, written `@R3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At(pub ReplicaId);
+
+impl FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(replica) = text.strip_prefix('@') else {
+            return Err("a replica to ask is written with @, such as @R3".to_owned());
+        };
+        replica.parse().map(At).map_err(|error: ParseIdError| error.to_string())
+    }
+}
+
+/// A part of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// One more operation.
+    Operation(Operation),
+    /// The replica to ask.
+    At(At),
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with('@') {
+            return text.parse().map(Self::At);
+        }
+        let command = Command::parse(text).map_err(|error| error.to_string())?;
+        match command.as_ref().and_then(Command::proposal) {
+            Some((operation, None)) => Ok(Self::Operation(operation)),
+            _ => Err("expected a put, get or del in quotation marks, without a replica".to_owned()),
+        }
+    }
+}
+
+/// How many messages to step through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// This many.
+    Some(u32),
+    /// Until none is left that may be delivered, those sent meanwhile included.
+    All,
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            text => text
+                .parse()
+                .map(Self::Some)
+                .map_err(|_| "expected a number, or the word all".to_owned()),
+        }
+    }
+}
+
+/// A part of the description of a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BurstOption {
+    /// How many different keys.
+    Keys(u32),
+    /// How many in a hundred writes go to one shared key.
+    Conflict(u32),
+}
+
+impl FromStr for BurstOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str, most: u32| match text.trim_end_matches('%').parse() {
+            Ok(number) if number <= most => Ok(number),
+            _ => Err(format!("\"{text}\" is not a number from 0 to {most}")),
+        };
+        match text.split_once('=') {
+            Some(("keys", keys)) => match number(keys, 1_000_000)? {
+                0 => Err("a burst needs at least one key".to_owned()),
+                keys => Ok(Self::Keys(keys)),
+            },
+            Some(("conflict", percent)) => number(percent, 100).map(Self::Conflict),
+            _ => Err("expected keys=K or conflict=P".to_owned()),
+        }
+    }
+}
+
+/// A part of the description of messages: one message's name, or a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// This message.
+    Id(MessageId),
+    /// Messages of this kind.
+    Kind(MessageKind),
+    /// Messages from this replica.
+    From(ReplicaId),
+    /// Messages to this replica.
+    To(ReplicaId),
+    /// Messages about this instance.
+    Instance(InstanceId),
+}
+
+impl FromStr for Term {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = |error: ParseIdError| error.to_string();
+        match text.split_once('=') {
+            Some(("kind", kind)) => MessageKind::ALL
+                .into_iter()
+                .find(|known| known.name().eq_ignore_ascii_case(kind))
+                .map(Self::Kind)
+                .ok_or_else(|| {
+                    let names = MessageKind::ALL.map(MessageKind::name).join(", ");
+                    format!("there is no message \"{kind}\"; there are {names}")
+                }),
+            Some(("from", replica)) => replica.parse().map(Self::From).map_err(words),
+            Some(("to", replica)) => replica.parse().map(Self::To).map_err(words),
+            Some(("instance", instance)) => instance.parse().map(Self::Instance).map_err(words),
+            Some(_) => Err("expected kind=, from=, to= or instance=".to_owned()),
+            None => text.parse().map(Self::Id).map_err(words),
+        }
+    }
+}
+
+/// Which messages a command means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// One message.
+    Id(MessageId),
+    /// All that meet a description.
+    Filter(Filter),
+}
+
+impl Which {
+    /// Puts the parts of a description together.
+    pub fn from_terms(terms: &[Term]) -> Result<Self, String> {
+        if let [Term::Id(id)] = terms {
+            return Ok(Self::Id(*id));
+        }
+        let mut filter = Filter::default();
+        for term in terms {
+            let twice = match *term {
+                Term::Id(id) => {
+                    return Err(format!("{id} names one message and needs nothing beside it"));
+                }
+                Term::Kind(kind) => filter.kind.replace(kind).is_some(),
+                Term::From(replica) => filter.from.replace(replica).is_some(),
+                Term::To(replica) => filter.to.replace(replica).is_some(),
+                Term::Instance(instance) => filter.instance.replace(instance).is_some(),
+            };
+            if twice {
+                return Err("each of kind, from, to and instance can be given once".to_owned());
+            }
+        }
+        Ok(Self::Filter(filter))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operation(operation) => Command::proposing(operation).fmt(f),
+            Self::At(At(replica)) => write!(f, "@{replica}"),
+        }
+    }
+}
+
+impl fmt::Display for BurstOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(keys) => write!(f, "keys={keys}"),
+            Self::Conflict(percent) => write!(f, "conflict={percent}"),
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Kind(kind) => write!(f, "kind={kind}"),
+            Self::From(replica) => write!(f, "from={replica}"),
+            Self::To(replica) => write!(f, "to={replica}"),
+            Self::Instance(instance) => write!(f, "instance={instance}"),
+        }
+    }
+}

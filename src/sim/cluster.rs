@@ -1,0 +1,279 @@
+//! N replicas in one thread, joined by nothing but the messages on their way.
+
+use std::time::Duration;
+
+use crate::epaxos::command::{Command, Operation, RequestId};
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::message::Envelope;
+use crate::epaxos::replica::{Input, Options, Output, Replica};
+use crate::epaxos::time::Time;
+use crate::kv::Store;
+use crate::observe::filter::Filter;
+use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
+use crate::observe::view::View;
+use crate::script::session::next_to_deliver;
+use crate::script::world::{Answer, World};
+
+/// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
+/// cluster delivers it when it is told to settle or to let time pass, and not before.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Node>,
+    /// The one clock, which every replica goes by until its own is set forward.
+    now: Time,
+    view: View,
+    /// When each delayed message goes on.
+    delayed: Vec<(Time, MessageId)>,
+    answers: Vec<Answer>,
+    proposals: u64,
+}
+
+/// A replica with what its host keeps for it.
+#[derive(Debug)]
+struct Node {
+    replica: Replica<Store>,
+    /// Messages sent so far: the number of the next one.
+    sent: u64,
+    /// How far the replica's clock is ahead, having been set forward to fire a timer by hand.
+    now: Time,
+}
+
+impl Cluster {
+    /// A cluster in which nothing has happened.
+    pub fn new(shape: Shape) -> Self {
+        let node = |id| Node {
+            replica: Replica::new(Options { id, ..shape.options.clone() }, Store::default()),
+            sent: 0,
+            now: Time::default(),
+        };
+        Self {
+            nodes: ReplicaId::all(shape.replicas()).map(node).collect(),
+            now: Time::default(),
+            view: View::new(shape),
+            delayed: Vec::new(),
+            answers: Vec::new(),
+            proposals: 0,
+        }
+    }
+
+    /// One replica, to look at.
+    pub fn replica(&self, id: ReplicaId) -> &Replica<Store> {
+        &self.nodes[id.index()].replica
+    }
+
+    /// Panics with a sentence where a replica contradicts itself.
+    pub fn check_invariants(&self) {
+        self.nodes.iter().for_each(|node| node.replica.check_invariants());
+    }
+
+    /// Takes one decision: the only way in which anything happens.
+    fn decide(&mut self, id: ReplicaId, decision: Decision) {
+        let node = &mut self.nodes[id.index()];
+        node.now = node.now.max(self.now);
+        if let (Decision::Wake, Some(due)) = (&decision, node.replica.next_wake()) {
+            node.now = node.now.max(due);
+        }
+        let input = match &decision {
+            Decision::Propose(commands) => Some(Input::Propose(commands.clone())),
+            Decision::Deliver(envelope) => {
+                Some(Input::Receive { from: envelope.id.sender, message: envelope.message.clone() })
+            }
+            Decision::Wake => Some(Input::Wake),
+            Decision::Drop(_) | Decision::Duplicate(..) => None,
+        };
+        let mut out = Vec::new();
+        if let Some(input) = input {
+            node.replica.step(node.now, input, &mut out);
+        }
+        let effects: Vec<_> = out.into_iter().map(|output| node.effect(output)).collect();
+        let timer = node.replica.next_timer();
+        let step = Step { replica: id, now: node.now, decision, effects: effects.clone(), timer };
+        self.view.apply(Notice::Step(step));
+        for effect in effects {
+            match effect {
+                Effect::Send(envelope) => self.arrive(&envelope),
+                Effect::Reply(reply) => {
+                    self.answers.push(Answer { request: reply.request, result: Ok(reply.outcome) });
+                }
+                Effect::Event(_) => {}
+            }
+        }
+    }
+
+    /// A message reaches its receiver's gate, at once.
+    fn arrive(&mut self, envelope: &Envelope) {
+        let why = held_by(&self.view.gate, envelope);
+        if let HeldBy::Delay(delay) = why {
+            self.delayed.push((self.now + delay, envelope.id));
+        }
+        self.view.apply(Notice::Held(Held { id: envelope.id, why }));
+    }
+
+    fn envelope(&self, id: MessageId) -> Result<Envelope, String> {
+        let flight = self.view.in_flight.get(id);
+        flight
+            .map(|flight| flight.envelope.clone())
+            .ok_or_else(|| format!("no message {id} is on its way"))
+    }
+
+    /// The next thing that time alone brings about.
+    fn next_due(&self) -> Option<(Time, Due)> {
+        let timers = self.nodes.iter().filter_map(|node| {
+            node.replica.next_wake().map(|time| (time, Due::Timer(node.replica.id())))
+        });
+        timers.chain(self.next_delayed()).min()
+    }
+
+    fn next_delayed(&self) -> Option<(Time, Due)> {
+        self.delayed.iter().min().map(|(time, id)| (*time, Due::Message(*id)))
+    }
+
+    fn meet(&mut self, (time, due): (Time, Due)) -> Result<(), String> {
+        self.now = self.now.max(time);
+        match due {
+            Due::Timer(id) => self.decide(id, Decision::Wake),
+            Due::Message(id) => {
+                self.delayed.retain(|(_, delayed)| *delayed != id);
+                if self.view.in_flight.get(id).is_some() {
+                    self.deliver(id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers whatever may move, oldest first, until nothing does.
+    fn deliver_all(&mut self) -> Result<(), String> {
+        while let Some(id) = next_to_deliver(self) {
+            self.deliver(id)?;
+        }
+        Ok(())
+    }
+}
+
+/// What time alone brings about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Message(MessageId),
+    Timer(ReplicaId),
+}
+
+impl Node {
+    /// Gives a message its name.
+    fn effect(&mut self, output: Output) -> Effect {
+        match output {
+            Output::Send { to, message } => {
+                let id = MessageId { sender: self.replica.id(), number: self.sent, copy: 0 };
+                self.sent += 1;
+                Effect::Send(Envelope { id, to, message })
+            }
+            Output::Reply(reply) => Effect::Reply(reply),
+            Output::Observe(event) => Effect::Event(event),
+        }
+    }
+}
+
+/// What keeps a message at a gate in this state. What nothing keeps waits to be delivered, as if
+/// everything were paused.
+fn held_by(gate: &GateState, envelope: &Envelope) -> HeldBy {
+    let meets = |filter: &Filter| filter.matches(envelope);
+    let delay = gate.delays.iter().find(|(filter, _)| meets(filter));
+    match delay {
+        _ if gate.holds.iter().any(meets) => HeldBy::Rule,
+        Some((_, delay)) => HeldBy::Delay(*delay),
+        None => HeldBy::Pause,
+    }
+}
+
+impl World for Cluster {
+    fn view(&self) -> &View {
+        &self.view
+    }
+
+    fn propose(
+        &mut self,
+        at: ReplicaId,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<RequestId>, String> {
+        let number = |operation| {
+            self.proposals += 1;
+            Command { request: RequestId::named(CLIENT, self.proposals), operation }
+        };
+        let commands: Vec<_> = operations.into_iter().map(number).collect();
+        let requests = commands.iter().map(|command| command.request.clone()).collect();
+        self.decide(at, Decision::Propose(commands));
+        Ok(requests)
+    }
+
+    fn deliver(&mut self, id: MessageId) -> Result<(), String> {
+        let envelope = self.envelope(id)?;
+        self.decide(envelope.to, Decision::Deliver(envelope));
+        Ok(())
+    }
+
+    fn drop(&mut self, id: MessageId) -> Result<(), String> {
+        let envelope = self.envelope(id)?;
+        self.decide(envelope.to, Decision::Drop(envelope));
+        Ok(())
+    }
+
+    fn duplicate(&mut self, id: MessageId) -> Result<(), String> {
+        let envelope = self.envelope(id)?;
+        let copy = self.view.in_flight.copy_of(id);
+        self.decide(envelope.to, Decision::Duplicate(envelope.clone(), copy));
+        self.arrive(&Envelope { id: copy, ..envelope });
+        Ok(())
+    }
+
+    fn wake(&mut self, replica: ReplicaId) -> Result<(), String> {
+        if self.replica(replica).next_wake().is_none() {
+            return Err(format!("{replica} waits for no timer"));
+        }
+        self.decide(replica, Decision::Wake);
+        Ok(())
+    }
+
+    fn set_gate(&mut self, gate: GateState) -> Result<(), String> {
+        self.view.apply(Notice::Gate(gate));
+        self.delayed.clear();
+        let flights: Vec<_> =
+            self.view.in_flight.iter().map(|flight| flight.envelope.clone()).collect();
+        for envelope in &flights {
+            self.arrive(envelope);
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), String> {
+        if self.view.gate.paused {
+            return Ok(());
+        }
+        self.deliver_all()?;
+        while let Some(due) = self.next_delayed() {
+            self.meet(due)?;
+            self.deliver_all()?;
+        }
+        Ok(())
+    }
+
+    fn sleep(&mut self, duration: Duration) -> Result<(), String> {
+        if self.view.gate.paused {
+            return Ok(());
+        }
+        let until = self.now + duration;
+        self.deliver_all()?;
+        while let Some(due) = self.next_due().filter(|(time, _)| *time <= until) {
+            self.meet(due)?;
+            self.deliver_all()?;
+        }
+        self.now = until;
+        Ok(())
+    }
+
+    fn take_answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+}
+
+/// The name under which a script proposes.
+const CLIENT: &str = "script";
