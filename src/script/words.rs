@@ -10,7 +10,7 @@ use crate::epaxos::message::MessageKind;
 use crate::observe::filter::Filter;
 use crate::script::grammar::Command;
 
-/// A replica as the place to ask, written `@R3`.
+/// A replica as the place to ask, written `@R3` or `at=R3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At(pub ReplicaId);
 
@@ -18,7 +18,7 @@ impl FromStr for At {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let Some(replica) = text.strip_prefix('@') else {
+        let Some(replica) = text.strip_prefix('@').or_else(|| text.strip_prefix("at=")) else {
             return Err("a replica to ask is written with @, such as @R3".to_owned());
         };
         replica.parse().map(At).map_err(|error: ParseIdError| error.to_string())
@@ -38,7 +38,7 @@ impl FromStr for Part {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with('@') {
+        if text.starts_with('@') || text.starts_with("at=") {
             return text.parse().map(Self::At);
         }
         let command = Command::parse(text).map_err(|error| error.to_string())?;

@@ -104,16 +104,16 @@ impl<M: StateMachine> Replica<M> {
                 payload.commands().iter().map(|command| self.apply(command)).collect();
             let order = self.executed;
             self.executed += 1;
-            for (command, result) in payload.commands().iter().zip(&results) {
-                self.answer(now, &command.request, &result.outcome, true, out);
-            }
             self.tell(out, || Event::Executed {
                 instance: id,
-                payload,
-                results,
+                payload: payload.clone(),
+                results: results.clone(),
                 order,
                 component: members.clone(),
             });
+            for (command, result) in payload.commands().iter().zip(&results) {
+                self.answer(now, &command.request, &result.outcome, true, out);
+            }
         }
     }
 
