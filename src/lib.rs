@@ -1,5 +1,6 @@
 //! An interactive monitor for Egalitarian Paxos.
 
+pub mod config;
 pub mod epaxos;
 pub mod kv;
 pub mod observe;
