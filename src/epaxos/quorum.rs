@@ -283,7 +283,9 @@ mod tests {
             let mut asked: Vec<_> = asked.into_iter().map(wrap).chain([leader]).collect();
             asked.sort();
             asked.dedup();
-            asked.iter().for_each(|id| tally.ask(*id));
+            for id in &asked {
+                tally.ask(*id);
+            }
 
             let mut votes = vec![(leader, attributes(1))];
             for (replica, seq) in replies {

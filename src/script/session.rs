@@ -273,14 +273,13 @@ fn order(view: &View) -> Vec<String> {
         let mut executed: Vec<_> =
             instances.filter_map(|(id, instance)| Some((instance.order?, id, instance))).collect();
         executed.sort_by_key(|(order, ..)| *order);
-        let mut line = format!("{id}:");
-        for (_, id, instance) in executed {
+        let names = executed.into_iter().map(|(_, id, instance)| {
             let component = instance.component.as_deref().unwrap_or_default();
             let open = if component.len() > 1 && component.first() == Some(&id) { "(" } else { "" };
             let close = if component.len() > 1 && component.last() == Some(&id) { ")" } else { "" };
-            line += &format!(" {open}{id}{close}");
-        }
-        line
+            format!(" {open}{id}{close}")
+        });
+        format!("{id}:{}", names.collect::<String>())
     };
     ReplicaId::all(view.shape.replicas()).map(line).collect()
 }

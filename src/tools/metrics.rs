@@ -1,0 +1,36 @@
+//! The counters of a cluster as a file.
+
+use serde_json::{Value, json};
+
+use crate::epaxos::id::ReplicaId;
+use crate::observe::view::View;
+
+/// The counters of every replica and their sum, with stable names; `docs/trace.md` lists them.
+pub fn to_json(view: &View) -> Value {
+    let replicas: Vec<_> = ReplicaId::all(view.shape.replicas())
+        .map(|id| {
+            let mut counters = view.replica(id).counters.to_json();
+            counters["replica"] = json!(id.to_string());
+            counters
+        })
+        .collect();
+    let options = &view.shape.options;
+    json!({
+        "cluster": {
+            "replicas": view.shape.replicas(),
+            "fast_quorum": options.quorums.fast(),
+            "slow_quorum": options.quorums.slow(),
+            "thrifty": options.thrifty,
+            "batch": view.shape.batch,
+        },
+        "total": view.total().to_json(),
+        "replicas": replicas,
+    })
+}
+
+/// The counters of one replica, as `epaxos-tui replica` prints them when it ends.
+pub fn one_to_json(view: &View, id: ReplicaId) -> Value {
+    let mut counters = view.replica(id).counters.to_json();
+    counters["replica"] = json!(id.to_string());
+    counters
+}
