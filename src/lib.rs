@@ -1,4 +1,15 @@
-//! An interactive monitor for Egalitarian Paxos.
+//! `epaxos-tui`: Egalitarian Paxos that can be watched, held still and stepped.
+//!
+//! Three kinds of code, in reading order:
+//!
+//! * what **decides** is pure: [`epaxos`] is the protocol, [`kv`] the store it replicates;
+//! * what **carries** moves bytes and time: `net` and `node` are the live world, gRPC on tokio;
+//!   [`sim`] is the simulated one;
+//! * what **shows** cannot tell these apart: [`observe`] folds what a world says into what can be
+//!   seen, [`script`] is the language in which people act on a world, `tui` is the screen, and
+//!   [`tools`] are the commands without one.
+//!
+//! `docs/ARCHITECTURE.md` follows one command through all of it.
 
 pub mod config;
 pub mod epaxos;
