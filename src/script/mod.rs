@@ -1,7 +1,7 @@
 //! The script language: what a person types at the prompt, `run` reads from a file, and scenarios
 //! and lessons are written in.
 //!
-//! [`grammar`] makes commands of text, [`words`] of their parts, and [`file`] reads many; [`world`] is what a command can do to a cluster; [`session`]
+//! [`grammar`] makes commands of text, [`words`] of their parts, and [`mod@file`] reads many; [`world`] is what a command can do to a cluster; [`session`]
 //! does it; [`request`] is how a screen asks for it. Pure: the world brings the clock and the network.
 
 pub mod file;
