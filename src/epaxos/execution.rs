@@ -71,7 +71,7 @@ use std::collections::BTreeMap;
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
 use crate::epaxos::execution::components::{Found, Search};
-use crate::epaxos::execution::graph::{Cell, Graph, Key, State, VertexId};
+use crate::epaxos::execution::graph::{Cell, Graph, Key, VertexId};
 use crate::epaxos::id::InstanceId;
 
 /// What is committed at one replica, and how much of it is executed.
@@ -122,7 +122,7 @@ impl Execution {
         self.pending += 1;
         self.candidates.push((self.graph.key(vertex), vertex));
         for freed in self.waiting.remove(&instance).unwrap_or_default() {
-            self.graph.vertex_mut(freed).state = State::Candidate;
+            self.graph.set_blocker(freed, None);
             self.candidates.push((self.graph.key(freed), freed));
         }
     }
@@ -153,10 +153,7 @@ impl Execution {
     /// that is executed or not committed.
     pub fn blocker(&self, instance: InstanceId) -> Option<InstanceId> {
         let Some(Cell::Pending(vertex)) = self.graph.cell(instance) else { return None };
-        match self.graph.vertex(vertex).state {
-            State::Candidate => None,
-            State::Waiting(blocker) => Some(blocker),
-        }
+        self.graph.vertex(vertex).blocker
     }
 
     /// Every uncommitted instance that something committed waits for, in order.
@@ -192,15 +189,9 @@ impl Execution {
         let order = order::execution_order(found, &self.graph);
         pass.components.reserve_exact(order.len());
         for component in order {
-            let members = found.members(component).iter();
-            let members = members.map(|member| self.graph.vertex(*member).instance).collect();
-            pass.components.push(Component { members });
+            pass.components.push(Component { members: found.members(component).collect() });
         }
-        for component in 0..found.len() {
-            for member in found.members(component) {
-                self.graph.execute(*member);
-                self.pending -= 1;
-            }
-        }
+        self.pending -= found.all().len();
+        self.graph.execute(found.all());
     }
 }

@@ -1,6 +1,6 @@
 //! Tarjan's search for strongly connected components, without recursion.
 
-use crate::epaxos::execution::graph::{Graph, State, VertexId};
+use crate::epaxos::execution::graph::{Graph, Key, State, VertexId};
 use crate::epaxos::id::InstanceId;
 
 /// A search through the graph, from one root after another.
@@ -11,11 +11,11 @@ pub struct Search<'a> {
     /// The edges of all visits; each visit owns a range.
     edges: Vec<VertexId>,
     /// The numbers from the root to where the search stands: what recursion would keep in frames.
-    path: Vec<usize>,
+    path: Vec<u32>,
     /// The numbers that are not in a component yet.
-    open: Vec<usize>,
-    /// The members of all components found, one component after another.
-    members: Vec<VertexId>,
+    open: Vec<u32>,
+    /// The numbers of the members of all components found, one component after another.
+    members: Vec<u32>,
     /// Where in `members` each component ends.
     ends: Vec<usize>,
     blocked: Vec<(VertexId, InstanceId)>,
@@ -25,22 +25,23 @@ pub struct Search<'a> {
 /// What a search keeps of a vertex.
 struct Visit {
     vertex: VertexId,
+    /// By what the vertex is ordered. A copy: what is visited together lies together here.
+    key: Key,
     /// The lowest number known to be reached that is still open.
-    low: usize,
+    low: u32,
     /// Its first edge.
     start: usize,
     /// The edge to follow next.
     next: usize,
     /// Where its edges end.
     end: usize,
-    component: Option<usize>,
 }
 
 /// What a search found.
 pub struct Found {
     visits: Vec<Visit>,
     edges: Vec<VertexId>,
-    members: Vec<VertexId>,
+    members: Vec<u32>,
     ends: Vec<usize>,
     /// Which vertices cannot be executed, and what they wait for.
     pub blocked: Vec<(VertexId, InstanceId)>,
@@ -66,8 +67,7 @@ impl<'a> Search<'a> {
 
     /// Whether there is anything to learn from starting at the vertex.
     pub fn is_new(&self, vertex: VertexId) -> bool {
-        let vertex = self.graph.vertex(vertex);
-        vertex.state == State::Candidate && vertex.visit.is_none()
+        self.graph.state(vertex) == State::Candidate
     }
 
     /// Finds the components of all that the root reaches; or what is in the way.
@@ -87,7 +87,7 @@ impl<'a> Search<'a> {
     fn descend(&mut self, root: VertexId) -> Result<(), InstanceId> {
         self.enter(root)?;
         while let Some(&number) = self.path.last() {
-            let visit = &mut self.visits[number];
+            let visit = &mut self.visits[number as usize];
             if visit.next == visit.end {
                 self.leave(number);
                 continue;
@@ -95,15 +95,13 @@ impl<'a> Search<'a> {
             let target = self.edges[visit.next];
             visit.next += 1;
             self.followed += 1;
-            let vertex = self.graph.vertex(target);
-            match (vertex.state, vertex.visit) {
-                (State::Waiting(blocker), _) => return Err(blocker),
-                (State::Candidate, None) => self.enter(target)?,
-                (State::Candidate, Some(seen)) => {
-                    if self.visits[seen].component.is_none() {
-                        let low = &mut self.visits[number].low;
-                        *low = seen.min(*low);
-                    }
+            match self.graph.state(target) {
+                State::Candidate => self.enter(target)?,
+                State::Open(seen) => visit.low = visit.low.min(seen),
+                State::Ready(_) => {}
+                State::Waiting => {
+                    let blocker = self.graph.vertex(target).blocker;
+                    return Err(blocker.expect("what waits, waits for something"));
                 }
             }
         }
@@ -111,48 +109,42 @@ impl<'a> Search<'a> {
     }
 
     fn enter(&mut self, vertex: VertexId) -> Result<(), InstanceId> {
-        let number = self.visits.len();
+        let number = number(self.visits.len());
         let start = self.edges.len();
-        let mut visit =
-            Visit { vertex, low: number, start, next: start, end: start, component: None };
-        self.graph.vertex_mut(vertex).visit = Some(number);
+        self.graph.set_state(vertex, State::Open(number));
         self.open.push(number);
         self.path.push(number);
         let gap = self.graph.gap(vertex);
         if gap.is_none() {
             self.graph.edges(vertex, &mut self.edges);
-            visit.end = self.edges.len();
         }
-        self.visits.push(visit);
+        let (key, end) = (self.graph.key(vertex), self.edges.len());
+        self.visits.push(Visit { vertex, key, low: number, start, next: start, end });
         gap.map_or(Ok(()), Err)
     }
 
     /// All edges of the path's last vertex are followed: it either completes a component, or
     /// belongs to that of a vertex before it on the path.
-    fn leave(&mut self, number: usize) {
+    fn leave(&mut self, number: u32) {
         self.path.pop();
-        let low = self.visits[number].low;
+        let low = self.visits[number as usize].low;
         if low == number {
             return self.close(number);
         }
         let parent = *self.path.last().expect("a vertex that reaches back was entered from there");
-        let parent = &mut self.visits[parent];
+        let parent = &mut self.visits[parent as usize];
         parent.low = parent.low.min(low);
     }
 
-    /// All that is open from `number` on is one component.
-    fn close(&mut self, number: usize) {
-        let component = self.ends.len();
-        let first = self.members.len();
-        let split = self.open.partition_point(|open| *open < number);
-        for open in self.open.drain(split..) {
-            let visit = &mut self.visits[open];
-            visit.component = Some(component);
-            self.members.push(visit.vertex);
+    /// All that is open from `first` on is one component.
+    fn close(&mut self, first: u32) {
+        let component = State::Ready(number(self.ends.len()));
+        let start = self.members.len();
+        while let Some(member) = self.open.pop_if(|open| *open >= first) {
+            self.graph.set_state(self.visits[member as usize].vertex, component);
+            self.members.push(member);
         }
-        if self.members.len() - first > 1 {
-            self.members[first..].sort_unstable_by_key(|member| self.graph.key(*member));
-        }
+        self.members[start..].sort_unstable_by_key(|member| self.visits[*member as usize].key);
         self.ends.push(self.members.len());
     }
 
@@ -165,11 +157,9 @@ impl<'a> Search<'a> {
     fn abandon(&mut self, blocker: InstanceId) {
         self.path.clear();
         for number in self.open.drain(..) {
-            let id = self.visits[number].vertex;
-            let vertex = self.graph.vertex_mut(id);
-            vertex.state = State::Waiting(blocker);
-            vertex.visit = None;
-            self.blocked.push((id, blocker));
+            let vertex = self.visits[number as usize].vertex;
+            self.graph.set_blocker(vertex, Some(blocker));
+            self.blocked.push((vertex, blocker));
         }
     }
 }
@@ -180,22 +170,42 @@ impl Found {
         self.ends.len()
     }
 
+    /// By what a component is ordered: its least member.
+    pub fn least(&self, component: usize) -> Key {
+        self.visits(component).next().expect("a component has members").key
+    }
+
     /// The members of a component, in execution order.
-    pub fn members(&self, component: usize) -> &[VertexId] {
-        let start = component.checked_sub(1).map_or(0, |previous| self.ends[previous]);
-        &self.members[start..self.ends[component]]
+    pub fn members(&self, component: usize) -> impl Iterator<Item = InstanceId> {
+        self.visits(component).map(|visit| visit.key.1)
+    }
+
+    /// The members of all components, in no particular order.
+    pub fn all(&self) -> impl ExactSizeIterator<Item = (VertexId, InstanceId)> {
+        let visit = |member: &u32| &self.visits[*member as usize];
+        self.members.iter().map(visit).map(|visit| (visit.vertex, visit.key.1))
     }
 
     /// The components that a component has to come after, some of them repeatedly.
     pub fn prerequisites(&self, graph: &Graph, component: usize) -> impl Iterator<Item = usize> {
-        let visit = |vertex| {
-            let number = graph.vertex(vertex).visit;
-            &self.visits[number.expect("what is ready was visited")]
+        let component_of = |vertex: &VertexId| match graph.state(*vertex) {
+            State::Ready(component) => component as usize,
+            state => unreachable!("what a component reaches is ready, not {state:?}"),
         };
-        self.members(component)
-            .iter()
-            .flat_map(move |member| &self.edges[visit(*member).start..visit(*member).end])
-            .map(move |target| visit(*target).component.expect("what a component reaches is ready"))
+        self.visits(component)
+            .flat_map(|visit| &self.edges[visit.start..visit.end])
+            .map(component_of)
             .filter(move |other| *other != component)
     }
+
+    fn visits(&self, component: usize) -> impl Iterator<Item = &Visit> {
+        let start = component.checked_sub(1).map_or(0, |previous| self.ends[previous]);
+        let members = &self.members[start..self.ends[component]];
+        members.iter().map(|member| &self.visits[*member as usize])
+    }
+}
+
+/// A count of visits or components as their next number.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("fewer than four billion instances wait to be executed")
 }

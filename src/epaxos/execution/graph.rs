@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use crate::epaxos::attributes::{Attributes, Dependencies};
+use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
 use crate::epaxos::execution::index::{Index, Touch, Touches};
 use crate::epaxos::id::{InstanceId, ReplicaId};
@@ -16,13 +16,17 @@ pub type Key = (u64, InstanceId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VertexId(NonZeroU32);
 
-/// Whether a committed instance waits for something.
+/// Where a committed instance stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Nothing is known to be in its way.
     Candidate,
-    /// It reaches this instance, which is not committed.
-    Waiting(InstanceId),
+    /// The search under way has come by, as its visit of this number, and has not placed it yet.
+    Open(u32),
+    /// The search under way has placed it in the component of this number.
+    Ready(u32),
+    /// It reaches something that is not committed.
+    Waiting,
 }
 
 /// What became of one committed instance.
@@ -41,10 +45,8 @@ pub struct Vertex {
     pub instance: InstanceId,
     /// Its agreed place among others.
     pub attributes: Attributes,
-    /// Whether it waits.
-    pub state: State,
-    /// Its number in the search under way, if that has come by. Forgotten with the search.
-    pub visit: Option<usize>,
+    /// The uncommitted instance that it waits for, if it does.
+    pub blocker: Option<InstanceId>,
     /// The keys that its commands touch.
     touches: Touches,
 }
@@ -54,6 +56,9 @@ pub struct Vertex {
 pub struct Graph {
     rows: Vec<Row>,
     vertices: Vec<Vertex>,
+    /// The state of each vertex. Kept apart from the rest since a search asks for little else, and
+    /// all states together are small enough to stay at hand.
+    states: Vec<State>,
     /// Places in `vertices` that executed instances have left.
     vacant: Vec<VertexId>,
     index: Index,
@@ -65,6 +70,7 @@ impl Graph {
         Self {
             rows: vec![Row::default(); replicas],
             vertices: Vec::new(),
+            states: Vec::new(),
             vacant: Vec::new(),
             index: Index::default(),
         }
@@ -84,8 +90,7 @@ impl Graph {
         assert!(self.cell(instance).is_none(), "{instance} is committed once");
 
         let touches = self.index.touches(payload);
-        let state = State::Candidate;
-        let vertex = self.place(Vertex { instance, attributes, state, visit: None, touches });
+        let vertex = self.place(Vertex { instance, attributes, blocker: None, touches });
         self.rows[instance.replica.index()].ahead.insert(instance.slot, Cell::Pending(vertex));
         self.admit(instance.replica);
         vertex
@@ -101,9 +106,21 @@ impl Graph {
         &self.vertices[vertex.index()]
     }
 
-    /// What the vertex says of itself, to be changed.
-    pub fn vertex_mut(&mut self, vertex: VertexId) -> &mut Vertex {
-        &mut self.vertices[vertex.index()]
+    /// Where the vertex stands.
+    pub fn state(&self, vertex: VertexId) -> State {
+        self.states[vertex.index()]
+    }
+
+    /// Notes where the vertex stands.
+    pub fn set_state(&mut self, vertex: VertexId, state: State) {
+        self.states[vertex.index()] = state;
+    }
+
+    /// Lets the vertex wait for an uncommitted instance, or no longer.
+    pub fn set_blocker(&mut self, vertex: VertexId, blocker: Option<InstanceId>) {
+        self.vertices[vertex.index()].blocker = blocker;
+        let state = if blocker.is_some() { State::Waiting } else { State::Candidate };
+        self.set_state(vertex, state);
     }
 
     /// By what the vertex is ordered.
@@ -131,44 +148,54 @@ impl Graph {
     ///    its own slot downward, not cut short by a floor, ends only at another linked write. That
     ///    is why the own row is walked in two parts. One walk from above the own slot could end at
     ///    a write which in turn relies on this one, and what lies below both would be lost.
-    /// 2. Given that, a walk may end at any linked write, and need not go below the *floor*, the
-    ///    prefix of the preceding write of the own row: by 1 that write is reached, and what it
-    ///    covers is reached from it, by induction along the row again.
+    /// 2. Given that, a walk may end at any linked write. Where there is none, in a row that only
+    ///    reads, it need not go below the *floor*, the prefix of the preceding write of the own
+    ///    row: by 1 that write is reached, and what it covers is reached from it, by induction
+    ///    along the row again. Otherwise each of many writes would look at all those reads.
     pub fn edges(&mut self, vertex: VertexId, edges: &mut Vec<VertexId>) {
         let Self { rows, vertices, index, .. } = self;
         let Vertex { instance, attributes, touches, .. } = &vertices[vertex.index()];
         for touch in touches.as_slice() {
-            let floor = floor(rows, vertices, index, touch, *instance, attributes);
             for list in index.lists_mut(touch.key) {
                 let row = &rows[list.row.index()];
-                let start = floor.prefix(list.row);
-                let end = attributes.deps.prefix(list.row);
-                let push = |slot| edges.extend(row.pending(slot));
                 list.trim(|slot| row.pending(slot).is_none());
+            }
+            let floor = |row| {
+                let own = &rows[instance.replica.index()];
+                let preceding = own.pending(preceding(index, touch, *instance, attributes)?)?;
+                Some(vertices[preceding.index()].attributes.deps.prefix(row))
+            };
+            for list in index.lists(touch.key) {
+                let row = &rows[list.row.index()];
+                let end = attributes.deps.prefix(list.row);
+                let mut push = |slot| edges.extend(row.pending(slot));
                 if list.row == instance.replica {
                     let above = instance.slot.saturating_add(1);
-                    list.walk(start.max(above)..end, touch.write, push);
-                    let push = |slot| edges.extend(row.pending(slot));
-                    list.walk(0..end.min(instance.slot), touch.write, push);
+                    list.walk(above..end, touch.write, || above, &mut push);
+                    list.walk(0..end.min(instance.slot), touch.write, || 0, &mut push);
                 } else {
-                    list.walk(start..end, touch.write, push);
+                    list.walk(0..end, touch.write, || floor(list.row).unwrap_or(0), &mut push);
                 }
             }
         }
     }
 
-    /// Takes the vertex out, and marks its instance as executed.
-    pub fn execute(&mut self, vertex: VertexId) {
-        let left = Vertex {
-            instance: InstanceId::new(ReplicaId(0), 0),
-            attributes: Attributes::default(),
-            state: State::Candidate,
-            visit: None,
-            touches: Touches::default(),
-        };
-        let executed = std::mem::replace(&mut self.vertices[vertex.index()], left).instance;
-        self.rows[executed.replica.index()].mark_executed(executed.slot);
-        self.vacant.push(vertex);
+    /// Takes vertices out, and marks their instances as executed.
+    pub fn execute(&mut self, executed: impl ExactSizeIterator<Item = (VertexId, InstanceId)>) {
+        let are_all = executed.len() == self.vertices.len() - self.vacant.len();
+        for (vertex, instance) in executed {
+            self.rows[instance.replica.index()].mark_executed(instance.slot);
+            if !are_all {
+                self.vertices[vertex.index()] = Vertex::vacant();
+                self.states[vertex.index()] = State::Candidate;
+                self.vacant.push(vertex);
+            }
+        }
+        if are_all {
+            self.vertices.clear();
+            self.states.clear();
+            self.vacant.clear();
+        }
     }
 
     /// Puts a vertex in a free place of the table.
@@ -178,6 +205,7 @@ impl Graph {
             return id;
         }
         self.vertices.push(vertex);
+        self.states.push(State::Candidate);
         VertexId::from_count(self.vertices.len())
     }
 
@@ -195,26 +223,27 @@ impl Graph {
     }
 }
 
-/// The prefix below which a write need not look, since the preceding write of its own row is
-/// reached and has looked there. Without it, each of many writes would look at all reads of a row
-/// that only reads. A read looks at nothing but writes, whose links stop it soon enough.
-fn floor(
-    rows: &[Row],
-    vertices: &[Vertex],
+/// The write to a key that precedes an instance in its own row, where the instance depends on it.
+fn preceding(
     index: &Index,
     touch: &Touch,
     instance: InstanceId,
     attributes: &Attributes,
-) -> Dependencies {
-    if !touch.write {
-        return Dependencies::NONE;
+) -> Option<u64> {
+    let end = attributes.deps.prefix(instance.replica).min(instance.slot);
+    touch.write.then(|| index.write_before(touch.key, instance.replica, end))?
+}
+
+impl Vertex {
+    /// What is left where a vertex was.
+    fn vacant() -> Self {
+        Self {
+            instance: InstanceId::new(ReplicaId(0), 0),
+            attributes: Attributes::default(),
+            blocker: None,
+            touches: Touches::default(),
+        }
     }
-    let row = instance.replica;
-    let end = attributes.deps.prefix(row).min(instance.slot);
-    index
-        .write_before(touch.key, row, end)
-        .and_then(|slot| rows[row.index()].pending(slot))
-        .map_or(Dependencies::NONE, |vertex| vertices[vertex.index()].attributes.deps)
 }
 
 /// The committed instances of one row.

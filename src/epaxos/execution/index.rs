@@ -80,6 +80,11 @@ impl Index {
     }
 
     /// The lists of a key.
+    pub fn lists(&self, key: KeyId) -> &[List] {
+        &self.lists[key]
+    }
+
+    /// The lists of a key, to be trimmed.
     pub fn lists_mut(&mut self, key: KeyId) -> &mut [List] {
         &mut self.lists[key]
     }
@@ -153,20 +158,29 @@ impl List {
         }
     }
 
-    /// Visits entries among `slots`, from the last down to the first linked write: through that
-    /// write, all earlier ones are reached. Visits the reads only on behalf of a write.
-    pub fn walk(&self, slots: Range<u64>, on_behalf_of_write: bool, mut visit: impl FnMut(u64)) {
-        let mut start = slots.start;
+    /// Visits the writes among `slots`, from the last down to the first linked one: through that,
+    /// all earlier entries are reached. On behalf of a write, visits the reads down to there too,
+    /// or where no write is linked, down to the `floor`.
+    pub fn walk(
+        &self,
+        slots: Range<u64>,
+        on_behalf_of_write: bool,
+        floor: impl FnOnce() -> u64,
+        mut visit: impl FnMut(u64),
+    ) {
+        let mut linked = None;
         for write in before(&self.writes, slots.end).rev() {
-            if write.slot < start {
+            if write.slot < slots.start {
                 break;
             }
             visit(write.slot);
             if write.linked {
-                start = write.slot;
+                linked = Some(write.slot);
+                break;
             }
         }
-        if on_behalf_of_write {
+        if on_behalf_of_write && !self.reads.is_empty() {
+            let start = linked.unwrap_or_else(floor);
             let end = self.reads.partition_point(|read| *read < slots.end);
             let reads = self.reads.range(..end).rev();
             reads.take_while(|read| **read >= start).for_each(|read| visit(*read));

@@ -9,7 +9,7 @@ use crate::epaxos::execution::graph::Graph;
 /// The components in execution order: each after those it depends on, and among all that may come
 /// next, the one whose least member is least.
 pub fn execution_order(found: &Found, graph: &Graph) -> Vec<usize> {
-    let least = |component: &usize| graph.key(found.members(*component)[0]);
+    let least = |component: &usize| found.least(*component);
     // The search completes a component after all those it depends on. Where that order happens to
     // ascend, as it mostly does since `seq` grows along dependencies, it is the one wanted.
     let mut by_rank: Vec<usize> = (0..found.len()).collect();
