@@ -62,6 +62,7 @@
 mod components;
 mod graph;
 mod index;
+mod names;
 mod order;
 #[cfg(test)]
 mod tests;

@@ -148,18 +148,15 @@ impl Graph {
     ///    its own slot downward, not cut short by a floor, ends only at another linked write. That
     ///    is why the own row is walked in two parts. One walk from above the own slot could end at
     ///    a write which in turn relies on this one, and what lies below both would be lost.
-    /// 2. Given that, a walk may end at any linked write. Where there is none, in a row that only
-    ///    reads, it need not go below the *floor*, the prefix of the preceding write of the own
-    ///    row: by 1 that write is reached, and what it covers is reached from it, by induction
+    /// 2. Given that, a walk may end at any linked write. Where none comes up, as in a row that
+    ///    only reads, it need not go below the *floor*, the prefix of the preceding write of the
+    ///    own row: by 1 that write is reached, and what it covers is reached from it, by induction
     ///    along the row again. Otherwise each of many writes would look at all those reads.
     pub fn edges(&mut self, vertex: VertexId, edges: &mut Vec<VertexId>) {
         let Self { rows, vertices, index, .. } = self;
         let Vertex { instance, attributes, touches, .. } = &vertices[vertex.index()];
         for touch in touches.as_slice() {
-            for list in index.lists_mut(touch.key) {
-                let row = &rows[list.row.index()];
-                list.trim(|slot| row.pending(slot).is_none());
-            }
+            let mut stale = 0;
             let floor = |row| {
                 let own = &rows[instance.replica.index()];
                 let preceding = own.pending(preceding(index, touch, *instance, attributes)?)?;
@@ -168,13 +165,22 @@ impl Graph {
             for list in index.lists(touch.key) {
                 let row = &rows[list.row.index()];
                 let end = attributes.deps.prefix(list.row);
-                let mut push = |slot| edges.extend(row.pending(slot));
+                let mut push = |slot| match row.pending(slot) {
+                    Some(vertex) => edges.push(vertex),
+                    None => stale += 1,
+                };
                 if list.row == instance.replica {
                     let above = instance.slot.saturating_add(1);
                     list.walk(above..end, touch.write, || above, &mut push);
                     list.walk(0..end.min(instance.slot), touch.write, || 0, &mut push);
                 } else {
                     list.walk(0..end, touch.write, || floor(list.row).unwrap_or(0), &mut push);
+                }
+            }
+            if stale > STALE_MAX {
+                for list in index.lists_mut(touch.key) {
+                    let row = &rows[list.row.index()];
+                    list.trim(|slot| row.pending(slot).is_none());
                 }
             }
         }
@@ -217,7 +223,10 @@ impl Graph {
             if let Cell::Pending(vertex) = cell {
                 let vertex = &self.vertices[vertex.index()];
                 let prefix = vertex.attributes.deps.prefix(row);
-                self.index.admit(vertex.instance, prefix, vertex.touches.as_slice());
+                let row = &self.rows[row.index()];
+                let touches = vertex.touches.as_slice();
+                let is_executed = |slot| row.pending(slot).is_none();
+                self.index.admit(vertex.instance, prefix, touches, is_executed);
             }
         }
     }
@@ -299,3 +308,7 @@ impl VertexId {
         Self(count.expect("fewer than four billion instances wait to be executed"))
     }
 }
+
+/// How many executed instances a vertex may come by in vain before the lists are trimmed.
+/// Low in tests, so that small logs reach it.
+const STALE_MAX: usize = if cfg!(test) { 1 } else { 16 };

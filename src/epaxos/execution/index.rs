@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::epaxos::command;
 use crate::epaxos::command::{Operation, Payload};
+use crate::epaxos::execution::names::Names;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 
 /// A key, numbered in order of appearance.
@@ -49,7 +49,7 @@ impl Default for Touches {
 /// The instances below their rows' watermarks, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Index {
-    keys: BTreeMap<command::Key, KeyId>,
+    names: Names,
     /// Per key, a list for each row that touches it.
     lists: Vec<Vec<List>>,
 }
@@ -67,7 +67,13 @@ impl Index {
 
     /// Adds an instance that `prefix` slots of its own row come before. Instances of a row are
     /// added in slot order.
-    pub fn admit(&mut self, instance: InstanceId, prefix: u64, touches: &[Touch]) {
+    pub fn admit(
+        &mut self,
+        instance: InstanceId,
+        prefix: u64,
+        touches: &[Touch],
+        is_executed: impl Fn(u64) -> bool,
+    ) {
         for touch in touches {
             let lists = &mut self.lists[touch.key];
             let found = lists.iter().position(|list| list.row == instance.replica);
@@ -75,7 +81,12 @@ impl Index {
                 lists.push(List::new(instance.replica));
                 lists.len() - 1
             });
-            lists[place].push(instance.slot, prefix, touch.write);
+            let list = &mut lists[place];
+            if list.entries.len() > 2 * list.kept + KEPT_MIN {
+                list.trim(&is_executed);
+                list.kept = list.entries.len();
+            }
+            list.push(instance.slot, prefix, touch.write);
         }
     }
 
@@ -92,18 +103,15 @@ impl Index {
     /// The last write to a key in `row` before the slot `end`.
     pub fn write_before(&self, key: KeyId, row: ReplicaId, end: u64) -> Option<u64> {
         let list = self.lists[key].iter().find(|list| list.row == row)?;
-        before(&list.writes, end).next_back().map(|write| write.slot)
+        list.write_before(end).map(|place| list.entries[place].slot)
     }
 
     fn touch(&mut self, operation: &Operation) -> Touch {
-        let write = operation.is_write();
-        if let Some(key) = self.keys.get(operation.key()) {
-            return Touch { key: *key, write };
+        let key = self.names.number(operation.key());
+        if key == self.lists.len() {
+            self.lists.push(Vec::new());
         }
-        let key = self.lists.len();
-        self.lists.push(Vec::new());
-        self.keys.insert(operation.key().clone(), key);
-        Touch { key, write }
+        Touch { key, write: operation.is_write() }
     }
 
     fn touches_of_batch(&mut self, payload: &Payload) -> Touches {
@@ -121,74 +129,120 @@ impl Index {
 pub struct List {
     /// Whose row.
     pub row: ReplicaId,
-    writes: VecDeque<Write>,
-    reads: VecDeque<u64>,
+    entries: VecDeque<Entry>,
+    /// How many entries the last trimming on arrival has left.
+    kept: usize,
 }
 
-/// An instance that writes a key.
+/// An instance that touches a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Write {
+struct Entry {
     slot: u64,
-    /// Whether the write depends on all earlier entries of the list, so that who reaches it
-    /// reaches them. So it is with all that the protocol commits: a leader knows its own row.
-    linked: bool,
+    /// How many entries back the preceding write is, 0 for none.
+    back: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Read,
+    Write,
+    /// A write that depends on all earlier entries of the list, so that who reaches it reaches
+    /// them. So it is with all writes that the protocol commits: a leader knows its own row.
+    LinkedWrite,
 }
 
 impl List {
     fn new(row: ReplicaId) -> Self {
-        Self { row, writes: VecDeque::new(), reads: VecDeque::new() }
+        Self { row, entries: VecDeque::new(), kept: 0 }
     }
 
     fn push(&mut self, slot: u64, prefix: u64, write: bool) {
-        if !write {
-            return self.reads.push_back(slot);
-        }
-        let read = self.reads.back().copied();
-        let last = read.max(self.writes.back().map(|write| write.slot));
-        self.writes.push_back(Write { slot, linked: last.is_none_or(|last| last < prefix) });
+        let last = self.entries.back();
+        let is_linked = last.is_none_or(|last| last.slot < prefix);
+        let kind = match (write, is_linked) {
+            (false, _) => Kind::Read,
+            (true, false) => Kind::Write,
+            (true, true) => Kind::LinkedWrite,
+        };
+        let back = match last {
+            None | Some(Entry { kind: Kind::Read, back: 0, .. }) => 0,
+            Some(Entry { kind: Kind::Read, back, .. }) => back + 1,
+            Some(_) => 1,
+        };
+        self.entries.push_back(Entry { slot, back, kind });
     }
 
     /// Drops the executed entries in front, so that a hot key costs no more with time.
     pub fn trim(&mut self, is_executed: impl Fn(u64) -> bool) {
-        while self.writes.front().is_some_and(|write| is_executed(write.slot)) {
-            self.writes.pop_front();
-        }
-        while self.reads.front().is_some_and(|read| is_executed(*read)) {
-            self.reads.pop_front();
+        while self.entries.front().is_some_and(|entry| is_executed(entry.slot)) {
+            self.entries.pop_front();
         }
     }
 
-    /// Visits the writes among `slots`, from the last down to the first linked one: through that,
-    /// all earlier entries are reached. On behalf of a write, visits the reads down to there too,
-    /// or where no write is linked, down to the `floor`.
+    /// Visits entries among `slots`, from the last down to the first linked write: through that
+    /// write, all earlier ones are reached. Visits the reads only on behalf of a write; and where
+    /// they are many, none below `floor`, which takes some finding.
     pub fn walk(
         &self,
         slots: Range<u64>,
         on_behalf_of_write: bool,
-        floor: impl FnOnce() -> u64,
+        floor: impl Fn() -> u64,
         mut visit: impl FnMut(u64),
     ) {
-        let mut linked = None;
-        for write in before(&self.writes, slots.end).rev() {
-            if write.slot < slots.start {
+        let mut start = slots.start;
+        let mut visited = 0;
+        let mut next = if on_behalf_of_write {
+            self.position(slots.end).checked_sub(1)
+        } else {
+            self.write_before(slots.end)
+        };
+        while let Some(place) = next {
+            let entry = self.entries[place];
+            if entry.slot < start {
                 break;
             }
-            visit(write.slot);
-            if write.linked {
-                linked = Some(write.slot);
+            visit(entry.slot);
+            if entry.kind == Kind::LinkedWrite {
                 break;
             }
+            visited += 1;
+            if on_behalf_of_write && visited == PATIENCE {
+                start = start.max(floor());
+            }
+            next =
+                if on_behalf_of_write { place.checked_sub(1) } else { self.preceding_write(place) };
         }
-        if on_behalf_of_write && !self.reads.is_empty() {
-            let start = linked.unwrap_or_else(floor);
-            let end = self.reads.partition_point(|read| *read < slots.end);
-            let reads = self.reads.range(..end).rev();
-            reads.take_while(|read| **read >= start).for_each(|read| visit(*read));
+    }
+
+    /// The place of the last write before the slot `end`.
+    fn write_before(&self, end: u64) -> Option<usize> {
+        let last = self.position(end).checked_sub(1)?;
+        match self.entries[last].kind {
+            Kind::Read => self.preceding_write(last),
+            Kind::Write | Kind::LinkedWrite => Some(last),
+        }
+    }
+
+    fn preceding_write(&self, place: usize) -> Option<usize> {
+        let back = self.entries[place].back as usize;
+        if back == 0 { None } else { place.checked_sub(back) }
+    }
+
+    /// How many entries are before the slot `end`.
+    fn position(&self, end: u64) -> usize {
+        match self.entries.back() {
+            Some(last) if last.slot >= end => {
+                self.entries.partition_point(|entry| entry.slot < end)
+            }
+            _ => self.entries.len(),
         }
     }
 }
 
-/// The writes before the slot `end`.
-fn before(writes: &VecDeque<Write>, end: u64) -> impl DoubleEndedIterator<Item = &Write> {
-    writes.range(..writes.partition_point(|write| write.slot < end))
-}
+/// How many entries a list may have before it is trimmed on arrival of another. These limits are
+/// low in tests, so that small logs reach them.
+const KEPT_MIN: usize = if cfg!(test) { 1 } else { 16 };
+
+/// How many entries a walk visits before it asks for the floor.
+const PATIENCE: usize = if cfg!(test) { 1 } else { 8 };
