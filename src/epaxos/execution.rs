@@ -62,7 +62,6 @@
 mod components;
 mod graph;
 mod index;
-mod names;
 mod order;
 #[cfg(test)]
 mod tests;

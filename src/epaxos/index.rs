@@ -1,17 +1,10 @@
 //! The conflict index: which instances interfere with an operation, without looking through the
 //! log.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "looked up by key and never iterated, so no order escapes"
-)]
-
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
-
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::command::{Key, Operation, Payload};
+use crate::epaxos::command::{Operation, Payload};
 use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
+use crate::epaxos::keys::KeyMap;
 
 /// For each key, the last instance of each row that reads or writes it. One hash look-up per
 /// operation, however long the log.
@@ -19,16 +12,9 @@ use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
 /// Every instance whose payload is known counts, whatever its phase: one that is executed here may
 /// still be unknown elsewhere. A look-up may report more than is left (a higher `seq` than a later
 /// decision kept, say), never less.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ConflictIndex {
-    keys: HashMap<Key, Footprint, BuildHasherDefault<DefaultHasher>>,
-}
-
-/// Derived from the log it indexes, and therefore no part of a state's identity.
-impl Hash for ConflictIndex {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.keys.len().hash(state);
-    }
+    keys: KeyMap<Footprint>,
 }
 
 /// Who touched a key.
@@ -68,7 +54,7 @@ impl ConflictIndex {
     /// Notes that `instance` carries `payload` with `seq`. May be called again as `seq` changes.
     pub fn record(&mut self, instance: InstanceId, payload: &Payload, seq: u64) {
         for operation in payload.operations() {
-            let footprint = self.keys.entry(operation.key().clone()).or_default();
+            let footprint = self.keys.get_or_insert_with(operation.key(), |_| Footprint::default());
             footprint.all.record(instance, seq);
             if operation.is_write() {
                 footprint.writes.record(instance, seq);

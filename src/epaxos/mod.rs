@@ -139,6 +139,7 @@ pub mod execution;
 pub mod id;
 pub mod index;
 pub mod instance;
+pub mod keys;
 pub mod message;
 pub mod quorum;
 pub mod replica;

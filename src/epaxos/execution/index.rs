@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::epaxos::command::{Operation, Payload};
-use crate::epaxos::execution::names::Names;
 use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::keys::KeyMap;
 
 /// A key, numbered in order of appearance.
 type KeyId = usize;
@@ -49,7 +49,7 @@ impl Default for Touches {
 /// The instances below their rows' watermarks, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Index {
-    names: Names,
+    names: KeyMap<KeyId>,
     /// Per key, a list for each row that touches it.
     lists: Vec<Vec<List>>,
 }
@@ -107,7 +107,7 @@ impl Index {
     }
 
     fn touch(&mut self, operation: &Operation) -> Touch {
-        let key = self.names.number(operation.key());
+        let key = *self.names.get_or_insert_with(operation.key(), |number| number);
         if key == self.lists.len() {
             self.lists.push(Vec::new());
         }
