@@ -1,3 +1,5 @@
 //! See `--help`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    epaxos_tui::cli::main()
+}

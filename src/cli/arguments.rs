@@ -1,0 +1,244 @@
+//! What can be typed after `epaxos-tui`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::epaxos::command::Operation;
+use crate::epaxos::quorum::CLUSTER_SIZES;
+use crate::epaxos::replica::ReplyOn;
+
+/// Watch Egalitarian Paxos at work, hold it still, and step it
+///
+/// Without a command, starts a cluster of replicas in this process, which talk over gRPC on the
+/// loopback, and opens the monitor on it.
+#[derive(Debug, Parser)]
+#[command(name = "epaxos-tui", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    /// What to do instead of opening the monitor.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The monitor's cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArguments,
+    /// The monitor's screen.
+    #[command(flatten)]
+    pub screen: ScreenArguments,
+}
+
+/// What the program can do besides opening the monitor.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a script on a cluster without a screen, and print the trace
+    #[command(after_help = RUN_EXAMPLES)]
+    Run {
+        /// The script; - for standard input
+        file: PathBuf,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+        /// The cluster.
+        #[command(flatten)]
+        cluster: ClusterArguments,
+    },
+    /// Run one replica of a cluster whose replicas run in processes of their own
+    Replica {
+        /// Which replica, from 0
+        #[arg(long)]
+        id: u8,
+        /// Where all replicas listen
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Print what is sent: 1 for kind and destination, 2 for seq and deps too
+        #[arg(short = 'd', long = "debug", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+        debug: u8,
+        /// How the replica behaves.
+        #[command(flatten)]
+        behaviour: Behaviour,
+    },
+    /// Ask a running cluster for an operation
+    #[command(after_help = PROPOSE_EXAMPLES)]
+    Propose {
+        /// Where the replicas listen
+        #[arg(long, value_name = "FILE", default_value = "config.json")]
+        config: PathBuf,
+        /// The replica to ask, from 0
+        #[arg(long, value_name = "ID", conflicts_with = "round_robin")]
+        at: Option<u8>,
+        /// Ask every replica in turn
+        #[arg(long)]
+        round_robin: bool,
+        /// How often to ask
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        count: u32,
+        /// What to ask for.
+        #[command(subcommand)]
+        operation: OperationArguments,
+    },
+    /// Print in which order a committed log is executed
+    Order {
+        /// The log, a JSON array; - for standard input
+        file: PathBuf,
+        /// Print an array of arrays of instance names
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// An operation on the key-value store.
+#[derive(Debug, Subcommand)]
+pub enum OperationArguments {
+    /// Give a key a value
+    Put {
+        /// The key
+        key: String,
+        /// The value
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Read a key
+    Get {
+        /// The key
+        key: String,
+    },
+    /// Remove a key
+    Del {
+        /// The key
+        key: String,
+    },
+}
+
+impl OperationArguments {
+    /// The operation that is meant.
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::Put { key, value } => Operation::put(key, value),
+            Self::Get { key } => Operation::get(key),
+            Self::Del { key } => Operation::delete(key),
+        }
+    }
+}
+
+/// Which cluster to start, and how it behaves.
+#[derive(Clone, Debug, Args)]
+pub struct ClusterArguments {
+    /// How many replicas: 3, 5, 7 or 9 [default: 5, or as many as the configuration lists]
+    #[arg(long, value_name = "N", value_parser = cluster_size)]
+    pub replicas: Option<usize>,
+    /// Listen where this file says [default: free ports of the loopback]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How every replica behaves.
+    #[command(flatten)]
+    pub behaviour: Behaviour,
+    /// Start with everything held
+    #[arg(long)]
+    pub paused: bool,
+    /// Write the counters to a file at the end, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// Write the trace to a file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// How a replica behaves.
+#[derive(Clone, Debug, Args)]
+pub struct Behaviour {
+    /// Ask all replicas at once, not just as many as a quorum needs
+    #[arg(long)]
+    pub no_thrifty: bool,
+    /// Make one instance of proposals that wait together
+    #[arg(long)]
+    pub batch: bool,
+    /// When clients are answered
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ReplyOnArgument::Execute)]
+    pub reply_on: ReplyOnArgument,
+    /// Hold back every Commit for this long, such as 10s, so that conflicts can be made at leisure
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub commit_delay: Option<Duration>,
+}
+
+/// When clients are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReplyOnArgument {
+    /// Once the command has been executed
+    Execute,
+    /// A write once it is committed; gives up linearizability under conflicts
+    Commit,
+}
+
+impl From<ReplyOnArgument> for ReplyOn {
+    fn from(argument: ReplyOnArgument) -> Self {
+        match argument {
+            ReplyOnArgument::Execute => Self::Execute,
+            ReplyOnArgument::Commit => Self::Commit,
+        }
+    }
+}
+
+/// How the monitor looks.
+#[derive(Clone, Debug, Args)]
+pub struct ScreenArguments {
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+    /// Colours [default: as the terminal's background suggests]
+    #[arg(long, value_enum)]
+    pub theme: Option<ThemeArgument>,
+    /// For a light terminal: the same as --theme light
+    #[arg(long, conflicts_with = "theme")]
+    pub light: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub no_mouse: bool,
+}
+
+/// A set of colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ThemeArgument {
+    /// For dark backgrounds
+    Dark,
+    /// For light backgrounds
+    Light,
+    /// No colours
+    Mono,
+}
+
+fn cluster_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size) if CLUSTER_SIZES.contains(&size) => Ok(size),
+        _ => Err("a cluster has 3, 5, 7 or 9 replicas".to_owned()),
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  epaxos-tui                                 watch five replicas
+  epaxos-tui --replicas 3 --paused           step three of them by hand from the start
+  epaxos-tui --commit-delay 10s              make conflicts at leisure
+  epaxos-tui run script.txt --json           run a script and print the trace
+  epaxos-tui replica --id 0 --config config.json
+  epaxos-tui propose --config config.json put x 1
+
+Exit status: 0 if all went well, 1 if something failed, 2 if the command line is wrong.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  printf 'put x 1\\nsettle\\nget x @R3\\nsettle\\n' | epaxos-tui run -
+  epaxos-tui run script.txt --replicas 3 --metrics metrics.json
+
+A script has one command a line; 'help' lists them. All lines are read before anything runs.
+Exit status: 0 if every command was carried out, 1 with the line and the reason otherwise.";
+
+const PROPOSE_EXAMPLES: &str = "\
+Examples:
+  epaxos-tui propose --config config.json --at 2 put x 1
+  epaxos-tui propose --config config.json --round-robin --count 10 get x";
