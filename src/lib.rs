@@ -15,6 +15,8 @@ pub mod cli;
 pub mod config;
 pub mod epaxos;
 pub mod kv;
+pub mod net;
+pub mod node;
 pub mod observe;
 pub mod script;
 pub mod sim;

@@ -1,0 +1,478 @@
+//! What is said on the wire, to and from what the protocol knows. Parsed rather than validated:
+//! what comes out of here is a message that a replica of this cluster could have sent, or a
+//! sentence on why it is not.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::epaxos::attributes::{Attributes, Dependencies};
+use crate::epaxos::command::{Client, Command, Key, Operation, Outcome, Payload, RequestId};
+use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
+use crate::epaxos::instance::Path;
+use crate::epaxos::message::{
+    Accept, AcceptReply, Commit, Envelope, Message, PreAccept, PreAcceptReply,
+};
+use crate::net::wire;
+
+/// The longest key, in bytes. Keys are names, and every replica indexes them.
+pub const KEY_MAX: usize = 4 << 10;
+
+/// The longest value, in bytes. It travels in every PreAccept, Accept and Commit.
+pub const VALUE_MAX: usize = 1 << 20;
+
+/// The longest client name, in bytes.
+pub const IDENTITY_MAX: usize = 256;
+
+/// The most commands in one instance.
+pub const BATCH_MAX: usize = 1024;
+
+/// The most bytes of keys and values in one instance.
+pub const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// Slots, and numbers that count commands, stay below this: a replica that leads a million
+/// commands a second gets here after nine years.
+pub const SLOT_LIMIT: u64 = 1 << 48;
+
+/// Rounds of ballots stay below this, so that there is always a higher one.
+pub const ROUND_LIMIT: u32 = 1 << 31;
+
+/// Why something on the wire is not acted upon.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A part that every message of its kind has is not there.
+    #[error("the {0} is missing")]
+    Missing(&'static str),
+    /// The sender is none of the cluster's replicas.
+    #[error("the sender is replica {sender}, and there are only {replicas}")]
+    UnknownSender {
+        /// The sender.
+        sender: u32,
+        /// N.
+        replicas: usize,
+    },
+    /// The sender claims to be the receiver.
+    #[error("the sender says that it is {0}, which is this replica")]
+    OwnName(ReplicaId),
+    /// The envelope is meant for another replica.
+    #[error("the envelope is addressed to replica {to}, and this is {me}")]
+    OtherReceiver {
+        /// Whom it is addressed to.
+        to: u32,
+        /// The one who reads it.
+        me: ReplicaId,
+    },
+    /// A replica is named that the cluster does not have.
+    #[error("the {what} names replica {replica}, and there are only {replicas}")]
+    UnknownReplica {
+        /// What names it.
+        what: &'static str,
+        /// The name.
+        replica: u32,
+        /// N.
+        replicas: usize,
+    },
+    /// The dependencies are not one entry for each replica.
+    #[error("there are {found} dependencies, and a cluster of {replicas} has one for each replica")]
+    DependencyCount {
+        /// How many there are.
+        found: usize,
+        /// N.
+        replicas: usize,
+    },
+    /// A dependency is neither a slot nor -1.
+    #[error("the dependency {0} is neither a slot nor -1")]
+    Dependency(i64),
+    /// A number is larger than any that this cluster will ever reach.
+    #[error("the {what} {found} is out of all reach")]
+    TooLarge {
+        /// What it counts.
+        what: &'static str,
+        /// The number.
+        found: u64,
+    },
+    /// Somebody other than the command leader sends PreAccept.
+    #[error("a PreAccept of {instance} comes from {sender}, which does not lead it")]
+    NotTheOwner {
+        /// The instance.
+        instance: InstanceId,
+        /// The sender.
+        sender: ReplicaId,
+    },
+    /// An enumeration has a value that it does not know.
+    #[error("the path {0} is unknown")]
+    Path(i32),
+    /// A batch is empty.
+    #[error("a batch has at least one command")]
+    EmptyBatch,
+    /// A batch has too many commands.
+    #[error("a batch has {0} commands, more than {BATCH_MAX}")]
+    BatchLength(usize),
+    /// A batch is too large.
+    #[error("a batch has {0} bytes of keys and values, more than {BATCH_BYTES_MAX}")]
+    BatchBytes(usize),
+    /// A key is empty.
+    #[error("a key has at least one byte")]
+    EmptyKey,
+    /// A key is too long.
+    #[error("a key has {0} bytes, more than {KEY_MAX}")]
+    KeyLength(usize),
+    /// A value is too long.
+    #[error("a value has {0} bytes, more than {VALUE_MAX}")]
+    ValueLength(usize),
+    /// A client's name is empty where there must be one.
+    #[error("a named client has a name of at least one byte")]
+    EmptyIdentity,
+    /// A client's name is too long.
+    #[error("a client's identity has {0} bytes, more than {IDENTITY_MAX}")]
+    IdentityLength(usize),
+}
+
+/// Reads and writes what passes between the replicas of one cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialect {
+    /// The replica that reads, or writes.
+    pub me: ReplicaId,
+    /// N, the number of replicas.
+    pub replicas: usize,
+}
+
+impl Dialect {
+    /// Reads a message to this replica.
+    pub(super) fn read(self, envelope: wire::Envelope) -> Result<Envelope, Refusal> {
+        let id = present(envelope.id, "message's name")?;
+        let (sender, replicas) = (id.sender, self.replicas);
+        let sender = self.replica("", sender);
+        let sender = sender.map_err(|_| Refusal::UnknownSender { sender: id.sender, replicas })?;
+        if sender == self.me {
+            return Err(Refusal::OwnName(sender));
+        }
+        if envelope.to != u32::from(self.me.0) {
+            return Err(Refusal::OtherReceiver { to: envelope.to, me: self.me });
+        }
+        let message = self.message(present(envelope.message, "message")?)?;
+        if let Message::PreAccept(PreAccept { instance, .. }) = message
+            && instance.replica != sender
+        {
+            return Err(Refusal::NotTheOwner { instance, sender });
+        }
+        let id = MessageId { sender, number: id.number, copy: id.copy };
+        Ok(Envelope { id, to: self.me, message })
+    }
+
+    fn message(self, message: wire::envelope::Message) -> Result<Message, Refusal> {
+        use wire::envelope::Message as Wire;
+        Ok(match message {
+            Wire::PreAccept(message) => Message::PreAccept(PreAccept {
+                instance: self.instance(message.instance)?,
+                ballot: self.ballot(message.ballot)?,
+                payload: self.payload(message.payload)?,
+                attributes: self.attributes(message.attributes)?,
+            }),
+            Wire::PreAcceptReply(message) => Message::PreAcceptReply(PreAcceptReply {
+                instance: self.instance(message.instance)?,
+                ballot: self.ballot(message.ballot)?,
+                attributes: self.attributes(message.attributes)?,
+            }),
+            Wire::Accept(message) => Message::Accept(Accept {
+                instance: self.instance(message.instance)?,
+                ballot: self.ballot(message.ballot)?,
+                payload: self.payload(message.payload)?,
+                attributes: self.attributes(message.attributes)?,
+            }),
+            Wire::AcceptReply(message) => Message::AcceptReply(AcceptReply {
+                instance: self.instance(message.instance)?,
+                ballot: self.ballot(message.ballot)?,
+            }),
+            Wire::Commit(message) => Message::Commit(Commit {
+                instance: self.instance(message.instance)?,
+                payload: self.payload(message.payload)?,
+                attributes: self.attributes(message.attributes)?,
+                path: path(message.path)?,
+            }),
+        })
+    }
+
+    fn replica(self, what: &'static str, replica: u32) -> Result<ReplicaId, Refusal> {
+        let known = u8::try_from(replica).ok().filter(|id| usize::from(*id) < self.replicas);
+        known.map(ReplicaId).ok_or(Refusal::UnknownReplica {
+            what,
+            replica,
+            replicas: self.replicas,
+        })
+    }
+
+    fn instance(self, instance: Option<wire::Instance>) -> Result<InstanceId, Refusal> {
+        let instance = present(instance, "instance")?;
+        let replica = self.replica("instance", instance.replica)?;
+        Ok(InstanceId::new(replica, within("slot", instance.slot, SLOT_LIMIT)?))
+    }
+
+    fn ballot(self, ballot: Option<wire::Ballot>) -> Result<Ballot, Refusal> {
+        let ballot = present(ballot, "ballot")?;
+        within("round", u64::from(ballot.round), u64::from(ROUND_LIMIT))?;
+        Ok(Ballot { round: ballot.round, replica: self.replica("ballot", ballot.replica)? })
+    }
+
+    fn attributes(self, attributes: Option<wire::Attributes>) -> Result<Attributes, Refusal> {
+        let wire::Attributes { seq, deps } = present(attributes, "seq and deps")?;
+        if deps.len() != self.replicas {
+            let (found, replicas) = (deps.len(), self.replicas);
+            return Err(Refusal::DependencyCount { found, replicas });
+        }
+        for last in &deps {
+            match u64::try_from(*last) {
+                Ok(slot) => within("dependency", slot, SLOT_LIMIT)?,
+                Err(_) if *last == -1 => continue,
+                Err(_) => return Err(Refusal::Dependency(*last)),
+            };
+        }
+        let deps = Dependencies::from_vector(&deps).expect("length and entries have been checked");
+        Ok(Attributes { seq: within("seq", seq, SLOT_LIMIT)?, deps })
+    }
+
+    fn payload(self, payload: Option<wire::Payload>) -> Result<Payload, Refusal> {
+        match present(payload.and_then(|payload| payload.kind), "payload")? {
+            wire::payload::Kind::Noop(wire::Noop {}) => Ok(Payload::Noop),
+            wire::payload::Kind::Batch(wire::Batch { commands }) => {
+                check_count(commands.len())?;
+                let commands = commands.into_iter().map(|command| self.command(command));
+                let commands = commands.collect::<Result<Arc<[Command]>, _>>()?;
+                check_bytes(commands.iter().map(|command| &command.operation))?;
+                Ok(Payload::Commands(commands))
+            }
+        }
+    }
+
+    fn command(self, command: wire::Command) -> Result<Command, Refusal> {
+        let client = match present(command.client, "client")? {
+            wire::command::Client::Identity(name) if name.is_empty() => {
+                return Err(Refusal::EmptyIdentity);
+            }
+            wire::command::Client::Identity(name) => Client::Named(identity(name)?),
+            wire::command::Client::AnonymousAt(replica) => {
+                Client::Anonymous(self.replica("client", replica)?)
+            }
+        };
+        let request = RequestId { client, number: command.number };
+        Ok(Command { request, operation: operation(command.operation)? })
+    }
+
+    /// Writes a message of this replica.
+    pub(super) fn write(self, envelope: Envelope) -> wire::Envelope {
+        use wire::envelope::Message as Wire;
+        let message = match envelope.message {
+            Message::PreAccept(message) => Wire::PreAccept(wire::PreAccept {
+                instance: Some(message.instance.into()),
+                ballot: Some(message.ballot.into()),
+                payload: Some((&message.payload).into()),
+                attributes: Some(self.write_attributes(&message.attributes)),
+            }),
+            Message::PreAcceptReply(message) => Wire::PreAcceptReply(wire::PreAcceptReply {
+                instance: Some(message.instance.into()),
+                ballot: Some(message.ballot.into()),
+                attributes: Some(self.write_attributes(&message.attributes)),
+            }),
+            Message::Accept(message) => Wire::Accept(wire::Accept {
+                instance: Some(message.instance.into()),
+                ballot: Some(message.ballot.into()),
+                payload: Some((&message.payload).into()),
+                attributes: Some(self.write_attributes(&message.attributes)),
+            }),
+            Message::AcceptReply(message) => Wire::AcceptReply(wire::AcceptReply {
+                instance: Some(message.instance.into()),
+                ballot: Some(message.ballot.into()),
+            }),
+            Message::Commit(message) => Wire::Commit(wire::Commit {
+                instance: Some(message.instance.into()),
+                payload: Some((&message.payload).into()),
+                attributes: Some(self.write_attributes(&message.attributes)),
+                path: wire::Path::from(message.path).into(),
+            }),
+        };
+        let MessageId { sender, number, copy } = envelope.id;
+        let id = wire::MessageId { sender: sender.0.into(), number, copy };
+        wire::Envelope { id: Some(id), to: envelope.to.0.into(), message: Some(message) }
+    }
+
+    fn write_attributes(self, attributes: &Attributes) -> wire::Attributes {
+        wire::Attributes { seq: attributes.seq, deps: attributes.deps.vector(self.replicas) }
+    }
+}
+
+/// What a client asks of a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The request's name; none where it cannot be repeated, and the replica names it.
+    pub request: Option<RequestId>,
+    /// What is asked.
+    pub operation: Operation,
+}
+
+impl Wish {
+    /// Reads what any of a replica's services was asked.
+    pub(super) fn read(
+        name: String,
+        number: Option<u64>,
+        wished: Option<wire::Operation>,
+    ) -> Result<Self, Refusal> {
+        let client = identity(name)?;
+        let operation = operation(wished)?;
+        let number = number.filter(|_| !client.is_empty());
+        let request = number.map(|number| RequestId { client: Client::Named(client), number });
+        Ok(Self { request, operation })
+    }
+}
+
+/// How many commands may still be added to a batch that holds these: what the host that gathers
+/// them has to ask.
+pub fn fits(batch: &[Command], bytes: usize, operation: &Operation) -> bool {
+    batch.len() < BATCH_MAX && bytes + size(operation) <= BATCH_BYTES_MAX
+}
+
+/// The bytes of an operation that count towards the limit of a batch.
+pub fn size(operation: &Operation) -> usize {
+    let value = match operation {
+        Operation::Put(_, value) => value.len(),
+        Operation::Get(_) | Operation::Delete(_) => 0,
+    };
+    operation.key().len() + value
+}
+
+pub(super) fn check_count(commands: usize) -> Result<(), Refusal> {
+    match commands {
+        0 => Err(Refusal::EmptyBatch),
+        1..=BATCH_MAX => Ok(()),
+        _ => Err(Refusal::BatchLength(commands)),
+    }
+}
+
+pub(super) fn check_bytes<'a>(
+    operations: impl Iterator<Item = &'a Operation>,
+) -> Result<(), Refusal> {
+    let bytes = operations.map(size).sum();
+    if bytes > BATCH_BYTES_MAX { Err(Refusal::BatchBytes(bytes)) } else { Ok(()) }
+}
+
+fn present<T>(part: Option<T>, what: &'static str) -> Result<T, Refusal> {
+    part.ok_or(Refusal::Missing(what))
+}
+
+fn within(what: &'static str, found: u64, limit: u64) -> Result<u64, Refusal> {
+    if found < limit { Ok(found) } else { Err(Refusal::TooLarge { what, found }) }
+}
+
+fn identity(name: String) -> Result<Arc<str>, Refusal> {
+    if name.len() > IDENTITY_MAX { Err(Refusal::IdentityLength(name.len())) } else { Ok(name.into()) }
+}
+
+fn operation(operation: Option<wire::Operation>) -> Result<Operation, Refusal> {
+    use wire::operation::Kind;
+    Ok(match present(operation.and_then(|operation| operation.kind), "operation")? {
+        Kind::Put(wire::Put { value, .. }) if value.len() > VALUE_MAX => {
+            return Err(Refusal::ValueLength(value.len()));
+        }
+        Kind::Put(wire::Put { key: name, value }) => Operation::Put(key(name)?, value.into()),
+        Kind::Get(wire::Get { key: name }) => Operation::Get(key(name)?),
+        Kind::Delete(wire::Delete { key: name }) => Operation::Delete(key(name)?),
+    })
+}
+
+fn key(key: String) -> Result<Key, Refusal> {
+    match key.len() {
+        0 => Err(Refusal::EmptyKey),
+        1..=KEY_MAX => Ok(key.into()),
+        length => Err(Refusal::KeyLength(length)),
+    }
+}
+
+fn path(path: i32) -> Result<Path, Refusal> {
+    match wire::Path::try_from(path) {
+        Ok(wire::Path::Fast) => Ok(Path::Fast),
+        Ok(wire::Path::Slow) => Ok(Path::Slow),
+        Ok(wire::Path::Unspecified) | Err(_) => Err(Refusal::Path(path)),
+    }
+}
+
+impl From<InstanceId> for wire::Instance {
+    fn from(instance: InstanceId) -> Self {
+        Self { replica: instance.replica.0.into(), slot: instance.slot }
+    }
+}
+
+impl From<Ballot> for wire::Ballot {
+    fn from(ballot: Ballot) -> Self {
+        Self { round: ballot.round, replica: ballot.replica.0.into() }
+    }
+}
+
+impl From<Path> for wire::Path {
+    fn from(path: Path) -> Self {
+        match path {
+            Path::Fast => Self::Fast,
+            Path::Slow => Self::Slow,
+        }
+    }
+}
+
+impl From<&Payload> for wire::Payload {
+    fn from(payload: &Payload) -> Self {
+        let kind = match payload {
+            Payload::Noop => wire::payload::Kind::Noop(wire::Noop {}),
+            Payload::Commands(commands) => {
+                let commands = commands.iter().map(Into::into).collect();
+                wire::payload::Kind::Batch(wire::Batch { commands })
+            }
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl From<&Command> for wire::Command {
+    fn from(command: &Command) -> Self {
+        let client = match &command.request.client {
+            Client::Named(name) => wire::command::Client::Identity(name.to_string()),
+            Client::Anonymous(replica) => wire::command::Client::AnonymousAt(replica.0.into()),
+        };
+        Self {
+            client: Some(client),
+            number: command.request.number,
+            operation: Some((&command.operation).into()),
+        }
+    }
+}
+
+impl From<&Operation> for wire::Operation {
+    fn from(operation: &Operation) -> Self {
+        use wire::operation::Kind;
+        let key = operation.key().to_string();
+        let kind = match operation {
+            Operation::Put(_, value) => Kind::Put(wire::Put { key, value: value.to_vec() }),
+            Operation::Get(_) => Kind::Get(wire::Get { key }),
+            Operation::Delete(_) => Kind::Delete(wire::Delete { key }),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl From<Outcome> for wire::propose_response::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Written => Self::Written(wire::Written {}),
+            Outcome::Found(value) => Self::Found(value.to_vec()),
+            Outcome::NotFound => Self::NotFound(wire::NotFound {}),
+        }
+    }
+}
+
+impl From<wire::propose_response::Outcome> for Outcome {
+    fn from(outcome: wire::propose_response::Outcome) -> Self {
+        use wire::propose_response::Outcome as Wire;
+        match outcome {
+            Wire::Written(wire::Written {}) => Self::Written,
+            Wire::Found(value) => Self::Found(value.into()),
+            Wire::NotFound(wire::NotFound {}) => Self::NotFound,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What one replica has to say to one other: a bounded queue, and one task that writes it to the
+//! stream which the replica opened at the other.
+//!
+//! A link never blocks the event loop, and promises nothing: what does not fit, what waits while
+//! the other side cannot be reached, and what is on its way when a stream breaks, is lost. The
+//! protocol asks again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
+use tonic::transport::Endpoint;
+use tracing::{debug, info, warn};
+
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::message::Envelope;
+use crate::net::convert::Dialect;
+use crate::net::wire;
+use crate::net::wire::replica_client::ReplicaClient;
+
+/// The near end of a link.
+#[derive(Clone, Debug)]
+pub struct Link {
+    queue: mpsc::Sender<Envelope>,
+    losses: Losses,
+}
+
+/// Who is told of each message that is given up.
+#[derive(Clone)]
+pub struct Losses(Arc<dyn Fn(MessageId) + Send + Sync>);
+
+impl Losses {
+    /// Calls `tell` for each message that is given up.
+    pub fn new(tell: impl Fn(MessageId) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+}
+
+impl fmt::Debug for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Losses")
+    }
+}
+
+impl Link {
+    /// A link to the replica `to` behind `endpoint`, and the task that must run for it to work.
+    pub(super) fn with_endpoint(
+        dialect: Dialect,
+        to: ReplicaId,
+        endpoint: Endpoint,
+        losses: Losses,
+    ) -> (Link, Writer) {
+        let (queue, queued) = mpsc::channel(QUEUE);
+        let link = Link { queue, losses: losses.clone() };
+        (link, Writer { dialect, to, endpoint, queued, losses })
+    }
+
+    /// A link to the replica `to` at `address`, as `host:port`, and the task that must run for it
+    /// to work. `None` where that is no address.
+    pub fn new(
+        dialect: Dialect,
+        to: ReplicaId,
+        address: &str,
+        losses: Losses,
+    ) -> Option<(Link, Writer)> {
+        Some(Self::with_endpoint(dialect, to, super::endpoint(address)?, losses))
+    }
+
+    /// Sends a message, or loses it where the queue is full.
+    pub fn send(&self, envelope: Envelope) {
+        if let Err(error) = self.queue.try_send(envelope) {
+            (self.losses.0)(error.into_inner().id);
+        }
+    }
+}
+
+/// The one task that writes to a peer.
+#[derive(Debug)]
+pub struct Writer {
+    dialect: Dialect,
+    to: ReplicaId,
+    endpoint: Endpoint,
+    queued: mpsc::Receiver<Envelope>,
+    losses: Losses,
+}
+
+/// A stream that was opened at the peer.
+struct Stream {
+    envelopes: mpsc::Sender<wire::Envelope>,
+    /// Says nothing until it ends.
+    silence: Streaming<wire::DispatchResponse>,
+}
+
+impl Writer {
+    /// Writes until it is cancelled, dialling again whenever it has to.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        cancel.run_until_cancelled(self.keep_writing()).await;
+    }
+
+    async fn keep_writing(&mut self) {
+        let (from, to) = (self.dialect.me, self.to);
+        let mut backoff = BACKOFF_MIN;
+        while !self.queued.is_closed() || !self.queued.is_empty() {
+            match self.open().await {
+                Ok(stream) => {
+                    debug!("the link from {from} to {to} is up");
+                    backoff = BACKOFF_MIN;
+                    let why = self.write(stream).await;
+                    info!("the link from {from} to {to} is down: {why}");
+                }
+                Err(error) if backoff == BACKOFF_MIN => warn!("{from} cannot reach {to}: {error}"),
+                Err(_) => {}
+            }
+            // What is old by the time the peer is back would only be in the way.
+            while let Ok(envelope) = self.queued.try_recv() {
+                (self.losses.0)(envelope.id);
+            }
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    }
+
+    async fn open(&self) -> Result<Stream, String> {
+        let channel = self.endpoint.connect().await.map_err(|error| root(&error))?;
+        let (envelopes, outgoing) = mpsc::channel(STREAM_QUEUE);
+        let call = ReplicaClient::new(channel).dispatch(ReceiverStream::new(outgoing)).await;
+        let silence = call.map_err(|status| status.message().to_owned())?.into_inner();
+        Ok(Stream { envelopes, silence })
+    }
+
+    /// Writes until the stream ends, and says why it did.
+    async fn write(&mut self, mut stream: Stream) -> String {
+        loop {
+            tokio::select! {
+                envelope = self.queued.recv() => {
+                    let Some(envelope) = envelope else { return "nobody writes".to_owned() };
+                    let id = envelope.id;
+                    if stream.envelopes.send(self.dialect.write(envelope)).await.is_err() {
+                        (self.losses.0)(id);
+                        return match stream.silence.message().await {
+                            Err(status) => status.message().to_owned(),
+                            Ok(_) => "the stream is closed".to_owned(),
+                        };
+                    }
+                }
+                end = stream.silence.message() => match end {
+                    Ok(Some(wire::DispatchResponse {})) => {}
+                    Ok(None) => return "the other side has ended the stream".to_owned(),
+                    Err(status) => return status.message().to_owned(),
+                },
+            }
+        }
+    }
+}
+
+/// The innermost cause, which is the one that says what happened.
+pub(super) fn root(error: &dyn std::error::Error) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}
+
+/// How many messages may wait for one peer.
+const QUEUE: usize = 64 << 10;
+
+/// How many messages may wait between the task and the transport.
+const STREAM_QUEUE: usize = 256;
+
+/// How long to wait before dialling again, the first time.
+const BACKOFF_MIN: Duration = Duration::from_millis(10);
+
+/// The longest wait before dialling again.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);

@@ -1,0 +1,53 @@
+//! The wire: gRPC between replicas and from clients. Bytes become messages here, and back; the
+//! generated types never leave this module.
+//!
+//! Every replica dials every other one and sends only on the stream that it opened ([`link`]).
+//! What comes in on the streams that others opened, and from clients, goes into the replica's one
+//! queue ([`server`]); nothing is decided here.
+
+pub mod client;
+pub mod convert;
+pub mod link;
+pub mod server;
+
+/// What `build.rs` made of `proto/`.
+mod wire {
+    #![allow(missing_docs, clippy::all, clippy::pedantic)]
+
+    tonic::include_proto!("epaxos.v1");
+
+    /// The same files, for whoever asks the server what it serves.
+    pub const FILES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/epaxos.v1.bin"));
+}
+
+use std::time::Duration;
+
+use tonic::transport::Endpoint;
+
+/// How to reach the replica at `host:port`. `None` where that cannot be an address.
+fn endpoint(address: &str) -> Option<Endpoint> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
+    Some(
+        endpoint
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true),
+    )
+}
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often to ask a silent peer whether it is there, and how long to wait for an answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Bytes that may be on their way before the receiver has taken any: several of the largest
+/// messages, so that one of them does not stop the others.
+const WINDOW: u32 = 8 << 20;
+
+/// The largest message that is read, in bytes: a full batch and what goes with it.
+const MESSAGE_MAX: usize = 2 * convert::BATCH_BYTES_MAX;

@@ -1,0 +1,360 @@
+//! What a replica serves. The services only parse and push into the replica's one queue, and wait
+//! for its one event loop to answer; they know nothing of the protocol.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio_stream::Stream;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use tonic::Request;
+use tonic::Response;
+use tonic::Status;
+use tonic::Streaming;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tracing::{debug, info, warn};
+
+use crate::epaxos::command::{Operation, Outcome};
+use crate::epaxos::message::Envelope;
+use crate::net::convert::{Dialect, Refusal, Wish, check_bytes, check_count};
+use crate::net::wire::kv_server::{Kv, KvServer};
+use crate::net::wire::replica_server::{Replica, ReplicaServer};
+use crate::net::{MESSAGE_MAX, WINDOW, wire};
+
+/// What reaches a replica through its one queue. `C` is whatever else its host puts there.
+#[derive(Debug)]
+pub enum Incoming<C> {
+    /// A message from another replica.
+    Peer(Envelope),
+    /// Proposals of clients, to become one instance.
+    Client(Vec<Proposal>),
+    /// What the host adds.
+    Control(C),
+}
+
+/// A client's wish, with whoever waits for it.
+#[derive(Debug)]
+pub struct Proposal {
+    /// What is asked.
+    pub wish: Wish,
+    /// Who waits for the answer.
+    pub waiter: Waiter,
+}
+
+/// Somebody who waits for an answer. May be gone by the time it comes.
+pub struct Waiter(Waiting);
+
+enum Waiting {
+    /// A call of its own.
+    Call(oneshot::Sender<Outcome>),
+    /// One of many proposals on a stream. The place for its answer is reserved, so that giving it
+    /// never blocks.
+    Stream { permit: mpsc::OwnedPermit<Answered>, identity: String, number: Option<u64> },
+}
+
+type Answered = Result<wire::ProposeResponse, Status>;
+
+impl Waiter {
+    /// Whether nobody waits any more.
+    pub fn is_gone(&self) -> bool {
+        match &self.0 {
+            Waiting::Call(call) => call.is_closed(),
+            Waiting::Stream { .. } => false,
+        }
+    }
+
+    /// Answers, if anybody still waits.
+    pub fn answer(self, outcome: Outcome) {
+        match self.0 {
+            // An error says that the client has left, which is its own affair.
+            Waiting::Call(call) => drop(call.send(outcome)),
+            Waiting::Stream { permit, identity, number } => {
+                permit.send(Ok(response(identity, number, outcome)));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter").field("gone", &self.is_gone()).finish()
+    }
+}
+
+/// One replica's services.
+#[derive(Debug)]
+pub struct Service<C> {
+    /// Whose they are, and of how many.
+    pub dialect: Dialect,
+    /// The replica's one queue.
+    pub queue: mpsc::Sender<Incoming<C>>,
+    /// How many messages and requests were refused for what they said.
+    pub refused: Arc<AtomicU64>,
+    /// Ends all that is under way.
+    pub cancel: CancellationToken,
+}
+
+impl<C> Clone for Service<C> {
+    fn clone(&self) -> Self {
+        Self {
+            dialect: self.dialect,
+            queue: self.queue.clone(),
+            refused: self.refused.clone(),
+            cancel: self.cancel.clone(),
+        }
+    }
+}
+
+/// Serves one replica, and reflection and health beside it, until it is cancelled.
+pub async fn serve<C: Send + 'static>(listener: TcpListener, service: Service<C>) {
+    let (me, cancel) = (service.dialect.me, service.cancel.clone());
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<KvServer<Service<C>>>().await;
+    health.set_serving::<ReplicaServer<Service<C>>>().await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::FILES)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let compiled = "the descriptors were compiled with the crate";
+    let server = Server::builder()
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        // Every open proposal of a client is a stream of its own.
+        .max_concurrent_streams(u32::MAX)
+        .add_service(health_service)
+        .add_service(reflection().build_v1().expect(compiled))
+        .add_service(reflection().build_v1alpha().expect(compiled))
+        .add_service(KvServer::new(service.clone()))
+        .add_service(ReplicaServer::new(service).max_decoding_message_size(MESSAGE_MAX));
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = server.serve_with_incoming_shutdown(incoming, cancel.cancelled());
+    let patience = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_PATIENCE).await;
+    };
+    tokio::select! {
+        result = serving => match result {
+            Ok(()) => debug!("{me} serves no more"),
+            Err(error) => warn!("{me} cannot serve: {error}"),
+        },
+        () = patience => debug!("{me} serves no more, though clients hold on"),
+    }
+}
+
+impl<C: Send + 'static> Service<C> {
+    /// Says why something is refused, and counts it.
+    fn refuse(&self, what: &str, refusal: &dyn fmt::Display) -> Status {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        info!("{} refused a {what}: {refusal}", self.dialect.me);
+        Status::invalid_argument(refusal.to_string())
+    }
+
+    fn stopped(&self) -> Status {
+        Status::unavailable(format!("{} has stopped", self.dialect.me))
+    }
+
+    /// Asks the replica for one instance of all that is wished, and waits for what it comes to.
+    async fn ask(&self, wishes: Vec<Wish>) -> Result<Vec<Outcome>, Status> {
+        let (proposals, answers): (Vec<_>, Vec<_>) = wishes
+            .into_iter()
+            .map(|wish| {
+                let (waiter, answer) = oneshot::channel();
+                (Proposal { wish, waiter: Waiter(Waiting::Call(waiter)) }, answer)
+            })
+            .unzip();
+        let pushed = self.queue.send(Incoming::Client(proposals)).await;
+        pushed.map_err(|_| self.stopped())?;
+        let mut outcomes = Vec::with_capacity(answers.len());
+        for answer in answers {
+            outcomes.push(answer.await.map_err(|_| self.stopped())?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Asks for one operation, already read.
+    async fn ask_one(&self, wish: Result<Wish, Refusal>) -> Result<Outcome, Status> {
+        let wish = wish.map_err(|refusal| self.refuse("request", &refusal))?;
+        let outcomes = self.ask(vec![wish]).await?;
+        Ok(outcomes.into_iter().next().expect("one wish has one outcome"))
+    }
+
+    /// Passes on all that a peer says, until it has no more to say.
+    async fn listen(self, mut envelopes: Streaming<wire::Envelope>) -> Result<(), Status> {
+        loop {
+            let envelope = match envelopes.message().await {
+                Ok(Some(envelope)) => envelope,
+                Ok(None) => return Ok(()),
+                // What cannot be decoded is refused like what makes no sense.
+                Err(status) if matches!(status.code(), Code::Internal | Code::OutOfRange) => {
+                    return Err(self.refuse("message", &status.message()));
+                }
+                Err(_) => return Ok(()),
+            };
+            let envelope = self.dialect.read(envelope);
+            let envelope = envelope.map_err(|refusal| self.refuse("message", &refusal))?;
+            let pushed = self.queue.send(Incoming::Peer(envelope)).await;
+            pushed.map_err(|_| self.stopped())?;
+        }
+    }
+
+    /// Passes on all that a client proposes on a stream. Every place in `answers` is one proposal
+    /// under way; when none is left, the client is not read any further.
+    async fn take(
+        &self,
+        mut requests: Streaming<wire::ProposeRequest>,
+        answers: &mpsc::Sender<Answered>,
+    ) -> Result<(), Status> {
+        while let Some(request) = requests.message().await? {
+            let (identity, number) = (request.identity.clone(), request.number);
+            let wish = read(request).map_err(|refusal| self.refuse("request", &refusal))?;
+            let Ok(permit) = answers.clone().reserve_owned().await else { return Ok(()) };
+            let waiter = Waiter(Waiting::Stream { permit, identity, number });
+            let pushed = self.queue.send(Incoming::Client(vec![Proposal { wish, waiter }])).await;
+            pushed.map_err(|_| self.stopped())?;
+        }
+        Ok(())
+    }
+}
+
+#[tonic::async_trait]
+impl<C: Send + 'static> Kv for Service<C> {
+    async fn put(
+        &self,
+        request: Request<wire::PutRequest>,
+    ) -> Result<Response<wire::PutResponse>, Status> {
+        let wire::PutRequest { key, value, identity, number } = request.into_inner();
+        let put = wire::operation::Kind::Put(wire::Put { key, value });
+        self.ask_one(Wish::read(identity, number, Some(put.into()))).await?;
+        Ok(Response::new(wire::PutResponse {}))
+    }
+
+    async fn get(
+        &self,
+        request: Request<wire::GetRequest>,
+    ) -> Result<Response<wire::GetResponse>, Status> {
+        let wire::GetRequest { key, identity, number } = request.into_inner();
+        let missing = Operation::get(&key);
+        let get = wire::operation::Kind::Get(wire::Get { key });
+        match self.ask_one(Wish::read(identity, number, Some(get.into()))).await? {
+            Outcome::Found(value) => Ok(Response::new(wire::GetResponse { value: value.to_vec() })),
+            Outcome::NotFound | Outcome::Written => {
+                let key = missing.key();
+                Err(Status::not_found(format!("the key {key:?} has no value")))
+            }
+        }
+    }
+
+    async fn delete(
+        &self,
+        request: Request<wire::DeleteRequest>,
+    ) -> Result<Response<wire::DeleteResponse>, Status> {
+        let wire::DeleteRequest { key, identity, number } = request.into_inner();
+        let delete = wire::operation::Kind::Delete(wire::Delete { key });
+        self.ask_one(Wish::read(identity, number, Some(delete.into()))).await?;
+        Ok(Response::new(wire::DeleteResponse {}))
+    }
+}
+
+#[tonic::async_trait]
+impl<C: Send + 'static> Replica for Service<C> {
+    async fn propose(
+        &self,
+        request: Request<wire::ProposeRequest>,
+    ) -> Result<Response<wire::ProposeResponse>, Status> {
+        let request = request.into_inner();
+        let (identity, number) = (request.identity.clone(), request.number);
+        let outcome = self.ask_one(read(request)).await?;
+        Ok(Response::new(response(identity, number, outcome)))
+    }
+
+    async fn propose_batch(
+        &self,
+        request: Request<wire::ProposeBatchRequest>,
+    ) -> Result<Response<wire::ProposeBatchResponse>, Status> {
+        let proposals = request.into_inner().proposals;
+        let named = proposals.iter().map(|request| (request.identity.clone(), request.number));
+        let named: Vec<_> = named.collect();
+        let wishes = read_batch(proposals).map_err(|refusal| self.refuse("batch", &refusal))?;
+        let outcomes = self.ask(wishes).await?;
+        let answers = named.into_iter().zip(outcomes);
+        let answers =
+            answers.map(|((identity, number), outcome)| response(identity, number, outcome));
+        Ok(Response::new(wire::ProposeBatchResponse { answers: answers.collect() }))
+    }
+
+    type ProposeStreamStream = ReceiverStream<Answered>;
+
+    async fn propose_stream(
+        &self,
+        request: Request<Streaming<wire::ProposeRequest>>,
+    ) -> Result<Response<Self::ProposeStreamStream>, Status> {
+        let (answers, stream) = mpsc::channel(STREAM_DEPTH);
+        let service = self.clone();
+        tokio::spawn(async move {
+            let taking = service.take(request.into_inner(), &answers);
+            let taken = service.cancel.run_until_cancelled(taking).await;
+            if let Err(status) = taken.unwrap_or_else(|| Err(service.stopped())) {
+                // Where the client has left, there is nobody to tell.
+                answers.send(Err(status)).await.ok();
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    type DispatchStream =
+        Pin<Box<dyn Stream<Item = Result<wire::DispatchResponse, Status>> + Send>>;
+
+    async fn dispatch(
+        &self,
+        request: Request<Streaming<wire::Envelope>>,
+    ) -> Result<Response<Self::DispatchStream>, Status> {
+        let service = self.clone();
+        // The answer to a peer is a stream that says nothing. Whoever waits for it does the
+        // reading, so that the two end together.
+        let silence = async move {
+            let cancel = service.cancel.clone();
+            cancel.run_until_cancelled(service.listen(request.into_inner())).await
+        };
+        let silence = futures::stream::once(silence);
+        let silence = silence.filter_map(|end| end.and_then(Result::err).map(Err));
+        Ok(Response::new(Box::pin(silence)))
+    }
+}
+
+fn read(request: wire::ProposeRequest) -> Result<Wish, Refusal> {
+    Wish::read(request.identity, request.number, request.operation)
+}
+
+fn read_batch(proposals: Vec<wire::ProposeRequest>) -> Result<Vec<Wish>, Refusal> {
+    check_count(proposals.len())?;
+    let wishes: Vec<_> = proposals.into_iter().map(read).collect::<Result<_, _>>()?;
+    check_bytes(wishes.iter().map(|wish| &wish.operation))?;
+    Ok(wishes)
+}
+
+fn response(identity: String, number: Option<u64>, outcome: Outcome) -> wire::ProposeResponse {
+    wire::ProposeResponse { identity, number, outcome: Some(outcome.into()) }
+}
+
+impl From<wire::operation::Kind> for wire::Operation {
+    fn from(kind: wire::operation::Kind) -> Self {
+        Self { kind: Some(kind) }
+    }
+}
+
+/// How many proposals of one stream may be under way.
+const STREAM_DEPTH: usize = 16 << 10;
+
+/// How long clients may take to notice that a replica shuts down.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(500);
