@@ -325,12 +325,6 @@ impl Wish {
     }
 }
 
-/// How many commands may still be added to a batch that holds these: what the host that gathers
-/// them has to ask.
-pub fn fits(batch: &[Command], bytes: usize, operation: &Operation) -> bool {
-    batch.len() < BATCH_MAX && bytes + size(operation) <= BATCH_BYTES_MAX
-}
-
 /// The bytes of an operation that count towards the limit of a batch.
 pub fn size(operation: &Operation) -> usize {
     let value = match operation {
@@ -364,7 +358,11 @@ fn within(what: &'static str, found: u64, limit: u64) -> Result<u64, Refusal> {
 }
 
 fn identity(name: String) -> Result<Arc<str>, Refusal> {
-    if name.len() > IDENTITY_MAX { Err(Refusal::IdentityLength(name.len())) } else { Ok(name.into()) }
+    if name.len() > IDENTITY_MAX {
+        Err(Refusal::IdentityLength(name.len()))
+    } else {
+        Ok(name.into())
+    }
 }
 
 fn operation(operation: Option<wire::Operation>) -> Result<Operation, Refusal> {

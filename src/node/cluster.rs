@@ -1,0 +1,238 @@
+//! A whole cluster in one process, over real gRPC on the loopback.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::epaxos::id::ReplicaId;
+use crate::epaxos::message::MessageKind;
+use crate::epaxos::quorum::CLUSTER_SIZES;
+use crate::epaxos::replica::{Options as ReplicaOptions, ReplyOn};
+use crate::node::clock;
+use crate::node::driver::Act;
+use crate::node::member::{Common, Member};
+use crate::observe::filter::Filter;
+use crate::observe::notice::{GateState, Shape};
+use crate::script::request::Report;
+
+/// What a cluster is told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many replicas, one of [`CLUSTER_SIZES`].
+    pub replicas: usize,
+    /// Where each listens, as `host:port`; free ports of the loopback where nothing is said.
+    pub endpoints: Option<Vec<String>>,
+    /// Whether a replica asks only as many others as it needs.
+    pub thrifty: bool,
+    /// Whether proposals that wait together become one instance.
+    pub batch: bool,
+    /// When clients are answered.
+    pub reply_on: ReplyOn,
+    /// How long every Commit waits at its receiver, where it does.
+    pub commit_delay: Option<Duration>,
+    /// Whether to begin with everything paused.
+    pub paused: bool,
+}
+
+impl Options {
+    /// The usual cluster of `replicas`.
+    pub fn new(replicas: usize) -> Self {
+        Self {
+            replicas,
+            endpoints: None,
+            thrifty: true,
+            batch: false,
+            reply_on: ReplyOn::default(),
+            commit_delay: None,
+            paused: false,
+        }
+    }
+
+    /// What the gates hold back at first.
+    pub fn gate(&self) -> GateState {
+        let commits = Filter { kind: Some(MessageKind::Commit), ..Filter::default() };
+        let delays = self.commit_delay.map(|delay| (commits, delay)).into_iter().collect();
+        GateState { paused: self.paused, holds: Vec::new(), delays }
+    }
+
+    /// What the cluster is, listening at `endpoints`.
+    pub(super) fn shape(&self, endpoints: Vec<String>) -> Result<Shape, StartError> {
+        if !CLUSTER_SIZES.contains(&self.replicas) {
+            return Err(StartError::Size(self.replicas));
+        }
+        let (expected, found) = (self.replicas, endpoints.len());
+        if expected != found {
+            return Err(StartError::EndpointCount { expected, found });
+        }
+        let options = ReplicaOptions {
+            thrifty: self.thrifty,
+            reply_on: self.reply_on,
+            ..ReplicaOptions::new(ReplicaId(0), self.replicas)
+        };
+        Ok(Shape { options, batch: self.batch, endpoints })
+    }
+}
+
+/// Why a cluster, or one replica, could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no cluster of this size.
+    #[error("a cluster has 3, 5, 7 or 9 replicas, not {0}")]
+    Size(usize),
+    /// There is not one endpoint for each replica.
+    #[error("{expected} replicas need {expected} endpoints, and there are {found}")]
+    EndpointCount {
+        /// How many replicas there are to be.
+        expected: usize,
+        /// How many endpoints there are.
+        found: usize,
+    },
+    /// The replica to start is none of the cluster's.
+    #[error("there is no {0} among {1} replicas")]
+    Replica(ReplicaId, usize),
+    /// An endpoint is not `host:port`.
+    #[error("\"{endpoint}\" is no address such as localhost:7000")]
+    Endpoint {
+        /// What was given.
+        endpoint: String,
+    },
+    /// Somebody else listens there.
+    #[error(
+        "{replica} cannot listen at {endpoint}: the port is in use, perhaps by another cluster"
+    )]
+    PortInUse {
+        /// Which replica.
+        replica: ReplicaId,
+        /// Where.
+        endpoint: String,
+    },
+    /// Listening fails for another reason.
+    #[error("{replica} cannot listen at {endpoint}: {source}")]
+    Listen {
+        /// Which replica.
+        replica: ReplicaId,
+        /// Where.
+        endpoint: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// No runtime could be made.
+    #[error("cannot start a runtime: {0}")]
+    Runtime(io::Error),
+}
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    shape: Shape,
+    members: Vec<Member>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Cluster {
+    /// Starts a cluster on a runtime. All that happens in it is reported to `reports`, if anybody
+    /// watches; where nobody does, no reports are made.
+    pub fn start(
+        options: &Options,
+        reports: Option<mpsc::UnboundedSender<Report>>,
+        runtime: &Handle,
+    ) -> Result<Cluster, StartError> {
+        let _runtime = runtime.enter();
+        // All ports first: where one is taken, nothing has been started.
+        let endpoints = match &options.endpoints {
+            Some(endpoints) => endpoints.clone(),
+            None => vec![LOOPBACK.to_owned(); options.replicas],
+        };
+        let listeners = endpoints.iter().enumerate();
+        let listeners = listeners.map(|(id, at)| listen(ReplicaId::from_index(id), at));
+        let listeners: Vec<_> = listeners.collect::<Result<_, _>>()?;
+        let endpoints = match &options.endpoints {
+            Some(endpoints) => endpoints.clone(),
+            None => listeners.iter().map(local).collect::<Result<_, _>>()?,
+        };
+        let common = Common {
+            shape: options.shape(endpoints)?,
+            gate: options.gate(),
+            start: clock::start(),
+            reports,
+            tasks: TaskTracker::new(),
+            cancel: CancellationToken::new(),
+        };
+        let members = ReplicaId::all(options.replicas).zip(listeners);
+        let members = members.map(|(id, listener)| Member::start(&common, id, listener));
+        let members = members.collect::<Result<_, _>>().inspect_err(|_| common.cancel.cancel())?;
+        let Common { shape, tasks, cancel, .. } = common;
+        Ok(Cluster { shape, members, tasks, cancel })
+    }
+
+    /// What the cluster is.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Where a replica listens, as `host:port`.
+    pub fn endpoint(&self, replica: ReplicaId) -> &str {
+        &self.shape.endpoints[replica.index()]
+    }
+
+    /// How many messages and requests a replica has refused for what they said.
+    pub fn refused(&self, replica: ReplicaId) -> u64 {
+        self.members[replica.index()].refused.load(Ordering::Relaxed)
+    }
+
+    /// How many messages of a replica were given up before they reached anybody.
+    pub fn lost(&self, replica: ReplicaId) -> u64 {
+        self.members[replica.index()].lost.load(Ordering::Relaxed)
+    }
+
+    /// Does something to a replica or its gate. All notices of it have been given when this ends.
+    pub async fn act(&self, replica: ReplicaId, act: Act) -> Result<(), String> {
+        self.members[replica.index()].act(act).await
+    }
+
+    /// Stops everything, and waits until it has.
+    pub async fn shutdown(&self) {
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// Listens for a replica.
+pub(super) fn listen(replica: ReplicaId, endpoint: &str) -> Result<TcpListener, StartError> {
+    let named = || endpoint.to_owned();
+    match endpoint.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {}
+        _ => return Err(StartError::Endpoint { endpoint: named() }),
+    }
+    TcpListener::bind(endpoint).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortInUse { replica, endpoint: named() },
+        _ => StartError::Listen { replica, endpoint: named(), source },
+    })
+}
+
+fn local(listener: &TcpListener) -> Result<String, StartError> {
+    match listener.local_addr() {
+        Ok(address) => Ok(address.to_string()),
+        Err(source) => {
+            let endpoint = LOOPBACK.to_owned();
+            Err(StartError::Listen { replica: ReplicaId(0), endpoint, source })
+        }
+    }
+}
+
+/// Any free port.
+const LOOPBACK: &str = "127.0.0.1:0";

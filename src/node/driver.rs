@@ -1,0 +1,336 @@
+//! The event loop of one replica: one thing at a time, from one queue.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::epaxos::command::{Command, RequestId};
+use crate::epaxos::event::Reply;
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::message::Envelope;
+use crate::epaxos::replica::{Input, Options, Output, Replica};
+use crate::epaxos::time::Time;
+use crate::kv::Store;
+use crate::net::convert;
+use crate::net::link::Link;
+use crate::net::server::{Incoming, Proposal, Waiter};
+use crate::node::clock::Clock;
+use crate::node::gate::Gate;
+use crate::observe::notice::{Decision, Effect, GateState, Notice, Step};
+use crate::script::request::Report;
+
+/// What a person or a script does to a replica.
+#[derive(Debug)]
+pub struct Control {
+    /// What is to be done.
+    pub act: Act,
+    /// Told when it is done, after all notices of it, or why it cannot be.
+    pub done: oneshot::Sender<Result<(), String>>,
+}
+
+/// What can be done to a replica and its gate.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Let a held message through.
+    Deliver(MessageId),
+    /// Throw a held message away.
+    Drop(MessageId),
+    /// Make a twin of a held message, under this name.
+    Duplicate(MessageId, MessageId),
+    /// Fire the next timer, setting the clock forward to it.
+    Wake,
+    /// Hold something else back from now on.
+    SetGate(GateState),
+    /// Set the clock forward.
+    SetClock(Time),
+}
+
+/// What a driver is told once.
+#[derive(Debug)]
+pub struct Parts {
+    /// The replica's options. Whether it is observed is decided by `reports`.
+    pub options: Options,
+    /// Whether proposals that wait together become one instance.
+    pub batch: bool,
+    /// The one queue.
+    pub queue: mpsc::Receiver<Incoming<Control>>,
+    /// A link to each replica, by index; none to itself.
+    pub links: Vec<Option<Link>>,
+    /// What the gate holds back at first.
+    pub gate: GateState,
+    /// The replica's clock.
+    pub clock: Clock,
+    /// Who watches, if anybody does.
+    pub reports: Option<mpsc::UnboundedSender<Report>>,
+}
+
+/// One replica with all that makes it live.
+#[derive(Debug)]
+pub struct Driver {
+    replica: Replica<Store>,
+    batch: bool,
+    queue: mpsc::Receiver<Incoming<Control>>,
+    /// What was read from the queue before its turn.
+    next: Option<Incoming<Control>>,
+    links: Vec<Option<Link>>,
+    gate: Gate,
+    clock: Clock,
+    reports: Option<mpsc::UnboundedSender<Report>>,
+    waiters: BTreeMap<RequestId, Vec<Waiter>>,
+    /// Messages sent so far: the number of the next one.
+    sent: u64,
+    /// Requests of clients without a name so far.
+    anonymous: u64,
+}
+
+impl Driver {
+    /// A replica that nothing has reached.
+    pub fn new(parts: Parts) -> Self {
+        let options = Options { observed: parts.reports.is_some(), ..parts.options };
+        Self {
+            replica: Replica::new(options, Store::default()),
+            batch: parts.batch,
+            queue: parts.queue,
+            next: None,
+            links: parts.links,
+            gate: Gate::new(parts.gate),
+            clock: parts.clock,
+            reports: parts.reports,
+            waiters: BTreeMap::new(),
+            sent: 0,
+            anonymous: 0,
+        }
+    }
+
+    /// Runs until it is cancelled. Nothing in here waits for anything but the next input.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut cancelled = pin!(cancel.cancelled());
+        let mut alarm = pin!(tokio::time::sleep(std::time::Duration::ZERO));
+        loop {
+            let due = self.next_due();
+            // Timers mostly move later. An alarm that rings early finds nothing due and costs less
+            // than one set again with every input.
+            if let Some(due) = due.map(tokio::time::Instant::from_std)
+                && (alarm.is_elapsed() || due < alarm.deadline())
+            {
+                alarm.as_mut().reset(due);
+            }
+            let incoming = match self.next.take() {
+                Some(incoming) => incoming,
+                None => tokio::select! {
+                    biased;
+                    () = &mut cancelled => return,
+                    () = &mut alarm, if due.is_some() => {
+                        self.on_alarm();
+                        continue;
+                    }
+                    incoming = self.queue.recv() => match incoming {
+                        Some(incoming) => incoming,
+                        None => return,
+                    },
+                },
+            };
+            match incoming {
+                Incoming::Peer(envelope) => self.on_envelope(envelope),
+                Incoming::Client(proposals) => self.on_proposals(proposals),
+                Incoming::Control(Control { act, done }) => {
+                    // Whoever asked may have left.
+                    done.send(self.on_act(act)).ok();
+                }
+            }
+        }
+    }
+
+    /// When time alone will bring something about.
+    fn next_due(&self) -> Option<Instant> {
+        let times = self.replica.next_wake().into_iter().chain(self.gate.next_due());
+        self.clock.instant_of(times.min()?)
+    }
+
+    fn on_alarm(&mut self) {
+        let now = self.clock.now();
+        while let Some(envelope) = self.gate.take_due(now) {
+            self.deliver(envelope);
+        }
+        if self.replica.next_wake().is_some_and(|due| due <= now) {
+            self.wake();
+        }
+    }
+
+    fn on_envelope(&mut self, envelope: Envelope) {
+        match self.gate.admit(envelope, self.clock.now()) {
+            Ok(envelope) => self.deliver(envelope),
+            Err(held) => self.report(Notice::Held(held)),
+        }
+    }
+
+    fn on_proposals(&mut self, proposals: Vec<Proposal>) {
+        let mut commands = Vec::with_capacity(proposals.len());
+        let mut bytes = 0;
+        for proposal in proposals {
+            bytes += convert::size(&proposal.wish.operation);
+            commands.push(self.register(proposal));
+        }
+        while self.batch
+            && let Ok(incoming) = self.queue.try_recv()
+        {
+            match incoming {
+                Incoming::Client(more) if fits(commands.len(), bytes, &more) => {
+                    for proposal in more {
+                        bytes += convert::size(&proposal.wish.operation);
+                        commands.push(self.register(proposal));
+                    }
+                }
+                other => {
+                    self.next = Some(other);
+                    break;
+                }
+            }
+        }
+        let decision = self.reports.is_some().then(|| Decision::Propose(commands.clone()));
+        self.step(decision, Input::Propose(commands));
+    }
+
+    /// Names a proposal that has no name, and remembers who waits for its answer.
+    fn register(&mut self, Proposal { wish, waiter }: Proposal) -> Command {
+        let request = wish.request.unwrap_or_else(|| {
+            self.anonymous += 1;
+            RequestId::anonymous(self.replica.id(), self.anonymous - 1)
+        });
+        let waiters = self.waiters.entry(request.clone()).or_default();
+        // A client that asks again and again gives up in between.
+        waiters.retain(|waiter| !waiter.is_gone());
+        waiters.push(waiter);
+        Command { request, operation: wish.operation }
+    }
+
+    fn on_act(&mut self, act: Act) -> Result<(), String> {
+        match act {
+            Act::Deliver(id) => {
+                let envelope = self.gate.take(id).ok_or_else(|| not_held(id))?;
+                self.deliver(envelope);
+            }
+            Act::Drop(id) => {
+                let envelope = self.gate.take(id).ok_or_else(|| not_held(id))?;
+                self.tell(Decision::Drop(envelope));
+            }
+            Act::Duplicate(id, copy) => {
+                let envelope = self.gate.duplicate(id, copy).ok_or_else(|| not_held(id))?;
+                self.tell(Decision::Duplicate(envelope, copy));
+            }
+            Act::Wake => {
+                let due = self.replica.next_wake();
+                let due = due.ok_or_else(|| format!("{} waits for no timer", self.replica.id()))?;
+                self.clock.set_forward(due);
+                self.wake();
+            }
+            Act::SetGate(state) => self.set_gate(state),
+            Act::SetClock(time) => self.clock.set_forward(time),
+        }
+        Ok(())
+    }
+
+    fn set_gate(&mut self, state: GateState) {
+        if state.paused {
+            self.clock.freeze();
+        } else {
+            self.clock.thaw();
+        }
+        let (released, held) = self.gate.set(state, self.clock.now());
+        for held in held {
+            self.report(Notice::Held(held));
+        }
+        for envelope in released {
+            self.deliver(envelope);
+        }
+    }
+
+    fn deliver(&mut self, envelope: Envelope) {
+        let decision = self.reports.is_some().then(|| Decision::Deliver(envelope.clone()));
+        let Envelope { id, message, .. } = envelope;
+        self.step(decision, Input::Receive { from: id.sender, message });
+    }
+
+    fn wake(&mut self) {
+        self.step(self.reports.is_some().then_some(Decision::Wake), Input::Wake);
+    }
+
+    /// The one place where something happens to the replica. What happened is reported before any
+    /// of it goes out, so that nobody hears of an effect before its cause.
+    fn step(&mut self, decision: Option<Decision>, input: Input) {
+        let now = self.clock.now();
+        let mut out = Vec::new();
+        self.replica.step(now, input, &mut out);
+        let effects: Vec<_> = out.into_iter().map(|output| self.effect(output)).collect();
+        if let Some(decision) = decision {
+            self.report_step(now, decision, effects.clone());
+        }
+        for effect in effects {
+            match effect {
+                Effect::Send(envelope) => self.send(envelope),
+                Effect::Reply(reply) => self.answer(&reply),
+                Effect::Event(_) => {}
+            }
+        }
+    }
+
+    /// Gives a message its name.
+    fn effect(&mut self, output: Output) -> Effect {
+        match output {
+            Output::Send { to, message } => {
+                let id = MessageId { sender: self.replica.id(), number: self.sent, copy: 0 };
+                self.sent += 1;
+                Effect::Send(Envelope { id, to, message })
+            }
+            Output::Reply(reply) => Effect::Reply(reply),
+            Output::Observe(event) => Effect::Event(event),
+        }
+    }
+
+    fn send(&self, envelope: Envelope) {
+        let link = self.links[envelope.to.index()].as_ref();
+        link.expect("a replica sends itself nothing").send(envelope);
+    }
+
+    fn answer(&mut self, reply: &Reply) {
+        for waiter in self.waiters.remove(&reply.request).into_iter().flatten() {
+            waiter.answer(reply.outcome.clone());
+        }
+    }
+
+    /// Reports what was done to a message without the replica hearing of it.
+    fn tell(&self, decision: Decision) {
+        self.report_step(self.clock.now(), decision, Vec::new());
+    }
+
+    fn report_step(&self, now: Time, decision: Decision, effects: Vec<Effect>) {
+        let (replica, timer) = (self.replica.id(), self.replica.next_timer());
+        self.report(Notice::Step(Step { replica, now, decision, effects, timer }));
+    }
+
+    fn report(&self, notice: Notice) {
+        if let Some(reports) = &self.reports {
+            // Where nobody listens any more, the end is near.
+            reports.send(Report::Notice(notice)).ok();
+        }
+    }
+
+    /// Which replica it drives.
+    pub fn id(&self) -> ReplicaId {
+        self.replica.id()
+    }
+}
+
+/// Whether more proposals may join a batch.
+fn fits(commands: usize, bytes: usize, more: &[Proposal]) -> bool {
+    let added: usize = more.iter().map(|proposal| convert::size(&proposal.wish.operation)).sum();
+    commands + more.len() <= convert::BATCH_MAX && bytes + added <= convert::BATCH_BYTES_MAX
+}
+
+fn not_held(id: MessageId) -> String {
+    format!("{id} is not held")
+}

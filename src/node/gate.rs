@@ -1,0 +1,234 @@
+//! The gate in front of a replica: every message has crossed the network when it gets here, and
+//! goes straight on, or waits in view.
+
+use std::collections::VecDeque;
+
+use crate::epaxos::id::MessageId;
+use crate::epaxos::message::Envelope;
+use crate::epaxos::time::Time;
+use crate::observe::notice::{GateState, Held, HeldBy};
+
+/// One replica's gate. Owned by the event loop: plain data, and no clock of its own.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: GateState,
+    /// Whether nothing is held back at all: what the usual message asks.
+    open: bool,
+    /// In order of arrival.
+    waiting: VecDeque<Waiting>,
+    /// When the first delay is over. Kept, since it is asked for far more often than it changes.
+    next_due: Option<Time>,
+}
+
+/// A message at the gate.
+#[derive(Debug)]
+struct Waiting {
+    envelope: Envelope,
+    /// When a delay lets it go on, where it met one.
+    due: Option<Time>,
+    why: HeldBy,
+}
+
+impl Gate {
+    /// A gate that nothing waits at.
+    pub fn new(state: GateState) -> Self {
+        let mut gate = Self::default();
+        gate.set(state, Time::default());
+        gate
+    }
+
+    /// A message arrives: back it comes, or it waits.
+    pub fn admit(&mut self, envelope: Envelope, now: Time) -> Result<Envelope, Held> {
+        if self.open {
+            return Ok(envelope);
+        }
+        let meets = self.state.delays.iter().find(|(filter, _)| filter.matches(&envelope));
+        let due = meets.map(|(_, delay)| now + *delay);
+        match self.state.holds_back(&envelope, due, now) {
+            None => Ok(envelope),
+            Some(why) => {
+                let id = envelope.id;
+                self.waiting.push_back(Waiting { envelope, due, why });
+                if let HeldBy::Delay(_) = why {
+                    self.find_next_due();
+                }
+                Err(Held { id, why })
+            }
+        }
+    }
+
+    /// Takes a message away from the gate, to be let through or thrown away.
+    pub fn take(&mut self, id: MessageId) -> Option<Envelope> {
+        let place = self.waiting.iter().position(|waiting| waiting.envelope.id == id)?;
+        let taken = self.waiting.remove(place)?;
+        if let HeldBy::Delay(_) = taken.why {
+            self.find_next_due();
+        }
+        Some(taken.envelope)
+    }
+
+    /// Makes a twin of a waiting message, which waits like it. Returns the message.
+    pub fn duplicate(&mut self, id: MessageId, copy: MessageId) -> Option<Envelope> {
+        let waiting = self.waiting.iter().find(|waiting| waiting.envelope.id == id)?;
+        let envelope = waiting.envelope.clone();
+        let twin = Envelope { id: copy, ..envelope.clone() };
+        let twin = Waiting { envelope: twin, due: waiting.due, why: waiting.why };
+        self.waiting.push_back(twin);
+        Some(envelope)
+    }
+
+    /// Holds back something else from now on. Returns what goes on, in order of arrival, and what
+    /// waits for another reason than before.
+    pub fn set(&mut self, state: GateState, now: Time) -> (Vec<Envelope>, Vec<Held>) {
+        self.open = state == GateState::default();
+        self.state = state;
+        let (mut released, mut changed) = (Vec::new(), Vec::new());
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            match self.state.holds_back(&waiting.envelope, waiting.due, now) {
+                None => released.push(waiting.envelope),
+                Some(why) => {
+                    if why != waiting.why {
+                        changed.push(Held { id: waiting.envelope.id, why });
+                    }
+                    waiting.why = why;
+                    self.waiting.push_back(waiting);
+                }
+            }
+        }
+        self.find_next_due();
+        (released, changed)
+    }
+
+    /// When the next delay is over, by the replica's clock.
+    pub fn next_due(&self) -> Option<Time> {
+        self.next_due.filter(|_| !self.state.paused)
+    }
+
+    fn find_next_due(&mut self) {
+        self.next_due = self.delayed().filter_map(|waiting| waiting.due).min();
+    }
+
+    /// Takes the first message whose delay is over.
+    pub fn take_due(&mut self, now: Time) -> Option<Envelope> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let first = self.delayed().find(|waiting| waiting.due == self.next_due)?;
+        let id = first.envelope.id;
+        self.take(id)
+    }
+
+    fn delayed(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.iter().filter(|waiting| matches!(waiting.why, HeldBy::Delay(_)))
+    }
+}
+
+/// What a state says of one message.
+trait HoldsBack {
+    /// What keeps the message, if anything does. A rule is named before a delay and a delay before
+    /// the pause: it is what would still keep the message without the others.
+    fn holds_back(&self, envelope: &Envelope, due: Option<Time>, now: Time) -> Option<HeldBy>;
+}
+
+impl HoldsBack for GateState {
+    fn holds_back(&self, envelope: &Envelope, due: Option<Time>, now: Time) -> Option<HeldBy> {
+        if self.holds.iter().any(|filter| filter.matches(envelope)) {
+            return Some(HeldBy::Rule);
+        }
+        match due {
+            Some(due) if due > now => Some(HeldBy::Delay(due.since(now))),
+            _ if self.paused => Some(HeldBy::Pause),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
+    use crate::epaxos::message::{AcceptReply, Message, MessageKind};
+    use crate::observe::filter::Filter;
+
+    fn envelope(number: u64) -> Envelope {
+        let instance = InstanceId::new(ReplicaId(0), 0);
+        let reply = AcceptReply { instance, ballot: Ballot::initial(ReplicaId(0)) };
+        let id = MessageId { sender: ReplicaId(1), number, copy: 0 };
+        Envelope { id, to: ReplicaId(0), message: Message::AcceptReply(reply) }
+    }
+
+    fn id(number: u64) -> MessageId {
+        envelope(number).id
+    }
+
+    fn rule(kind: MessageKind) -> Filter {
+        Filter { kind: Some(kind), ..Filter::default() }
+    }
+
+    fn paused() -> GateState {
+        GateState { paused: true, ..GateState::default() }
+    }
+
+    #[test]
+    fn an_open_gate_holds_nothing() {
+        let mut gate = Gate::new(GateState::default());
+        assert_eq!(gate.admit(envelope(0), Time(0)), Ok(envelope(0)));
+        assert_eq!((gate.next_due(), gate.take(id(0))), (None, None));
+    }
+
+    #[test]
+    fn what_the_pause_holds_goes_on_in_order_of_arrival() {
+        let mut gate = Gate::new(paused());
+        for number in [2, 0, 1] {
+            let held = gate.admit(envelope(number), Time(0)).unwrap_err();
+            assert_eq!(held, Held { id: id(number), why: HeldBy::Pause });
+        }
+        assert_eq!(gate.take(id(0)), Some(envelope(0)));
+        assert_eq!(gate.take(id(0)), None);
+        let (released, changed) = gate.set(GateState::default(), Time(0));
+        assert_eq!((released, changed), (vec![envelope(2), envelope(1)], vec![]));
+    }
+
+    #[test]
+    fn a_rule_holds_what_it_describes_and_outlasts_the_pause() {
+        let holds = vec![rule(MessageKind::AcceptReply)];
+        let mut gate = Gate::new(paused());
+        gate.admit(envelope(0), Time(0)).unwrap_err();
+        let (released, changed) = gate.set(GateState { holds: holds.clone(), ..paused() }, Time(0));
+        assert_eq!(changed, [Held { id: id(0), why: HeldBy::Rule }]);
+        assert!(released.is_empty());
+        let (released, _) = gate.set(GateState { holds, ..GateState::default() }, Time(0));
+        assert!(released.is_empty());
+        let other = GateState { holds: vec![rule(MessageKind::Commit)], ..GateState::default() };
+        assert_eq!(gate.set(other, Time(0)).0, [envelope(0)]);
+        assert_eq!(gate.admit(envelope(1), Time(0)), Ok(envelope(1)));
+    }
+
+    #[test]
+    fn a_delay_counts_only_while_nothing_is_paused() {
+        let delays = vec![(rule(MessageKind::AcceptReply), Duration::from_micros(10))];
+        let running = GateState { delays, ..GateState::default() };
+        let mut gate = Gate::new(running.clone());
+        gate.admit(envelope(0), Time(5)).unwrap_err();
+        assert_eq!(gate.next_due(), Some(Time(15)));
+        gate.set(GateState { paused: true, ..running.clone() }, Time(9));
+        assert_eq!((gate.next_due(), gate.take_due(Time(20))), (None, None));
+        let (released, changed) = gate.set(running, Time(9));
+        assert_eq!((released, gate.take_due(Time(14))), (vec![], None));
+        assert_eq!(changed.len(), 0, "it was seen to be delayed all the time: {changed:?}");
+        assert_eq!(gate.take_due(Time(15)), Some(envelope(0)));
+    }
+
+    #[test]
+    fn a_twin_waits_like_the_first() {
+        let mut gate = Gate::new(paused());
+        gate.admit(envelope(0), Time(0)).unwrap_err();
+        let copy = MessageId { copy: 1, ..id(0) };
+        assert_eq!(gate.duplicate(id(0), copy), Some(envelope(0)));
+        assert_eq!(gate.duplicate(id(1), copy), None);
+        let twin = Envelope { id: copy, ..envelope(0) };
+        assert_eq!(gate.set(GateState::default(), Time(0)).0, [envelope(0), twin]);
+    }
+}

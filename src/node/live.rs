@@ -1,0 +1,348 @@
+//! A live cluster as a world that scripts can act on.
+//!
+//! Synchronous, since scripts are; the cluster runs on a runtime of its own beside it. All that the
+//! cluster says, and the answers to what was proposed here, arrive on one channel in an order that
+//! never has an effect before its cause, and are folded into the view from nowhere else.
+
+mod ledger;
+mod lockstep;
+mod serve;
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::epaxos::command::{Command, Operation, RequestId};
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::net::client::Connection;
+use crate::node::cluster::{Cluster, Options, StartError};
+use crate::node::driver::Act;
+use crate::node::live::ledger::Ledger;
+use crate::node::live::lockstep::Lockstep;
+use crate::observe::notice::{GateState, Notice};
+use crate::observe::trace::Line;
+use crate::observe::view::View;
+use crate::script::request::Report;
+use crate::script::world::{Answer, World};
+
+pub use crate::node::live::serve::serve;
+
+/// A cluster of replicas in this process, over real gRPC. Not to be used, or dropped, on a runtime.
+#[derive(Debug)]
+pub struct LiveWorld {
+    runtime: Runtime,
+    cluster: Cluster,
+    connections: Vec<Connection>,
+    inbox: mpsc::UnboundedReceiver<Report>,
+    /// Where the answers to our proposals go, between the notices.
+    answering: mpsc::UnboundedSender<Report>,
+    view: View,
+    ledger: Ledger,
+    /// Each with its place among all answers.
+    answers: Vec<(u64, Answer)>,
+    /// How many commands were proposed here.
+    proposals: u64,
+    lockstep: Option<Lockstep>,
+    audience: Audience,
+}
+
+/// Who hears of everything besides the view.
+#[derive(Default)]
+struct Audience {
+    reports: Option<mpsc::UnboundedSender<Report>>,
+    lines: Option<Box<dyn FnMut(&[Line]) + Send>>,
+}
+
+impl fmt::Debug for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audience").finish_non_exhaustive()
+    }
+}
+
+impl LiveWorld {
+    /// Starts a cluster.
+    ///
+    /// In lockstep its gates never open: messages are delivered one at a time in the order of their
+    /// sending, and time passes only when the world is told to sleep, so that a script prints the
+    /// same, event for event, every time and as in the simulator.
+    pub fn start(options: &Options, lockstep: bool) -> Result<LiveWorld, StartError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(StartError::Runtime)?;
+        let (answering, inbox) = mpsc::unbounded_channel();
+        let paused = options.paused || lockstep;
+        let started = Options { paused, ..options.clone() };
+        let cluster = Cluster::start(&started, Some(answering.clone()), runtime.handle())?;
+        let connections = {
+            let _runtime = runtime.enter();
+            let connect = |endpoint: &String| {
+                let endpoint = endpoint.clone();
+                Connection::new(&endpoint).ok_or(StartError::Endpoint { endpoint })
+            };
+            cluster.shape().endpoints.iter().map(connect).collect::<Result<_, _>>()?
+        };
+        let mut world = LiveWorld {
+            view: View::new(cluster.shape().clone()),
+            runtime,
+            cluster,
+            connections,
+            inbox,
+            answering,
+            ledger: Ledger::default(),
+            answers: Vec::new(),
+            proposals: 0,
+            lockstep: lockstep.then(Lockstep::default),
+            audience: Audience::default(),
+        };
+        world.hear(Report::Notice(Notice::Gate(options.gate())));
+        Ok(world)
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Shows each line of the trace as it is heard.
+    pub fn on_lines(&mut self, show: impl FnMut(&[Line]) + Send + 'static) {
+        self.audience.lines = Some(Box::new(show));
+    }
+
+    /// Stops the cluster, and waits until it has.
+    pub fn shutdown(self) {
+        self.runtime.block_on(self.cluster.shutdown());
+        self.runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
+    }
+
+    /// Takes note of one thing that the cluster says.
+    fn hear(&mut self, report: Report) {
+        if let Some(reports) = &self.audience.reports {
+            // Where the screen is gone, the channel of its requests closes next.
+            reports.send(report.clone()).ok();
+        }
+        match report {
+            Report::Notice(notice) => {
+                self.ledger.note(&notice);
+                let lines = self.view.apply(notice);
+                if let Some(show) = &mut self.audience.lines
+                    && !lines.is_empty()
+                {
+                    show(&lines);
+                }
+            }
+            Report::Answer(answer) => {
+                self.answers.push((self.ledger.note_answer(&answer), answer));
+            }
+            Report::Said { .. } => {}
+        }
+    }
+
+    /// Takes note of all that the cluster has said. Not of what it says meanwhile: a busy one might
+    /// never be done.
+    fn catch_up(&mut self) {
+        for _ in 0..self.inbox.len() {
+            if let Ok(report) = self.inbox.try_recv() {
+                self.hear(report);
+            }
+        }
+    }
+
+    /// Listens until something is so, or for as long as `limit`. Returns whether it is so.
+    fn listen_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            self.catch_up();
+            if done(self) {
+                return true;
+            }
+            let next = async { tokio::time::timeout_at(deadline, self.inbox.recv()).await };
+            match self.runtime.block_on(next) {
+                Ok(Some(report)) => self.hear(report),
+                Ok(None) | Err(_) => return false,
+            }
+        }
+    }
+
+    /// Does something to a replica, and listens until all that it directly brings about is seen.
+    fn act(&mut self, replica: ReplicaId, act: Act) -> Result<(), String> {
+        let done = self.runtime.block_on(self.cluster.act(replica, act));
+        self.catch_up();
+        done?;
+        self.come_to_rest()
+    }
+
+    /// While everything is paused, waits until every message on its way is at a gate.
+    fn come_to_rest(&mut self) -> Result<(), String> {
+        if !self.gates().paused || self.listen_until(PATIENCE, |world| world.ledger.at_gates()) {
+            return Ok(());
+        }
+        Err(self.still_moving(PATIENCE))
+    }
+
+    fn still_moving(&self, after: Duration) -> String {
+        let moving = self.ledger.describe(&self.view.in_flight);
+        format!("after {} there is still {moving}", humantime::format_duration(after))
+    }
+
+    /// What the gates really hold back.
+    fn gates(&self) -> GateState {
+        let gate = self.view.gate.clone();
+        GateState { paused: gate.paused || self.lockstep.is_some(), ..gate }
+    }
+
+    /// The replica at which a message is.
+    fn receiver(&self, id: MessageId) -> Result<ReplicaId, String> {
+        let flight = self.view.in_flight.get(id);
+        flight
+            .map(|flight| flight.envelope.to)
+            .ok_or_else(|| format!("no message {id} is on its way"))
+    }
+
+    /// Sends proposals over gRPC; the answers come to the inbox.
+    fn send_proposals(&self, at: ReplicaId, commands: Vec<Command>) {
+        let (connection, inbox) = (self.connections[at.index()].clone(), self.answering.clone());
+        self.runtime.spawn(async move {
+            // No time limit: a person may take all day over a paused cluster.
+            let answers = match &commands[..] {
+                [command] => connection.propose(command).await.map(|outcome| vec![outcome]),
+                commands => connection.propose_batch(commands).await,
+            };
+            for (index, Command { request, .. }) in commands.into_iter().enumerate() {
+                let result = answers.as_ref().map(|outcomes| outcomes[index].clone());
+                let result = result.map_err(ToString::to_string);
+                inbox.send(Report::Answer(Answer { request, result })).ok();
+            }
+        });
+    }
+
+    /// Why these proposals came to nothing, where they did. They are not reported again.
+    fn take_failure(&mut self, requests: &[RequestId]) -> Option<String> {
+        let failed = |(_, answer): &(u64, Answer)| {
+            requests.contains(&answer.request) && answer.result.is_err()
+        };
+        let error = self.answers.iter().find(|answer| failed(answer))?.1.result.clone().err();
+        self.answers.retain(|answer| !failed(answer));
+        error
+    }
+
+    /// Waits until nothing moves by itself.
+    fn quieten(&mut self) -> Result<(), String> {
+        let paused = self.gates().paused;
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !self.listen_until(left, |world| world.ledger.is_quiet(paused)) {
+                return Err(self.still_moving(SETTLE_LIMIT));
+            }
+            // Other clients may be about to ask for something.
+            let version = self.view.version;
+            if paused || !self.listen_until(QUIET, |world| world.view.version != version) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl World for LiveWorld {
+    fn view(&self) -> &View {
+        &self.view
+    }
+
+    fn propose(
+        &mut self,
+        at: ReplicaId,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<RequestId>, String> {
+        let number = |operation| {
+            self.proposals += 1;
+            Command { request: RequestId::named(CLIENT, self.proposals), operation }
+        };
+        let commands: Vec<_> = operations.into_iter().map(number).collect();
+        let requests: Vec<_> = commands.iter().map(|command| command.request.clone()).collect();
+        self.ledger.ask(requests.iter());
+        self.send_proposals(at, commands);
+        if self.view.shape.batch && !self.gates().paused {
+            // Only proposals that nobody waits for can come together in a batch.
+            self.catch_up();
+            return Ok(requests);
+        }
+        if !self.listen_until(PATIENCE, |world| world.ledger.has_seen(&requests)) {
+            return Err(format!("{at} has not taken up the proposal"));
+        }
+        if let Some(error) = self.take_failure(&requests) {
+            return Err(error);
+        }
+        self.come_to_rest()?;
+        Ok(requests)
+    }
+
+    fn deliver(&mut self, id: MessageId) -> Result<(), String> {
+        self.act(self.receiver(id)?, Act::Deliver(id))
+    }
+
+    fn drop(&mut self, id: MessageId) -> Result<(), String> {
+        self.act(self.receiver(id)?, Act::Drop(id))
+    }
+
+    fn duplicate(&mut self, id: MessageId) -> Result<(), String> {
+        let copy = self.view.in_flight.copy_of(id);
+        self.act(self.receiver(id)?, Act::Duplicate(id, copy))
+    }
+
+    fn wake(&mut self, replica: ReplicaId) -> Result<(), String> {
+        self.act(replica, Act::Wake)
+    }
+
+    fn set_gate(&mut self, gate: GateState) -> Result<(), String> {
+        self.catch_up();
+        self.hear(Report::Notice(Notice::Gate(gate)));
+        let gates = self.gates();
+        let replicas = ReplicaId::all(self.view.shape.replicas());
+        let acts = replicas.map(|id| self.cluster.act(id, Act::SetGate(gates.clone())));
+        // All at once, so that nothing gets far between the first gate and the last.
+        let done = self.runtime.block_on(futures::future::join_all(acts));
+        self.catch_up();
+        done.into_iter().collect::<Result<(), _>>()?;
+        self.reset_delays();
+        self.come_to_rest()
+    }
+
+    fn settle(&mut self) -> Result<(), String> {
+        if self.lockstep.is_some() && !self.view.gate.paused {
+            self.deliver_everything()?;
+        }
+        self.quieten()
+    }
+
+    fn sleep(&mut self, duration: Duration) -> Result<(), String> {
+        if self.lockstep.is_some() {
+            return self.sleep_in_lockstep(duration);
+        }
+        self.listen_until(duration, |_| false);
+        Ok(())
+    }
+
+    fn take_answers(&mut self) -> Vec<Answer> {
+        self.catch_up();
+        let mut answers = std::mem::take(&mut self.answers);
+        answers.sort_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+}
+
+/// The name under which a script proposes: the same in every world.
+const CLIENT: &str = "script";
+
+/// How long anything may take that is only a matter of crossing the loopback.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a cluster may take to settle.
+const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long nothing must have been heard before a cluster that other clients may use is quiet.
+const QUIET: Duration = Duration::from_millis(3);
+
+/// How long tasks may take to end.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);

@@ -1,0 +1,136 @@
+//! What still moves in a cluster, told from what it has said so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::epaxos::command::RequestId;
+use crate::epaxos::id::MessageId;
+use crate::observe::in_flight::InFlight;
+use crate::observe::notice::{Decision, Effect, HeldBy, Notice, Step};
+use crate::script::world::Answer;
+
+/// Messages and proposals that something will yet come of without anybody doing anything. Since
+/// every notice comes before its effects go out, nothing can move that is not in here, but for what
+/// other clients ask.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Messages sent and not seen at their receiver's gate.
+    moving: BTreeSet<MessageId>,
+    /// Messages that a delay keeps at a gate, with how long in all.
+    delayed: BTreeMap<MessageId, Duration>,
+    /// Our proposals that no replica has been seen to take up.
+    unseen: BTreeSet<RequestId>,
+    /// Our proposals that have no answer.
+    open: BTreeSet<RequestId>,
+    /// Those of them that were seen to be answered, with the place of that among all answers.
+    answered: BTreeMap<RequestId, u64>,
+    answers: u64,
+}
+
+impl Ledger {
+    /// Takes note of our own proposals.
+    pub fn ask<'a>(&mut self, requests: impl Iterator<Item = &'a RequestId>) {
+        for request in requests {
+            self.unseen.insert(request.clone());
+            self.open.insert(request.clone());
+        }
+    }
+
+    /// Takes note of what happened.
+    pub fn note(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Step(step) => self.note_step(step),
+            Notice::Held(held) => {
+                self.forget(held.id);
+                if let HeldBy::Delay(delay) = held.why {
+                    self.delayed.insert(held.id, delay);
+                }
+            }
+            Notice::Lost(id) => self.forget(*id),
+            Notice::Gate(_) => {}
+        }
+    }
+
+    fn note_step(&mut self, step: &Step) {
+        match &step.decision {
+            Decision::Propose(commands) => {
+                for command in commands {
+                    self.unseen.remove(&command.request);
+                }
+            }
+            Decision::Deliver(envelope) | Decision::Drop(envelope) => self.forget(envelope.id),
+            Decision::Duplicate(envelope, copy) => {
+                if let Some(delay) = self.delayed.get(&envelope.id).copied() {
+                    self.delayed.insert(*copy, delay);
+                }
+            }
+            Decision::Wake => {}
+        }
+        for effect in &step.effects {
+            match effect {
+                Effect::Send(envelope) => {
+                    self.moving.insert(envelope.id);
+                }
+                Effect::Reply(reply) if self.open.contains(&reply.request) => {
+                    self.answered.insert(reply.request.clone(), self.answers);
+                    self.answers += 1;
+                }
+                Effect::Reply(_) | Effect::Event(_) => {}
+            }
+        }
+    }
+
+    /// Takes note of an answer to one of our proposals. Returns its place among all answers as the
+    /// replicas gave them: each comes in a call of its own, and calls may overtake each other.
+    pub fn note_answer(&mut self, answer: &Answer) -> u64 {
+        self.unseen.remove(&answer.request);
+        self.open.remove(&answer.request);
+        self.answered.remove(&answer.request).unwrap_or(self.answers)
+    }
+
+    fn forget(&mut self, id: MessageId) {
+        self.moving.remove(&id);
+        self.delayed.remove(&id);
+    }
+
+    /// Whether every message on its way is at a gate.
+    pub fn at_gates(&self) -> bool {
+        self.moving.is_empty()
+    }
+
+    /// Whether a replica has taken up each of these proposals, or they have failed.
+    pub fn has_seen(&self, requests: &[RequestId]) -> bool {
+        !requests.iter().any(|request| self.unseen.contains(request))
+    }
+
+    /// Whether nothing moves. While all is paused, delays do not end.
+    pub fn is_quiet(&self, paused: bool) -> bool {
+        let delayed = !paused && !self.delayed.is_empty();
+        !delayed && self.moving.is_empty() && self.unseen.is_empty() && self.answered.is_empty()
+    }
+
+    /// The messages that a delay keeps at a gate, with how long in all.
+    pub fn delays(&self) -> impl Iterator<Item = (MessageId, Duration)> + '_ {
+        self.delayed.iter().map(|(id, delay)| (*id, *delay))
+    }
+
+    /// What moves, in words.
+    pub fn describe(&self, in_flight: &InFlight) -> String {
+        let counts = [
+            (self.moving.len(), "message", "on the way"),
+            (self.delayed.len(), "message", "delayed"),
+            (self.unseen.len(), "proposal", "not taken up"),
+            (self.answered.len(), "answer", "on the way"),
+        ];
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+        let counts =
+            counts.map(|(count, what, how)| format!("{count} {what}{} {how}", plural(count)));
+        let mut words = counts.collect::<Vec<_>>().join(", ");
+        let first = self.moving.first().or(self.delayed.keys().next());
+        if let Some(flight) = first.and_then(|id| in_flight.get(*id)) {
+            words += &format!(", such as {}", flight.envelope);
+        }
+        words
+    }
+}

@@ -1,0 +1,53 @@
+//! A live world behind a screen: requests in, reports out.
+
+use tokio::sync::mpsc;
+
+use crate::node::live::LiveWorld;
+use crate::observe::notice::{GateState, Notice};
+use crate::script::request::{Report, Request};
+use crate::script::session::Session;
+
+/// What a world that serves has to deal with next.
+enum Next {
+    Heard(Option<Report>),
+    Asked(Option<Request>),
+}
+
+/// Carries out requests one after another, and reports all that happens as soon as it is heard,
+/// until nobody can ask for anything any more. Blocks: the world's own thread runs it. Takes a
+/// world in which nothing has happened; a screen that starts from an empty view of the same shape
+/// sees what this world does.
+pub fn serve(
+    mut world: LiveWorld,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+    reports: &mpsc::UnboundedSender<Report>,
+) {
+    world.audience.reports = Some(reports.clone());
+    if world.view.gate != GateState::default() {
+        reports.send(Report::Notice(Notice::Gate(world.view.gate.clone()))).ok();
+    }
+    let mut session = Session::default();
+    loop {
+        let LiveWorld { runtime, inbox, .. } = &mut world;
+        let next = runtime.block_on(async {
+            tokio::select! {
+                heard = inbox.recv() => Next::Heard(heard),
+                asked = requests.recv() => Next::Asked(asked),
+            }
+        });
+        match next {
+            Next::Heard(Some(report)) => {
+                world.hear(report);
+                world.catch_up();
+            }
+            Next::Asked(Some(Request { id, at, command })) => {
+                session.at = at;
+                let said = session.perform(&mut world, &command);
+                world.catch_up();
+                reports.send(Report::Said { request: id, said }).ok();
+            }
+            Next::Heard(None) | Next::Asked(None) => break,
+        }
+    }
+    world.shutdown();
+}

@@ -1,0 +1,125 @@
+//! One replica with everything around it: event loop, services, links.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::replica::Options;
+use crate::net::convert::Dialect;
+use crate::net::link::{Link, Losses};
+use crate::net::server::{Incoming, Service, serve};
+use crate::node::clock::Clock;
+use crate::node::cluster::StartError;
+use crate::node::driver::{Act, Control, Driver, Parts};
+use crate::observe::notice::{GateState, Notice, Shape};
+use crate::script::request::Report;
+
+/// What all members of a cluster have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Common {
+    pub shape: Shape,
+    pub gate: GateState,
+    pub start: Instant,
+    pub reports: Option<mpsc::UnboundedSender<Report>>,
+    pub tasks: TaskTracker,
+    pub cancel: CancellationToken,
+}
+
+/// One replica, from outside.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub id: ReplicaId,
+    pub queue: mpsc::Sender<Incoming<Control>>,
+    pub refused: Arc<AtomicU64>,
+    pub lost: Arc<AtomicU64>,
+}
+
+impl Member {
+    /// Starts the replica `id`, which others reach through `listener`. Called on a runtime.
+    pub fn start(
+        common: &Common,
+        id: ReplicaId,
+        listener: TcpListener,
+    ) -> Result<Member, StartError> {
+        let Common { shape, tasks, cancel, .. } = common;
+        let endpoint = &shape.endpoints[id.index()];
+        let listening =
+            |source| StartError::Listen { replica: id, endpoint: endpoint.clone(), source };
+        listener.set_nonblocking(true).map_err(listening)?;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(listening)?;
+
+        let (queue, incoming) = mpsc::channel(QUEUE);
+        let member = Member { id, queue, refused: Arc::default(), lost: Arc::default() };
+        let dialect = Dialect { me: id, replicas: shape.replicas() };
+        let driver = Driver::new(Parts {
+            options: Options { id, ..shape.options.clone() },
+            batch: shape.batch,
+            queue: incoming,
+            links: member.links(common, dialect)?,
+            gate: common.gate.clone(),
+            clock: Clock::new(common.start, common.gate.paused),
+            reports: common.reports.clone(),
+        });
+        tasks.spawn(watch(driver, cancel.clone()));
+        let (queue, refused) = (member.queue.clone(), member.refused.clone());
+        tasks.spawn(serve(listener, Service { dialect, queue, refused, cancel: cancel.clone() }));
+        info!("{id} listens at {endpoint}");
+        Ok(member)
+    }
+
+    /// A link to each other replica, with its task.
+    fn links(&self, common: &Common, dialect: Dialect) -> Result<Vec<Option<Link>>, StartError> {
+        let link = |(index, endpoint): (usize, &String)| {
+            let to = ReplicaId::from_index(index);
+            if to == self.id {
+                return Ok(None);
+            }
+            let (link, writer) = Link::new(dialect, to, endpoint, self.losses(common))
+                .ok_or_else(|| StartError::Endpoint { endpoint: endpoint.clone() })?;
+            common.tasks.spawn(writer.run(common.cancel.clone()));
+            Ok(Some(link))
+        };
+        common.shape.endpoints.iter().enumerate().map(link).collect()
+    }
+
+    fn losses(&self, common: &Common) -> Losses {
+        let (lost, reports) = (self.lost.clone(), common.reports.clone());
+        Losses::new(move |id: MessageId| {
+            lost.fetch_add(1, Ordering::Relaxed);
+            if let Some(reports) = &reports {
+                reports.send(Report::Notice(Notice::Lost(id))).ok();
+            }
+        })
+    }
+
+    /// Does something to the replica or its gate.
+    pub async fn act(&self, act: Act) -> Result<(), String> {
+        let (done, doing) = oneshot::channel();
+        let stopped = || format!("{} has stopped", self.id);
+        let control = Incoming::Control(Control { act, done });
+        self.queue.send(control).await.map_err(|_| stopped())?;
+        doing.await.map_err(|_| stopped())?
+    }
+}
+
+/// Runs an event loop in a task of its own, so that a replica that fails takes nobody with it.
+async fn watch(driver: Driver, cancel: CancellationToken) {
+    let id = driver.id();
+    match tokio::spawn(driver.run(cancel)).await {
+        Ok(()) => info!("{id} has stopped"),
+        Err(failure) => error!("{id} has failed, and is gone: {failure}"),
+    }
+}
+
+/// How many inputs may wait for a replica. When it is full, peers and clients wait, and each peer's
+/// outbound queue fills up in turn.
+const QUEUE: usize = 16 << 10;

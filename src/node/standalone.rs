@@ -1,0 +1,84 @@
+//! One replica in a process of its own; the others are elsewhere.
+//!
+//! What it knows is in memory. A replica that was stopped has forgotten its votes and must not join
+//! its cluster again under the same name, unless it never took part.
+
+use std::sync::atomic::Ordering;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::epaxos::id::ReplicaId;
+use crate::node::clock;
+use crate::node::cluster::{Options, StartError, listen};
+use crate::node::member::{Common, Member};
+use crate::observe::notice::Shape;
+use crate::script::request::Report;
+
+/// A running replica.
+#[derive(Debug)]
+pub struct Standalone {
+    shape: Shape,
+    member: Member,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Standalone {
+    /// Starts the replica `id` of the cluster that `options` describe, where each replica's endpoint
+    /// must be given. What happens at it is reported to `reports`, if anybody watches.
+    pub fn start(
+        options: &Options,
+        id: ReplicaId,
+        reports: Option<mpsc::UnboundedSender<Report>>,
+        runtime: &Handle,
+    ) -> Result<Standalone, StartError> {
+        let _runtime = runtime.enter();
+        let shape = options.shape(options.endpoints.clone().unwrap_or_default())?;
+        let Some(endpoint) = shape.endpoints.get(id.index()) else {
+            return Err(StartError::Replica(id, options.replicas));
+        };
+        let listener = listen(id, endpoint)?;
+        let common = Common {
+            shape,
+            gate: options.gate(),
+            start: clock::start(),
+            reports,
+            tasks: TaskTracker::new(),
+            cancel: CancellationToken::new(),
+        };
+        let member = Member::start(&common, id, listener)?;
+        let Common { shape, tasks, cancel, .. } = common;
+        Ok(Standalone { shape, member, tasks, cancel })
+    }
+
+    /// What the cluster is that the replica is one of.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// How many messages and requests it has refused for what they said.
+    pub fn refused(&self) -> u64 {
+        self.member.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many of its messages were given up before they reached anybody.
+    pub fn lost(&self) -> u64 {
+        self.member.lost.load(Ordering::Relaxed)
+    }
+
+    /// Stops it, and waits until it has.
+    pub async fn shutdown(&self) {
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Standalone {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
