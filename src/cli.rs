@@ -2,6 +2,8 @@
 
 mod arguments;
 mod order;
+mod propose;
+mod replica;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -10,7 +12,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use crate::cli::arguments::{Arguments, Command};
+use crate::cli::arguments::{Arguments, Behaviour, Command};
+use crate::cli::propose::Whom;
+use crate::node::cluster;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -32,6 +36,13 @@ struct Usage(String);
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
+        Some(Command::Replica { id, config, debug, behaviour }) => {
+            replica::run(id, &config, debug, &behaviour)
+        }
+        Some(Command::Propose { config, at, round_robin, count, operation }) => {
+            let whom = if round_robin { Whom::RoundRobin } else { Whom::One(at.unwrap_or(0)) };
+            propose::run(&config, whom, count, &operation)
+        }
         Some(Command::Order { file, json }) => order::run(&file, json),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
@@ -40,6 +51,34 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         }
         _ => anyhow::bail!("not yet"),
     }
+}
+
+/// The cluster that the arguments describe, at endpoints still to be given.
+fn cluster_options(replicas: usize, behaviour: &Behaviour) -> cluster::Options {
+    cluster::Options {
+        thrifty: !behaviour.no_thrifty,
+        batch: behaviour.batch,
+        reply_on: behaviour.reply_on.into(),
+        commit_delay: behaviour.commit_delay,
+        ..cluster::Options::new(replicas)
+    }
+}
+
+/// Ends when the process is told to end.
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupt.await.ok();
 }
 
 /// The text of a file, or of standard input where it is called `-`.

@@ -3,16 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::epaxos::id::ReplicaId;
+use crate::observe::counters::Counters;
 use crate::observe::view::View;
 
 /// The counters of every replica and their sum, with stable names; `docs/trace.md` lists them.
 pub fn to_json(view: &View) -> Value {
     let replicas: Vec<_> = ReplicaId::all(view.shape.replicas())
-        .map(|id| {
-            let mut counters = view.replica(id).counters.to_json();
-            counters["replica"] = json!(id.to_string());
-            counters
-        })
+        .map(|id| one_to_json(id, &view.replica(id).counters))
         .collect();
     let options = &view.shape.options;
     json!({
@@ -28,9 +25,9 @@ pub fn to_json(view: &View) -> Value {
     })
 }
 
-/// The counters of one replica, as `epaxos-tui replica` prints them when it ends.
-pub fn one_to_json(view: &View, id: ReplicaId) -> Value {
-    let mut counters = view.replica(id).counters.to_json();
-    counters["replica"] = json!(id.to_string());
-    counters
+/// The counters of one replica, with its name.
+pub fn one_to_json(id: ReplicaId, counters: &Counters) -> Value {
+    let mut json = counters.to_json();
+    json["replica"] = json!(id.to_string());
+    json
 }

@@ -1,0 +1,92 @@
+//! `epaxos-tui propose`.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use tokio::runtime;
+
+use crate::cli::arguments::OperationArguments;
+use crate::cli::{Usage, print};
+use crate::config::Config;
+use crate::epaxos::command::Outcome;
+use crate::node::client::Client;
+
+/// Whom to ask.
+#[derive(Clone, Copy, Debug)]
+pub enum Whom {
+    /// Always this one.
+    One(u8),
+    /// Each in turn.
+    RoundRobin,
+}
+
+/// Asks for an operation `count` times, and prints each answer.
+pub fn run(
+    config: &Path,
+    whom: Whom,
+    count: u32,
+    operation: &OperationArguments,
+) -> anyhow::Result<()> {
+    let config = Config::read(config).map_err(|error| Usage(error.to_string()))?;
+    let endpoints = config.addresses();
+    if let Whom::One(id) = whom
+        && usize::from(id) >= endpoints.len()
+    {
+        let last = endpoints.len() - 1;
+        return Err(Usage(format!(
+            "there is no replica {id}; the configuration lists 0 to {last}"
+        ))
+        .into());
+    }
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    let identity = identity();
+    runtime.block_on(async {
+        let clients: Vec<_> = endpoints
+            .iter()
+            .enumerate()
+            // A client of each replica, told apart since each numbers its own requests.
+            .map(|(id, endpoint)| Client::connect(endpoint, &format!("{identity}-{id}")))
+            .collect::<Result<_, _>>()?;
+        for turn in 0..count as usize {
+            let id = match whom {
+                Whom::One(id) => usize::from(id),
+                Whom::RoundRobin => turn % clients.len(),
+            };
+            let outcome = clients[id].propose(operation.operation()).await?;
+            print(&sentence(operation, &outcome, id)?)?;
+        }
+        Ok(())
+    })
+}
+
+/// The answer in words; a key without a value is a failure.
+fn sentence(
+    operation: &OperationArguments,
+    outcome: &Outcome,
+    id: usize,
+) -> anyhow::Result<String> {
+    Ok(match (operation, outcome) {
+        (OperationArguments::Put { key, value }, _) => {
+            format!("wrote {key:?}: {value:?} to {id}\n")
+        }
+        (OperationArguments::Del { key }, _) => format!("deleted {key:?} at {id}\n"),
+        (OperationArguments::Get { key }, Outcome::Found(value)) => {
+            format!("read {key:?}: {:?} from {id}\n", String::from_utf8_lossy(value))
+        }
+        (OperationArguments::Get { key }, Outcome::NotFound | Outcome::Written) => {
+            anyhow::bail!("{key:?} is not found at {id}")
+        }
+    })
+}
+
+/// A name that no other process uses: requests are remembered by client, and a second process of
+/// the same name would be taken to repeat what the first one asked.
+#[expect(clippy::disallowed_methods, reason = "to tell processes apart, not for the protocol")]
+fn identity() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("propose-{}-{}", std::process::id(), now.as_micros())
+}

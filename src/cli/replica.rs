@@ -1,0 +1,98 @@
+//! `epaxos-tui replica`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use crate::cli::arguments::Behaviour;
+use crate::cli::{Usage, cluster_options, interrupted};
+use crate::config::Config;
+use crate::epaxos::id::ReplicaId;
+use crate::epaxos::message::Envelope;
+use crate::node::standalone::Standalone;
+use crate::observe::counters::Counters;
+use crate::observe::notice::{Effect, Notice};
+use crate::script::request::Report;
+use crate::tools::metrics;
+
+/// Runs one replica until the process is told to end, and prints its counters.
+pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::Result<()> {
+    let config = Config::read(config).map_err(|error| Usage(error.to_string()))?;
+    let replicas = config.endpoints.len();
+    if usize::from(id) >= replicas {
+        let sentence =
+            format!("there is no replica {id}; the configuration lists 0 to {}", replicas - 1);
+        return Err(Usage(sentence).into());
+    }
+    let id = ReplicaId(id);
+    let mut options = cluster_options(replicas, behaviour);
+    options.endpoints = Some(config.addresses());
+
+    let runtime = Runtime::new().context("cannot start a runtime")?;
+    let (reports, mut heard) = mpsc::unbounded_channel();
+    let replica = Standalone::start(&options, id, Some(reports), runtime.handle())?;
+    eprintln!("{id} listens at {}", config.endpoints[id.index()]);
+    let mut counters = Counters::default();
+    let listened = runtime.block_on(async {
+        let mut interrupted = std::pin::pin!(interrupted());
+        loop {
+            tokio::select! {
+                () = &mut interrupted => return Ok(()),
+                report = heard.recv() => match report {
+                    Some(report) => hear(&report, &mut counters, debug, replicas)?,
+                    None => return Ok(()),
+                },
+            }
+        }
+    });
+    runtime.block_on(replica.shutdown());
+    let printed = writeln!(io::stdout(), "{}", metrics::one_to_json(id, &counters));
+    let result: io::Result<()> = listened.and(printed);
+    Ok(result?)
+}
+
+/// Counts what happened, and prints what was sent.
+fn hear(report: &Report, counters: &mut Counters, debug: u8, replicas: usize) -> io::Result<()> {
+    match report {
+        Report::Notice(Notice::Step(step)) => {
+            counters.count(step);
+            let mut out = io::stdout().lock();
+            for effect in &step.effects {
+                if let Effect::Send(envelope) = effect {
+                    print_sent(&mut out, envelope, debug, replicas)?;
+                }
+            }
+        }
+        Report::Notice(Notice::Lost(_)) => counters.lost += 1,
+        Report::Notice(Notice::Held(_) | Notice::Gate(_))
+        | Report::Said { .. }
+        | Report::Answer(_) => {}
+    }
+    Ok(())
+}
+
+/// One line for a message: kind and destination at 1, the instance and its attributes too at 2.
+fn print_sent(
+    out: &mut impl Write,
+    envelope: &Envelope,
+    debug: u8,
+    replicas: usize,
+) -> io::Result<()> {
+    let Envelope { id, to, message } = envelope;
+    match debug {
+        0 => Ok(()),
+        1 => writeln!(out, "{} → {to} {}", id.sender, message.kind()),
+        _ => {
+            write!(out, "{} → {to} {} {}", id.sender, message.kind(), message.instance())?;
+            if let Some(attributes) = message.attributes() {
+                let deps = attributes.deps.vector(replicas);
+                let deps: Vec<_> = deps.iter().map(ToString::to_string).collect();
+                write!(out, " seq={} deps=[{}]", attributes.seq, deps.join(" "))?;
+            }
+            writeln!(out)
+        }
+    }
+}
