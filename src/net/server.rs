@@ -194,12 +194,12 @@ impl<C: Send + 'static> Service<C> {
         loop {
             let envelope = match envelopes.message().await {
                 Ok(Some(envelope)) => envelope,
-                Ok(None) => return Ok(()),
                 // What cannot be decoded is refused like what makes no sense.
                 Err(status) if matches!(status.code(), Code::Internal | Code::OutOfRange) => {
                     return Err(self.refuse("message", &status.message()));
                 }
-                Err(_) => return Ok(()),
+                // The peer has ended the stream, or it broke.
+                Ok(None) | Err(_) => return Ok(()),
             };
             let envelope = self.dialect.read(envelope);
             let envelope = envelope.map_err(|refusal| self.refuse("message", &refusal))?;

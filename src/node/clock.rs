@@ -53,7 +53,7 @@ pub(super) fn start() -> Instant {
     Instant::now()
 }
 
-const FAR: Duration = Duration::from_secs(86_400 * 365);
+const FAR: Duration = Duration::from_hours(365 * 24);
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::epaxos::command::{Command, RequestId};
@@ -109,44 +110,41 @@ impl Driver {
     /// Runs until it is cancelled. Nothing in here waits for anything but the next input.
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut cancelled = pin!(cancel.cancelled());
-        let mut alarm = pin!(tokio::time::sleep(std::time::Duration::ZERO));
+        let mut alarm = pin!(sleep(Duration::ZERO));
         loop {
-            let due = self.next_due();
-            // Timers mostly move later. An alarm that rings early finds nothing due and costs less
-            // than one set again with every input.
-            if let Some(due) = due.map(tokio::time::Instant::from_std)
-                && (alarm.is_elapsed() || due < alarm.deadline())
-            {
+            let due = self.next_due().map(Instant::from_std);
+            // Timers mostly move later. An alarm that rings early finds nothing due, and costs less
+            // than one that is set again with every input.
+            if let Some(due) = due.filter(|due| alarm.is_elapsed() || *due < alarm.deadline()) {
                 alarm.as_mut().reset(due);
             }
-            let incoming = match self.next.take() {
-                Some(incoming) => incoming,
-                None => tokio::select! {
-                    biased;
-                    () = &mut cancelled => return,
-                    () = &mut alarm, if due.is_some() => {
-                        self.on_alarm();
-                        continue;
-                    }
-                    incoming = self.queue.recv() => match incoming {
-                        Some(incoming) => incoming,
-                        None => return,
-                    },
+            if let Some(incoming) = self.next.take() {
+                self.on_incoming(incoming);
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = &mut cancelled => return,
+                () = &mut alarm, if due.is_some() => self.on_alarm(),
+                incoming = self.queue.recv() => match incoming {
+                    Some(incoming) => self.on_incoming(incoming),
+                    None => return,
                 },
-            };
-            match incoming {
-                Incoming::Peer(envelope) => self.on_envelope(envelope),
-                Incoming::Client(proposals) => self.on_proposals(proposals),
-                Incoming::Control(Control { act, done }) => {
-                    // Whoever asked may have left.
-                    done.send(self.on_act(act)).ok();
-                }
             }
         }
     }
 
+    fn on_incoming(&mut self, incoming: Incoming<Control>) {
+        match incoming {
+            Incoming::Peer(envelope) => self.on_envelope(envelope),
+            Incoming::Client(proposals) => self.on_proposals(proposals),
+            // Whoever asked may have left.
+            Incoming::Control(Control { act, done }) => drop(done.send(self.on_act(act))),
+        }
+    }
+
     /// When time alone will bring something about.
-    fn next_due(&self) -> Option<Instant> {
+    fn next_due(&self) -> Option<std::time::Instant> {
         let times = self.replica.next_wake().into_iter().chain(self.gate.next_due());
         self.clock.instant_of(times.min()?)
     }

@@ -53,8 +53,13 @@ pub struct LiveWorld {
 #[derive(Default)]
 struct Audience {
     reports: Option<mpsc::UnboundedSender<Report>>,
-    lines: Option<Box<dyn FnMut(&[Line]) + Send>>,
+    lines: Option<Box<dyn ShowLines>>,
 }
+
+/// What can be called with lines.
+trait ShowLines: FnMut(&[Line]) + Send {}
+
+impl<F: FnMut(&[Line]) + Send> ShowLines for F {}
 
 impl fmt::Debug for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -126,11 +126,9 @@ impl Ledger {
         let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
         let counts =
             counts.map(|(count, what, how)| format!("{count} {what}{} {how}", plural(count)));
-        let mut words = counts.collect::<Vec<_>>().join(", ");
         let first = self.moving.first().or(self.delayed.keys().next());
-        if let Some(flight) = first.and_then(|id| in_flight.get(*id)) {
-            words += &format!(", such as {}", flight.envelope);
-        }
-        words
+        let example = first.and_then(|id| in_flight.get(*id));
+        let example = example.map(|flight| format!("such as {}", flight.envelope));
+        counts.chain(example).collect::<Vec<_>>().join(", ")
     }
 }
