@@ -177,3 +177,123 @@ const BACKOFF_MIN: Duration = Duration::from_millis(10);
 
 /// The longest wait before dialling again.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::epaxos::id::{Ballot, InstanceId};
+    use crate::epaxos::message::{AcceptReply, Message};
+    use crate::net::server::{Incoming, Service, serve};
+
+    const FROM: Dialect = Dialect { me: ReplicaId(1), replicas: 3 };
+    const TO: Dialect = Dialect { me: ReplicaId(0), replicas: 3 };
+
+    fn envelope(number: u64) -> Envelope {
+        let instance = InstanceId::new(TO.me, number);
+        let reply = AcceptReply { instance, ballot: Ballot::initial(TO.me) };
+        let id = MessageId { sender: FROM.me, number, copy: 0 };
+        Envelope { id, to: TO.me, message: Message::AcceptReply(reply) }
+    }
+
+    /// A replica's services, and its queue.
+    async fn replica(
+        cancel: &CancellationToken,
+    ) -> (SocketAddr, mpsc::Receiver<Incoming<()>>, Service<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (queue, incoming) = mpsc::channel(1000);
+        let cancel = cancel.clone();
+        let service = Service { dialect: TO, queue, refused: Arc::default(), cancel };
+        tokio::spawn(serve(listener, service.clone()));
+        (address, incoming, service)
+    }
+
+    /// Passes bytes between whoever dials it and `behind`. The streams in the list can be cut.
+    fn proxy(behind: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<TcpStream>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let streams = Arc::new(Mutex::new(Vec::new()));
+        let open = streams.clone();
+        std::thread::spawn(move || {
+            for near in listener.incoming() {
+                let (near, far) = (near.unwrap(), TcpStream::connect(behind).unwrap());
+                for (mut from, mut to) in [
+                    (near.try_clone().unwrap(), far.try_clone().unwrap()),
+                    (far.try_clone().unwrap(), near.try_clone().unwrap()),
+                ] {
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to).ok());
+                }
+                open.lock().unwrap().extend([near, far]);
+            }
+        });
+        (address, streams)
+    }
+
+    async fn number(incoming: &mut mpsc::Receiver<Incoming<()>>) -> Option<u64> {
+        let next = tokio::time::timeout(Duration::from_secs(10), incoming.recv()).await;
+        match next.expect("a message arrives") {
+            Some(Incoming::Peer(envelope)) => Some(envelope.id.number),
+            _ => None,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_link_that_is_cut_dials_again() {
+        let cancel = CancellationToken::new();
+        let (behind, mut incoming, service) = replica(&cancel).await;
+        let (address, streams) = proxy(behind);
+        let losses = Losses::new(|_| {});
+        let (link, writer) = Link::new(FROM, TO.me, &address.to_string(), losses).unwrap();
+        let writer = tokio::spawn(writer.run(cancel.clone()));
+        let mut next = 0;
+        for _cut in 0..3 {
+            link.send(envelope(next));
+            // What was sent just before a cut may be lost, and what is sent until it is noticed.
+            let first = loop {
+                let wait = tokio::time::timeout(Duration::from_millis(5), number(&mut incoming));
+                match wait.await {
+                    Ok(number) => break number.unwrap(),
+                    Err(_) => {
+                        next += 1;
+                        link.send(envelope(next));
+                    }
+                }
+            };
+            let mut last = first;
+            while last < next {
+                let number = number(&mut incoming).await.unwrap();
+                assert_eq!(number, last + 1, "nothing is lost or out of order on a whole stream");
+                last = number;
+            }
+            next += 1;
+            for stream in streams.lock().unwrap().drain(..) {
+                stream.shutdown(Shutdown::Both).ok();
+            }
+        }
+        assert_eq!(service.refused.load(std::sync::atomic::Ordering::Relaxed), 0);
+        cancel.cancel();
+        writer.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_nobody_takes_is_lost_and_counted_and_blocks_nobody() {
+        let cancel = CancellationToken::new();
+        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (lose, mut lost) = mpsc::unbounded_channel();
+        let losses = Losses::new(move |id| lose.send(id.number).unwrap_or_default());
+        let (link, writer) = Link::new(FROM, TO.me, &unused.to_string(), losses).unwrap();
+        let many = QUEUE as u64 + 10;
+        (0..many).for_each(|number| link.send(envelope(number)));
+        for number in many - 10..many {
+            assert_eq!(lost.recv().await, Some(number), "there was no room for it");
+        }
+        tokio::spawn(writer.run(cancel.clone()));
+        for number in 0..many - 10 {
+            assert_eq!(lost.recv().await, Some(number), "nobody was there to take it");
+        }
+        cancel.cancel();
+    }
+}
