@@ -6,7 +6,7 @@
 //! * what **carries** moves bytes and time: `net` and `node` are the live world, gRPC on tokio;
 //!   [`sim`] is the simulated one;
 //! * what **shows** cannot tell these apart: [`observe`] folds what a world says into what can be
-//!   seen, [`script`] is the language in which people act on a world, `tui` is the screen, and
+//!   seen, [`script`] is the language in which people act on a world, [`tui`] is the screen, and
 //!   [`tools`] are the commands without one.
 //!
 //! `docs/ARCHITECTURE.md` follows one command through all of it.
@@ -21,3 +21,4 @@ pub mod observe;
 pub mod script;
 pub mod sim;
 pub mod tools;
+pub mod tui;

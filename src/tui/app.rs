@@ -1,0 +1,397 @@
+//! The state of the screen, and how it changes. Pure: no terminal, no clock, no channel. What the
+//! world outside must do comes back as [`Effect`]s.
+
+mod deeds;
+mod deliverables;
+mod digests;
+mod mouse;
+mod rate;
+mod requests;
+mod trace_list;
+
+pub use deliverables::{Deliverable, Deliverables};
+pub use digests::Digests;
+pub use rate::Rate;
+pub use trace_list::TraceList;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
+use ratatui::layout::Rect;
+use tui_logger::TuiWidgetState;
+
+use crate::epaxos::command::RequestId;
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::observe::notice::Shape;
+use crate::observe::view::View;
+use crate::script::request::{Report, Request};
+use crate::tui::deed::{Deed, Screen};
+use crate::tui::keys;
+use crate::tui::keys::{Context, Key};
+use crate::tui::layout::{Layout, Pane, Wanted};
+use crate::tui::list::Place;
+use crate::tui::neighbourhood::Neighbourhood;
+use crate::tui::palette::Palette;
+use crate::tui::panel;
+use crate::tui::prompt::Prompt;
+use crate::tui::theme::Theme;
+
+/// Something that happened to the screen.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// The mouse was used.
+    Mouse(MouseEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// The world had something to say.
+    Reports(Vec<Report>),
+    /// Time has passed: this long since the start.
+    Tick(Duration),
+    /// Something is to be done, whatever asked for it.
+    Do(Deed),
+}
+
+/// Something that is to happen outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The world is asked for something.
+    Request(Request),
+    /// Whether the terminal is to send what the mouse does.
+    CaptureMouse(bool),
+    /// Everything is to be drawn anew.
+    Redraw,
+    /// The person wants the shell for a while.
+    Suspend,
+    /// The person is done.
+    Quit,
+}
+
+/// Where keys go while nothing lies over the panes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They are commands.
+    #[default]
+    Normal,
+    /// They are typed at the prompt.
+    Prompt,
+    /// They are typed into the filter.
+    Filter,
+}
+
+/// What lies over the panes.
+#[derive(Clone, Debug)]
+pub enum Over {
+    /// All that can be done.
+    Palette(Palette),
+    /// What a command had to say.
+    Output(Output),
+}
+
+/// Several lines that a command had to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The command.
+    pub title: String,
+    /// What it said.
+    pub lines: Vec<String>,
+    /// Which part of it is seen.
+    pub place: Place,
+}
+
+/// How a message is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// For information.
+    Plain,
+    /// Something worked.
+    Good,
+    /// Something did not.
+    Bad,
+}
+
+/// The state of the screen.
+pub struct App {
+    /// Everything known of the cluster.
+    pub view: View,
+    /// The colours.
+    pub theme: Theme,
+    /// Whether only ASCII is drawn.
+    pub ascii: bool,
+    /// Whether the terminal sends what the mouse does.
+    pub mouse: bool,
+    /// The screen on show.
+    pub screen: Screen,
+    /// The pane of the cockpit that has the focus.
+    pub focus: Pane,
+    /// Whether it has the screen to itself.
+    pub zoomed: bool,
+    /// Where keys go.
+    pub mode: Mode,
+    /// What lies over the panes.
+    pub over: Option<Over>,
+    /// With whose eyes instances are seen; everybody's where there is none.
+    pub observer: Option<ReplicaId>,
+    /// Whom proposals go to that do not say.
+    pub at: ReplicaId,
+    /// The selected instance.
+    pub selected: Option<InstanceId>,
+    /// Whether the latest proposed instance becomes the selected one.
+    pub follow: bool,
+    /// The first slot of the grid to be seen.
+    pub first_slot: u64,
+    /// The place among the replicas.
+    pub replica: Place,
+    /// What can be delivered.
+    pub deliverables: Deliverables,
+    /// The place in the trace.
+    pub trace: TraceList,
+    /// The place in the description of the selected instance, in the numbers, in the stores.
+    pub detail: Place,
+    /// See `detail`.
+    pub metrics: Place,
+    /// See `detail`.
+    pub store: Place,
+    /// The instances around the selected one.
+    pub neighbourhood: Neighbourhood,
+    /// The line for commands.
+    pub prompt: Prompt,
+    /// The line for the filter.
+    pub filter: Prompt,
+    /// What was said last.
+    pub message: Option<(String, Tone)>,
+    /// What was executed in each second.
+    pub rate: Rate,
+    /// The digests of the stores.
+    pub digests: Digests,
+    /// The state of the log widget.
+    pub log: TuiWidgetState,
+    /// Grows with every change that can be seen but those of the view.
+    pub revision: u64,
+    size: (u16, u16),
+    requests: u64,
+    /// Commands that nothing has been said of yet.
+    pending: BTreeMap<u64, String>,
+    /// What was asked for lately, to be named with its answer.
+    asked: VecDeque<(RequestId, String)>,
+    clicked: Option<(Pane, usize)>,
+}
+
+impl App {
+    /// A screen on which nothing is seen yet.
+    pub fn new(shape: Shape, theme: Theme, ascii: bool, mouse: bool) -> Self {
+        Self {
+            view: View::new(shape),
+            theme,
+            ascii,
+            mouse,
+            screen: Screen::default(),
+            focus: Pane::default(),
+            zoomed: false,
+            mode: Mode::default(),
+            over: None,
+            observer: None,
+            at: ReplicaId(0),
+            selected: None,
+            follow: true,
+            first_slot: 0,
+            replica: Place::default(),
+            deliverables: Deliverables::default(),
+            trace: TraceList::default(),
+            detail: Place::default(),
+            metrics: Place::default(),
+            store: Place::default(),
+            neighbourhood: Neighbourhood::default(),
+            prompt: Prompt::default(),
+            filter: Prompt::default(),
+            message: None,
+            rate: Rate::default(),
+            digests: Digests::default(),
+            log: TuiWidgetState::new(),
+            revision: 0,
+            size: (0, 0),
+            requests: 0,
+            pending: BTreeMap::new(),
+            asked: VecDeque::new(),
+            clicked: None,
+        }
+    }
+
+    /// Takes note of what happened, and says what is to happen outside.
+    pub fn update(&mut self, action: Action) -> Vec<Effect> {
+        let effects = match action {
+            Action::Tick(now) => {
+                self.tick(now);
+                return Vec::new();
+            }
+            Action::Key(key) => self.on_key(key),
+            Action::Mouse(mouse) => self.on_mouse(mouse),
+            Action::Paste(text) => self.on_paste(&text),
+            Action::Resize(width, height) => {
+                self.size = (width, height);
+                Vec::new()
+            }
+            Action::Reports(reports) => {
+                reports.into_iter().for_each(|report| self.on_report(report));
+                Vec::new()
+            }
+            Action::Do(deed) => self.perform(deed),
+        };
+        self.revision += 1;
+        self.settle();
+        effects
+    }
+
+    fn tick(&mut self, now: Duration) {
+        let executed = self.view.replicas.iter().map(|replica| replica.counters.executed).max();
+        let over = self.rate.tick(now, executed.unwrap_or(0));
+        let digests = self.digests.tick(&self.view, now);
+        // The log widget keeps its own lines, of which nobody is told.
+        let shown = match self.screen {
+            Screen::Metrics => over && self.rate.seconds().rev().take(2).any(|rate| rate > 0),
+            Screen::Log => true,
+            Screen::Cockpit | Screen::Store => digests,
+        };
+        self.revision += u64::from(shown);
+    }
+
+    fn on_key(&mut self, event: KeyEvent) -> Vec<Effect> {
+        if event.kind == KeyEventKind::Release {
+            return Vec::new();
+        }
+        self.clicked = None;
+        let bound = Key::pressed(&event).and_then(|key| keys::deed(key, &self.contexts()));
+        match (bound, &mut self.over, self.mode) {
+            (Some(deed), _, _) => return self.perform(deed),
+            (None, Some(Over::Palette(palette)), _) => palette.edit(event),
+            (None, Some(Over::Output(_)), _) | (None, None, Mode::Normal) => {}
+            (None, None, Mode::Prompt) => self.prompt.edit(event),
+            (None, None, Mode::Filter) => {
+                self.filter.edit(event);
+                self.refilter();
+            }
+        }
+        Vec::new()
+    }
+
+    /// The contexts that hold now, the narrowest first.
+    pub fn contexts(&self) -> Vec<Context> {
+        let here = match (&self.over, self.mode) {
+            (Some(Over::Palette(_)), _) => vec![Context::Palette],
+            (Some(Over::Output(_)), _) => vec![Context::Output],
+            (None, mode) => self.contexts_of(mode),
+        };
+        std::iter::once(Context::Always).chain(here).collect()
+    }
+
+    /// The contexts that hold where nothing lies over the panes.
+    pub fn contexts_of(&self, mode: Mode) -> Vec<Context> {
+        let pane = match self.pane() {
+            Pane::Replicas => Some(Context::Replicas),
+            Pane::Instances => Some(Context::Instances),
+            Pane::Messages => Some(Context::Messages),
+            Pane::Trace => Some(Context::Trace),
+            Pane::Log => Some(Context::Log),
+            Pane::Detail | Pane::Metrics | Pane::Store => None,
+        };
+        match mode {
+            Mode::Normal => pane.into_iter().chain([Context::Normal]).collect(),
+            Mode::Prompt => vec![Context::Prompt],
+            Mode::Filter => vec![Context::Filter],
+        }
+    }
+
+    /// The pane that has the focus.
+    pub fn pane(&self) -> Pane {
+        let layout = self.layout();
+        match self.screen {
+            Screen::Cockpit if layout.order.contains(&self.focus) => self.focus,
+            // The grid stands in for what has no place of its own.
+            Screen::Cockpit => Pane::Instances,
+            Screen::Metrics => Pane::Metrics,
+            Screen::Store => Pane::Store,
+            Screen::Log => Pane::Log,
+        }
+    }
+
+    /// Where things are.
+    pub fn layout(&self) -> Layout {
+        self.layout_of(Rect::new(0, 0, self.size.0, self.size.1))
+    }
+
+    /// Where things are in an area of another size.
+    pub fn layout_of(&self, area: Rect) -> Layout {
+        Layout::of(
+            area,
+            Wanted {
+                screen: self.screen,
+                focus: self.focus,
+                zoomed: self.zoomed,
+                replicas: u16::try_from(self.view.shape.replicas()).unwrap_or(u16::MAX),
+            },
+        )
+    }
+
+    /// Brings everything that depends on something else up to date.
+    fn settle(&mut self) {
+        let layout = self.layout();
+        let replicas = self.view.shape.replicas();
+        self.replica.settle(replicas, layout.height(Pane::Replicas));
+        self.deliverables.settle(&self.view, layout.height(Pane::Messages));
+        self.trace.settle(&self.view, layout.height(Pane::Trace));
+        self.digests.settle(&self.view);
+        self.settle_grid(&layout);
+        self.neighbourhood.settle(&self.view, self.selected, self.observer);
+        let area = layout.rows(Pane::Detail);
+        if !area.is_empty() {
+            let lines = panel::detail::lines(self, usize::from(area.width)).len();
+            self.detail.settle_offset(lines, usize::from(area.height));
+        }
+        let area = layout.rows(Pane::Metrics);
+        if !area.is_empty() {
+            let lines = panel::metrics::length(&self.view);
+            self.metrics.settle_offset(lines, usize::from(area.height));
+        }
+        let area = layout.rows(Pane::Store);
+        if !area.is_empty() {
+            let keys = panel::store::keys(&self.view).len();
+            self.store.settle(keys, usize::from(area.height));
+        }
+        let height = usize::from(panel::popup::inner_area(self.area()).height);
+        match &mut self.over {
+            Some(Over::Output(output)) => {
+                output.place.settle_offset(output.lines.len(), height);
+            }
+            Some(Over::Palette(palette)) => palette.settle(height.saturating_sub(2)),
+            None => {}
+        }
+    }
+
+    /// The whole screen.
+    pub fn area(&self) -> Rect {
+        Rect::new(0, 0, self.size.0, self.size.1)
+    }
+
+    fn settle_grid(&mut self, layout: &Layout) {
+        let Some(selected) = self.selected else { return };
+        let area = layout.pane(Pane::Instances).unwrap_or_default();
+        let columns = panel::instances::columns(self, area, layout.room);
+        let least = (selected.slot + 1).saturating_sub(columns);
+        self.first_slot = self.first_slot.clamp(least, selected.slot.max(least));
+        let last = panel::instances::last_slot(&self.view).unwrap_or(0);
+        self.first_slot = self.first_slot.min((last + 1).saturating_sub(columns).max(least));
+    }
+
+    fn refilter(&mut self) {
+        self.trace.set_filter(crate::tui::filter::TraceFilter::parse(self.filter.text()));
+    }
+
+    /// What is typed in the mode that is on, if text is typed in it.
+    pub fn say(&mut self, text: impl Into<String>, tone: Tone) {
+        self.message = Some((text.into(), tone));
+    }
+}

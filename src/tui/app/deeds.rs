@@ -1,0 +1,302 @@
+//! Deeds: what keys, clicks and palette lines come to.
+
+use tui_logger::TuiWidgetEvent;
+
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::script::grammar::Command;
+use crate::script::words::{Count, Term};
+use crate::tui::app::{App, Deliverable, Effect, Mode, Over, Tone};
+use crate::tui::deed::{Deed, LogKey, Move, Screen};
+use crate::tui::filter;
+use crate::tui::layout::Pane;
+use crate::tui::list::Place;
+use crate::tui::palette::{Choice, Palette};
+use crate::tui::panel;
+
+impl App {
+    /// Does a deed.
+    pub(super) fn perform(&mut self, deed: Deed) -> Vec<Effect> {
+        match deed {
+            Deed::PauseOrRun if self.view.gate.paused => return self.send(Command::Run),
+            Deed::PauseOrRun => return self.send(Command::Pause),
+            Deed::Step => return self.send(Command::Step { count: Count::Some(1) }),
+            Deed::Open => return self.open(),
+            Deed::Drop => return self.on_message_selected(|which| Command::Drop { which }),
+            Deed::Duplicate => return self.on_message_selected(|which| Command::Dup { which }),
+            Deed::Hold => return self.hold(),
+            Deed::Release => return self.send(Command::Release { which: Vec::new() }),
+            Deed::Wake => {
+                let replica = self.replica_at_hand();
+                return self.send(Command::Wake { replica });
+            }
+            Deed::Go(to) => self.go(to),
+            Deed::FocusNext => self.move_focus(1),
+            Deed::FocusBack => self.move_focus(-1),
+            Deed::Show(screen) => self.screen = screen,
+            Deed::Observer => self.next_observer(),
+            Deed::Zoom => self.zoomed = !self.zoomed,
+            Deed::Mouse => {
+                self.mouse = !self.mouse;
+                let owner = if self.mouse { "monitor" } else { "terminal" };
+                self.say(format!("the mouse is the {owner}'s"), Tone::Plain);
+                return vec![Effect::CaptureMouse(self.mouse)];
+            }
+            Deed::OpenPrompt => self.mode = Mode::Prompt,
+            Deed::OpenFilter => {
+                self.screen = Screen::Cockpit;
+                self.focus = Pane::Trace;
+                self.mode = Mode::Filter;
+            }
+            Deed::OpenPalette => self.open_palette(),
+            Deed::Enter => return self.enter(),
+            Deed::Complete | Deed::CompleteBack => {
+                let known = crate::tui::completion::Known::of(&self.view);
+                self.prompt.complete(&known, deed == Deed::Complete);
+            }
+            Deed::HistoryBack => self.prompt.back(),
+            Deed::HistoryForth => self.prompt.forth(),
+            Deed::LogWidget(key) => self.log.transition(log_event(key)),
+            Deed::Back => self.back(),
+            Deed::Redraw => return vec![Effect::Redraw],
+            Deed::Suspend => return vec![Effect::Suspend],
+            Deed::Quit => return vec![Effect::Quit],
+        }
+        Vec::new()
+    }
+
+    /// Whether a deed would come to anything now. What could not is not offered.
+    pub fn can(&self, deed: Deed) -> bool {
+        let deliverable = self.deliverables.selected();
+        match deed {
+            Deed::Open if self.pane() == Pane::Messages => deliverable.is_some(),
+            Deed::Open if self.pane() == Pane::Instances => self.selected.is_some(),
+            Deed::Open if self.pane() == Pane::Trace => self.trace.selected(&self.view).is_some(),
+            Deed::Drop | Deed::Duplicate | Deed::Hold => {
+                matches!(deliverable, Some(Deliverable::Message(_)))
+            }
+            Deed::Step => self.view.gate.paused && self.deliverables.messages > 0,
+            Deed::Release => !self.view.gate.holds.is_empty(),
+            Deed::Wake => self.view.replica(self.replica_at_hand()).timer.is_some(),
+            _ => true,
+        }
+    }
+
+    /// The replica that is meant where none is named.
+    fn replica_at_hand(&self) -> ReplicaId {
+        let of_message = || match self.deliverables.selected()? {
+            Deliverable::Message(id) => {
+                self.view.in_flight.get(id).map(|flight| flight.envelope.to)
+            }
+            Deliverable::Timer(replica) => Some(replica),
+        };
+        let meant = match self.pane() {
+            Pane::Replicas => Some(ReplicaId::from_index(self.replica.selected)),
+            Pane::Messages => of_message(),
+            Pane::Instances | Pane::Detail => self.selected.map(|selected| selected.replica),
+            Pane::Trace => self.trace.selected(&self.view).map(|line| line.replica()),
+            Pane::Metrics | Pane::Store | Pane::Log => None,
+        };
+        meant.unwrap_or(self.at)
+    }
+
+    /// What Enter does in the panes.
+    pub(super) fn open(&mut self) -> Vec<Effect> {
+        match self.pane() {
+            Pane::Messages => match self.deliverables.selected() {
+                Some(Deliverable::Message(id)) => {
+                    self.send(Command::Deliver { which: vec![Term::Id(id)] })
+                }
+                Some(Deliverable::Timer(replica)) => self.send(Command::Wake { replica }),
+                None => Vec::new(),
+            },
+            Pane::Replicas => {
+                self.at = ReplicaId::from_index(self.replica.selected);
+                self.mode = Mode::Prompt;
+                Vec::new()
+            }
+            Pane::Instances => {
+                self.focus = Pane::Detail;
+                Vec::new()
+            }
+            Pane::Trace => {
+                let about = self.trace.selected(&self.view).and_then(filter::instance_of);
+                match about {
+                    Some(instance) => self.select(instance),
+                    None => self.say("this line is about no one instance", Tone::Plain),
+                }
+                Vec::new()
+            }
+            Pane::Detail | Pane::Metrics | Pane::Store | Pane::Log => Vec::new(),
+        }
+    }
+
+    /// Selects an instance, which stops following the latest one.
+    pub(super) fn select(&mut self, instance: InstanceId) {
+        if self.selected != Some(instance) {
+            self.detail = Place::default();
+        }
+        self.selected = Some(instance);
+        self.follow = false;
+    }
+
+    fn on_message_selected(&mut self, command: fn(Vec<Term>) -> Command) -> Vec<Effect> {
+        match self.deliverables.selected() {
+            Some(Deliverable::Message(id)) => self.send(command(vec![Term::Id(id)])),
+            Some(Deliverable::Timer(_)) => {
+                self.say("a timer can only be fired", Tone::Bad);
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn hold(&mut self) -> Vec<Effect> {
+        let Some(flight) = self.deliverables.selected_message(&self.view) else {
+            return Vec::new();
+        };
+        let kind = flight.envelope.message.kind();
+        self.send(Command::Hold { which: vec![Term::Kind(kind)] })
+    }
+
+    fn go(&mut self, to: Move) {
+        let page = self.layout().height(self.pane());
+        let by = to.by(page);
+        let popup = usize::from(panel::popup::inner_area(self.area()).height);
+        match &mut self.over {
+            Some(Over::Palette(palette)) => return palette.go(to.by(popup)),
+            Some(Over::Output(output)) => return output.place.scroll(to.by(popup)),
+            None => {}
+        }
+        match self.pane() {
+            Pane::Replicas => self.replica.go(by, self.view.shape.replicas()),
+            Pane::Instances => self.go_in_grid(to),
+            Pane::Messages => self.deliverables.go(by),
+            Pane::Trace => self.trace.go(&self.view, by),
+            Pane::Detail => self.detail.scroll(by),
+            Pane::Metrics => self.metrics.scroll(by),
+            Pane::Store => self.store.go(by, panel::store::keys(&self.view).len()),
+            Pane::Log => {}
+        }
+    }
+
+    fn go_in_grid(&mut self, to: Move) {
+        let Some(selected) = self.selected else { return };
+        let InstanceId { replica, slot } = selected;
+        let replicas = self.view.shape.replicas();
+        let last = panel::instances::last_slot(&self.view).unwrap_or(0);
+        let row = |by: isize| {
+            let index = replica.index().saturating_add_signed(by).min(replicas.saturating_sub(1));
+            ReplicaId::from_index(index)
+        };
+        let layout = self.layout();
+        let area = layout.pane(Pane::Instances).unwrap_or_default();
+        let page = panel::instances::columns(self, area, layout.room).max(1);
+        let half = (page / 2).max(1);
+        let (replica, slot) = match to {
+            Move::Up => (row(-1), slot),
+            Move::Down => (row(1), slot),
+            Move::Left => (replica, slot.saturating_sub(1)),
+            Move::Right => (replica, slot + 1),
+            Move::PageUp => (replica, slot.saturating_sub(page)),
+            Move::PageDown => (replica, slot.saturating_add(page)),
+            Move::HalfUp => (replica, slot.saturating_sub(half)),
+            Move::HalfDown => (replica, slot.saturating_add(half)),
+            Move::Top => (replica, 0),
+            Move::Bottom => (replica, last),
+        };
+        self.select(InstanceId::new(replica, slot.min(last)));
+        self.follow = to == Move::Bottom;
+    }
+
+    fn move_focus(&mut self, by: isize) {
+        let layout = self.layout();
+        let order = layout.order;
+        let here = order.iter().position(|pane| *pane == self.pane()).unwrap_or(0);
+        let count = isize::try_from(order.len()).unwrap_or(1).max(1);
+        let next = (isize::try_from(here).unwrap_or(0) + by).rem_euclid(count);
+        if let Some(pane) = usize::try_from(next).ok().and_then(|next| order.get(next))
+            && self.screen == Screen::Cockpit
+        {
+            self.focus = *pane;
+        }
+    }
+
+    fn next_observer(&mut self) {
+        let next = self.observer.map_or(0, |observer| observer.index() + 1);
+        let replicas = self.view.shape.replicas();
+        self.observer = (next < replicas).then(|| ReplicaId::from_index(next));
+    }
+
+    fn open_palette(&mut self) {
+        if !matches!(self.over, Some(Over::Palette(_))) {
+            self.over = Some(Over::Palette(Palette::new(self)));
+        }
+    }
+
+    fn enter(&mut self) -> Vec<Effect> {
+        if let Some(Over::Palette(palette)) = &self.over {
+            let choice = palette.selected().cloned();
+            self.over = None;
+            return match choice {
+                Some(Choice::Deed(deed)) => self.perform(deed),
+                Some(Choice::Command(name)) => {
+                    self.mode = Mode::Prompt;
+                    self.prompt.set(&format!("{name} "));
+                    Vec::new()
+                }
+                None => Vec::new(),
+            };
+        }
+        match self.mode {
+            Mode::Prompt => self.submit(),
+            Mode::Filter => {
+                self.mode = Mode::Normal;
+                Vec::new()
+            }
+            Mode::Normal => Vec::new(),
+        }
+    }
+
+    /// One level back, never out of the program.
+    fn back(&mut self) {
+        if self.over.take().is_some() {
+            return;
+        }
+        match self.mode {
+            Mode::Prompt => self.mode = Mode::Normal,
+            Mode::Filter => {
+                self.mode = Mode::Normal;
+                self.clear_filter();
+            }
+            Mode::Normal if self.zoomed => self.zoomed = false,
+            Mode::Normal if self.screen != Screen::Cockpit => self.screen = Screen::Cockpit,
+            Mode::Normal if self.pane() == Pane::Trace && self.trace.is_filtered() => {
+                self.clear_filter();
+            }
+            Mode::Normal if self.pane() == Pane::Detail => self.focus = Pane::Instances,
+            Mode::Normal => self.message = None,
+        }
+    }
+
+    fn clear_filter(&mut self) {
+        self.filter.set("");
+        self.refilter();
+    }
+}
+
+fn log_event(key: LogKey) -> TuiWidgetEvent {
+    match key {
+        LogKey::Up => TuiWidgetEvent::UpKey,
+        LogKey::Down => TuiWidgetEvent::DownKey,
+        LogKey::Left => TuiWidgetEvent::LeftKey,
+        LogKey::Right => TuiWidgetEvent::RightKey,
+        LogKey::Minus => TuiWidgetEvent::MinusKey,
+        LogKey::Plus => TuiWidgetEvent::PlusKey,
+        LogKey::Hide => TuiWidgetEvent::HideKey,
+        LogKey::Focus => TuiWidgetEvent::FocusKey,
+        LogKey::Off => TuiWidgetEvent::SpaceKey,
+        LogKey::PageUp => TuiWidgetEvent::PrevPageKey,
+        LogKey::PageDown => TuiWidgetEvent::NextPageKey,
+        LogKey::Escape => TuiWidgetEvent::EscapeKey,
+    }
+}

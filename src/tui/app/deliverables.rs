@@ -1,0 +1,84 @@
+//! What a person can let through by hand: held messages, and the timers of paused replicas.
+
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::observe::in_flight::Flight;
+use crate::observe::view::View;
+use crate::tui::list::Place;
+
+/// One row of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deliverable {
+    /// A held message.
+    Message(MessageId),
+    /// The next timer of a replica whose clock stands still.
+    Timer(ReplicaId),
+}
+
+/// The list, messages first, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Deliverables {
+    rows: Vec<Deliverable>,
+    /// How many of the rows are messages.
+    pub messages: usize,
+    /// The version of the view that the rows are taken from.
+    version: u64,
+    /// Where the list stands.
+    pub place: Place,
+    /// What is selected: a row stays selected while others come and go before it.
+    chosen: Option<Deliverable>,
+}
+
+impl Deliverables {
+    /// The selected row.
+    pub fn selected(&self) -> Option<Deliverable> {
+        self.rows.get(self.place.selected).copied()
+    }
+
+    /// The selected message.
+    pub fn selected_message<'a>(&self, view: &'a View) -> Option<&'a Flight> {
+        match self.selected()? {
+            Deliverable::Message(id) => view.in_flight.get(id),
+            Deliverable::Timer(_) => None,
+        }
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> &[Deliverable] {
+        &self.rows
+    }
+
+    /// Moves the selection.
+    pub fn go(&mut self, by: isize) {
+        self.place.go(by, self.rows.len());
+        self.chosen = self.selected();
+    }
+
+    /// Selects a row.
+    pub fn select(&mut self, index: usize) {
+        self.place.selected = index;
+        self.chosen = self.rows.get(index).copied();
+    }
+
+    /// Takes note of rows that came and went.
+    pub fn settle(&mut self, view: &View, height: usize) {
+        if self.version != view.version {
+            self.version = view.version;
+            let held = view.in_flight.held();
+            self.rows.clear();
+            self.rows.extend(held.map(|flight| Deliverable::Message(flight.envelope.id)));
+            self.messages = self.rows.len();
+            if view.gate.paused {
+                let waiting = ReplicaId::all(view.shape.replicas())
+                    .filter(|replica| view.replica(*replica).timer.is_some());
+                self.rows.extend(waiting.map(Deliverable::Timer));
+            }
+            if let Some(chosen) = self.chosen
+                && let Some(index) = self.rows.iter().position(|row| *row == chosen)
+            {
+                self.place.selected = index;
+            }
+        }
+        self.place.settle(self.rows.len(), height);
+        self.chosen = self.selected();
+    }
+}

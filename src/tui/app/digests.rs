@@ -1,0 +1,66 @@
+//! A few digits for each replica's store, which differ where stores do.
+
+use std::time::Duration;
+
+use crate::epaxos::id::ReplicaId;
+use crate::observe::view::View;
+
+/// The digests. Made again when something was executed; those of large stores at times only, since
+/// all of a store must be read.
+#[derive(Clone, Debug, Default)]
+pub struct Digests {
+    /// Of how many executed instances each digest tells, and the digest.
+    known: Vec<(u64, u64)>,
+    /// When large stores were read last.
+    read: Option<Duration>,
+}
+
+impl Digests {
+    /// Takes note of what was executed in small stores.
+    pub fn settle(&mut self, view: &View) {
+        self.refresh(view, KEYS_MAX);
+    }
+
+    /// Takes note of what was executed in any store; says whether anything has changed.
+    pub fn tick(&mut self, view: &View, now: Duration) -> bool {
+        if self.read.is_some_and(|read| now.saturating_sub(read) < READ_EVERY) {
+            return false;
+        }
+        self.read = Some(now);
+        self.refresh(view, usize::MAX)
+    }
+
+    fn refresh(&mut self, view: &View, keys_max: usize) -> bool {
+        self.known.resize(view.replicas.len(), (0, EMPTY));
+        let mut changed = false;
+        for (known, replica) in self.known.iter_mut().zip(&view.replicas) {
+            let executed = replica.counters.executed;
+            if known.0 != executed && replica.store.len() <= keys_max {
+                let digest = replica.store.digest();
+                changed |= known.1 != digest;
+                *known = (executed, digest);
+            }
+        }
+        changed
+    }
+
+    /// A replica's digest; none of an empty store.
+    pub fn of(&self, replica: ReplicaId) -> Option<String> {
+        let (_, digest) = self.known.get(replica.index())?;
+        (*digest != EMPTY).then(|| format!("{:06x}", digest & 0x00ff_ffff))
+    }
+
+    /// Whether all stores are the same.
+    pub fn alike(&self) -> bool {
+        self.known.windows(2).all(|pair| pair[0].1 == pair[1].1)
+    }
+}
+
+/// Stands for a store in which nothing has happened.
+const EMPTY: u64 = 0;
+
+/// The largest store that is read whenever something was executed.
+const KEYS_MAX: usize = 1_000;
+
+/// How often larger ones are read.
+const READ_EVERY: Duration = Duration::from_secs(1);

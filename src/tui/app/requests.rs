@@ -1,0 +1,180 @@
+//! What goes out to the world, and what comes back.
+
+use crate::epaxos::event::Event;
+use crate::observe::notice::Decision;
+use crate::observe::notice::Effect as StepEffect;
+use crate::observe::notice::Notice;
+use crate::script::grammar::Command;
+use crate::script::request::{Report, Request};
+use crate::script::session::Said;
+use crate::script::world::Answer;
+use crate::tui::app::{App, Effect, Mode, Output, Over, Tone};
+use crate::tui::list::Place;
+use crate::tui::prompt::pasted_lines;
+
+impl App {
+    /// Asks the world to carry out a command.
+    pub(super) fn send(&mut self, command: Command) -> Vec<Effect> {
+        let id = self.requests;
+        self.requests += 1;
+        self.pending.insert(id, command.to_string());
+        // What waits longest has surely been answered or never will be.
+        if self.pending.len() > PENDING_MAX {
+            self.pending.pop_first();
+        }
+        vec![Effect::Request(Request { id, at: self.at, command })]
+    }
+
+    /// Carries out the line at the prompt, or keeps it and says why not.
+    pub(super) fn submit(&mut self) -> Vec<Effect> {
+        let line = self.prompt.text().trim().to_owned();
+        match line.as_str() {
+            "quit" | "q" => {
+                self.prompt.accept();
+                return vec![Effect::Quit];
+            }
+            line if line.starts_with('@') => return self.turn_to(&line[1..]),
+            _ => {}
+        }
+        match Command::parse(&line) {
+            Ok(command) => {
+                self.prompt.accept();
+                self.message = None;
+                command.map(|command| self.send(command)).unwrap_or_default()
+            }
+            Err(error) => {
+                self.prompt.refuse(error.to_string());
+                Vec::new()
+            }
+        }
+    }
+
+    /// From now on, proposals go to another replica.
+    fn turn_to(&mut self, replica: &str) -> Vec<Effect> {
+        let replicas = self.view.shape.replicas();
+        match replica.parse::<crate::epaxos::id::ReplicaId>() {
+            Ok(replica) if replica.index() < replicas => {
+                self.prompt.accept();
+                self.at = replica;
+                self.say(format!("proposals go to {replica} now"), Tone::Plain);
+            }
+            Ok(replica) => self.prompt.refuse(format!(
+                "there is no \"{replica}\"; the replicas are R0 to R{}",
+                replicas.saturating_sub(1)
+            )),
+            Err(error) => self.prompt.refuse(error.to_string()),
+        }
+        Vec::new()
+    }
+
+    /// One line is inserted where text is typed. Several lines are commands: all of them are
+    /// carried out, or, where one is none, it is shown and not one of them is.
+    pub(super) fn on_paste(&mut self, text: &str) -> Vec<Effect> {
+        let lines = pasted_lines(text);
+        if let Some(over) = &mut self.over {
+            if let (Over::Palette(palette), Some(line)) = (over, lines.first()) {
+                palette.insert(line);
+            }
+            return Vec::new();
+        }
+        match (lines.as_slice(), self.mode) {
+            ([], _) => Vec::new(),
+            ([line, ..], Mode::Filter) => {
+                self.filter.insert(line);
+                self.refilter();
+                Vec::new()
+            }
+            ([line], _) => {
+                self.mode = Mode::Prompt;
+                self.prompt.insert(line);
+                Vec::new()
+            }
+            (lines, _) => self.paste_commands(lines),
+        }
+    }
+
+    fn paste_commands(&mut self, lines: &[String]) -> Vec<Effect> {
+        let mut commands = Vec::new();
+        for (index, line) in lines.iter().enumerate() {
+            match Command::parse(line) {
+                Ok(command) => commands.extend(command),
+                Err(error) => {
+                    let draft = self.prompt.accept();
+                    self.prompt.remember(&draft);
+                    self.mode = Mode::Prompt;
+                    self.prompt.set(line);
+                    let (number, count) = (index + 1, lines.len());
+                    self.prompt.refuse(format!(
+                        "{error} (line {number} of {count} pasted; none was carried out)"
+                    ));
+                    return Vec::new();
+                }
+            }
+        }
+        lines.iter().for_each(|line| self.prompt.remember(line));
+        self.say(format!("{} pasted commands", commands.len()), Tone::Plain);
+        commands.into_iter().flat_map(|command| self.send(command)).collect()
+    }
+
+    pub(super) fn on_report(&mut self, report: Report) {
+        match report {
+            Report::Notice(notice) => {
+                self.note(&notice);
+                self.view.apply(notice);
+            }
+            Report::Said { request, said } => self.on_said(request, said),
+            Report::Answer(answer) => self.on_answer(&answer),
+        }
+    }
+
+    /// Remembers what was proposed, and selects it where the selection follows.
+    fn note(&mut self, notice: &Notice) {
+        let Notice::Step(step) = notice else { return };
+        let Decision::Propose(_) = step.decision else { return };
+        for effect in &step.effects {
+            let StepEffect::Event(Event::Proposed { instance, commands, .. }) = effect else {
+                continue;
+            };
+            if self.follow || self.selected.is_none() {
+                self.selected = Some(*instance);
+            }
+            for command in commands.iter().take(ASKED_MAX) {
+                self.asked.push_back((command.request.clone(), command.to_string()));
+            }
+            while self.asked.len() > ASKED_MAX {
+                self.asked.pop_front();
+            }
+        }
+    }
+
+    fn on_said(&mut self, request: u64, said: Said) {
+        let command = self.pending.remove(&request);
+        match said {
+            Err(sentence) => self.say(sentence, Tone::Bad),
+            Ok(lines) => match lines.as_slice() {
+                [] => {}
+                [line] => self.say(line.clone(), Tone::Plain),
+                _ => {
+                    let title = command.unwrap_or_default();
+                    self.over =
+                        Some(Over::Output(Output { title, lines, place: Place::default() }));
+                }
+            },
+        }
+    }
+
+    fn on_answer(&mut self, answer: &Answer) {
+        let named = self.asked.iter().rev().find(|(request, _)| *request == answer.request);
+        let name = named.map_or_else(|| answer.request.to_string(), |(_, command)| command.clone());
+        match &answer.result {
+            Ok(outcome) => self.say(format!("{name} = {outcome}"), Tone::Good),
+            Err(error) => self.say(format!("{name} failed: {error}"), Tone::Bad),
+        }
+    }
+}
+
+/// How many commands may wait for a word.
+const PENDING_MAX: usize = 10_000;
+
+/// How many proposals are remembered until they are answered.
+const ASKED_MAX: usize = 512;

@@ -1,0 +1,322 @@
+//! The keys: one table, from which keys are dispatched, hints in the footer are taken, and the
+//! palette is filled. A key that is not in here does nothing.
+
+use std::fmt;
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::tui::deed::{Deed, LogKey, Move, Screen};
+
+/// Where a key means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// Whatever is on the screen.
+    Always,
+    /// Wherever no text is typed and nothing lies over the panes.
+    Normal,
+    /// In the list of replicas.
+    Replicas,
+    /// In the grid of instances.
+    Instances,
+    /// In the list of what can be delivered.
+    Messages,
+    /// In the trace.
+    Trace,
+    /// On the log screen.
+    Log,
+    /// While a command is typed.
+    Prompt,
+    /// While a filter is typed.
+    Filter,
+    /// While the palette is open.
+    Palette,
+    /// While output lies over the panes.
+    Output,
+}
+
+impl Context {
+    /// All contexts.
+    pub const ALL: [Context; 11] = [
+        Self::Always,
+        Self::Normal,
+        Self::Replicas,
+        Self::Instances,
+        Self::Messages,
+        Self::Trace,
+        Self::Log,
+        Self::Prompt,
+        Self::Filter,
+        Self::Palette,
+        Self::Output,
+    ];
+}
+
+/// One key, with Ctrl or without. Shift is part of the character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    code: KeyCode,
+    ctrl: bool,
+}
+
+impl Key {
+    /// The key that was pressed, if it is one that the table could hold.
+    pub fn pressed(event: &KeyEvent) -> Option<Self> {
+        let rest = event.modifiers - KeyModifiers::SHIFT - KeyModifiers::CONTROL;
+        let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+        let code = match event.code {
+            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
+            KeyCode::Char(c) if ctrl => KeyCode::Char(c.to_ascii_lowercase()),
+            code => code,
+        };
+        rest.is_empty().then_some(Self { code, ctrl })
+    }
+
+    /// The event that pressing the key makes.
+    pub fn event(self) -> KeyEvent {
+        let modifiers = if self.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+        KeyEvent::new(self.code, modifiers)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ctrl {
+            f.write_str("Ctrl-")?;
+        }
+        match self.code {
+            KeyCode::Char(' ') => f.write_str("Space"),
+            KeyCode::Char(c) if self.ctrl => write!(f, "{}", c.to_ascii_uppercase()),
+            KeyCode::Char(c) => write!(f, "{c}"),
+            KeyCode::F(number) => write!(f, "F{number}"),
+            KeyCode::Left => f.write_str("←"),
+            KeyCode::Right => f.write_str("→"),
+            KeyCode::Up => f.write_str("↑"),
+            KeyCode::Down => f.write_str("↓"),
+            KeyCode::PageUp => f.write_str("PgUp"),
+            KeyCode::PageDown => f.write_str("PgDn"),
+            KeyCode::BackTab => f.write_str("Shift-Tab"),
+            code => write!(f, "{code:?}"),
+        }
+    }
+}
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// Where it holds.
+    pub context: Context,
+    /// The keys, the one to be shown first.
+    pub keys: &'static [Key],
+    /// What they do.
+    pub deed: Deed,
+    /// One or two words for the footer; nothing where it is not to be listed there.
+    pub hint: &'static str,
+    /// A sentence for the palette.
+    pub about: &'static str,
+}
+
+/// What a key does in the first of `contexts` that binds it.
+pub fn deed(key: Key, contexts: &[Context]) -> Option<Deed> {
+    contexts.iter().find_map(|context| {
+        let mut bindings = TABLE.iter().filter(|binding| binding.context == *context);
+        bindings.find(|binding| binding.keys.contains(&key)).map(|binding| binding.deed)
+    })
+}
+
+const fn char(c: char) -> Key {
+    Key { code: KeyCode::Char(c), ctrl: false }
+}
+
+const fn ctrl(c: char) -> Key {
+    Key { code: KeyCode::Char(c), ctrl: true }
+}
+
+const fn key(code: KeyCode) -> Key {
+    Key { code, ctrl: false }
+}
+
+const fn bind(
+    context: Context,
+    keys: &'static [Key],
+    deed: Deed,
+    hint: &'static str,
+    about: &'static str,
+) -> Binding {
+    Binding { context, keys, deed, hint, about }
+}
+
+const ENTER: Key = key(KeyCode::Enter);
+const ESC: Key = key(KeyCode::Esc);
+const UP: Key = key(KeyCode::Up);
+const DOWN: Key = key(KeyCode::Down);
+const LEFT: Key = key(KeyCode::Left);
+const RIGHT: Key = key(KeyCode::Right);
+const TAB: Key = key(KeyCode::Tab);
+const BACK_TAB: Key = key(KeyCode::BackTab);
+const PAGE_UP: Key = key(KeyCode::PageUp);
+const PAGE_DOWN: Key = key(KeyCode::PageDown);
+const HOME: Key = key(KeyCode::Home);
+const END: Key = key(KeyCode::End);
+const F1: Key = key(KeyCode::F(1));
+
+/// Every key. The order within a context is that of the footer and the palette.
+pub const TABLE: &[Binding] = {
+    use Context::*;
+    use Deed::*;
+    &[
+        bind(
+            Messages,
+            &[ENTER],
+            Open,
+            "deliver",
+            "Deliver the selected message, or fire the timer",
+        ),
+        bind(Messages, &[char('d')], Drop, "drop", "Drop the selected message"),
+        bind(Messages, &[char('u')], Duplicate, "duplicate", "Make a twin of the selected message"),
+        bind(Messages, &[char('h')], Hold, "hold kind", "Hold all messages of the selected kind"),
+        bind(
+            Replicas,
+            &[ENTER],
+            Open,
+            "propose here",
+            "Send what is proposed next to this replica",
+        ),
+        bind(Instances, &[ENTER], Open, "open", "Look at the selected instance"),
+        bind(Instances, &[RIGHT], Go(Move::Right), "", "The next slot"),
+        bind(Trace, &[ENTER], Open, "open", "Look at the instance of the selected line"),
+        bind(Log, &[UP], LogWidget(LogKey::Up), "", "The target above"),
+        bind(Log, &[DOWN], LogWidget(LogKey::Down), "target", "The target below"),
+        bind(Log, &[LEFT], LogWidget(LogKey::Left), "", "Show less of the target"),
+        bind(Log, &[RIGHT], LogWidget(LogKey::Right), "level", "Show more of the target"),
+        bind(Log, &[char('-')], LogWidget(LogKey::Minus), "", "Record less of the target"),
+        bind(Log, &[char('+')], LogWidget(LogKey::Plus), "record", "Record more of the target"),
+        bind(
+            Log,
+            &[char('h')],
+            LogWidget(LogKey::Hide),
+            "hide targets",
+            "Show or hide the targets",
+        ),
+        bind(
+            Log,
+            &[char('f')],
+            LogWidget(LogKey::Focus),
+            "only this",
+            "Show the selected target only",
+        ),
+        bind(Log, &[char('t')], LogWidget(LogKey::Off), "", "Show or hide targets that are off"),
+        bind(Log, &[PAGE_UP], LogWidget(LogKey::PageUp), "page", "Back in the log"),
+        bind(Log, &[PAGE_DOWN], LogWidget(LogKey::PageDown), "", "Forth in the log"),
+        bind(Log, &[ESC], LogWidget(LogKey::Escape), "", "Follow the log again"),
+        bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Hold everything, or let it go on"),
+        bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
+        bind(Normal, &[char('i'), char('a'), char(':')], OpenPrompt, "command", "Type a command"),
+        bind(Normal, &[char('/')], OpenFilter, "filter", "Filter the trace while typing"),
+        bind(Normal, &[TAB], FocusNext, "pane", "Go to the next pane"),
+        bind(Normal, &[BACK_TAB], FocusBack, "", "Go to the pane before"),
+        bind(Normal, &[char('w')], Wake, "wake", "Fire the next timer of the selected replica"),
+        bind(Normal, &[char('r')], Release, "release", "Take back all rules that hold messages"),
+        bind(Normal, &[char('o')], Observer, "observer", "See with the next replica's eyes"),
+        bind(Normal, &[char('f')], Zoom, "full", "Give the pane the whole screen, or take it back"),
+        bind(Normal, &[char('1')], Show(Screen::Cockpit), "", "Go to the cockpit"),
+        bind(Normal, &[char('2')], Show(Screen::Metrics), "", "Go to the metrics"),
+        bind(Normal, &[char('3')], Show(Screen::Store), "", "Go to the stores"),
+        bind(Normal, &[char('4')], Show(Screen::Log), "", "Go to the log"),
+        bind(Normal, &[char('k'), UP], Go(Move::Up), "", "Up"),
+        bind(Normal, &[char('j'), DOWN], Go(Move::Down), "", "Down"),
+        bind(Normal, &[char('h'), LEFT], Go(Move::Left), "", "Left"),
+        bind(Normal, &[char('l')], Go(Move::Right), "", "Right"),
+        bind(Normal, &[PAGE_UP], Go(Move::PageUp), "", "A page up"),
+        bind(Normal, &[PAGE_DOWN], Go(Move::PageDown), "", "A page down"),
+        bind(Normal, &[ctrl('u')], Go(Move::HalfUp), "", "Half a page up"),
+        bind(Normal, &[ctrl('d')], Go(Move::HalfDown), "", "Half a page down"),
+        bind(Normal, &[char('g'), HOME], Go(Move::Top), "", "To the beginning"),
+        bind(Normal, &[char('G'), END], Go(Move::Bottom), "", "To the end, and follow what comes"),
+        bind(Normal, &[char('m')], Mouse, "", "Let the monitor have the mouse, or the terminal"),
+        bind(Normal, &[char('?')], OpenPalette, "keys", "List all that can be done now"),
+        bind(Normal, &[ESC], Back, "", "One level back"),
+        bind(Normal, &[char('q')], Quit, "quit", "Quit"),
+        bind(Prompt, &[ENTER], Enter, "send", "Carry out the command"),
+        bind(Prompt, &[TAB], Complete, "complete", "Complete the word, or try the next way to"),
+        bind(Prompt, &[BACK_TAB], CompleteBack, "", "Complete the word the way before"),
+        bind(Prompt, &[UP], HistoryBack, "history", "The command before"),
+        bind(Prompt, &[DOWN], HistoryForth, "", "The command after"),
+        bind(Prompt, &[ESC], Back, "leave", "Leave the prompt; what was typed stays"),
+        bind(Filter, &[ENTER], Enter, "keep", "Keep the filter"),
+        bind(Filter, &[ESC], Back, "clear", "Take the filter away"),
+        bind(Palette, &[ENTER], Enter, "do it", "Do what is selected"),
+        bind(Palette, &[UP, BACK_TAB], Go(Move::Up), "", "Up"),
+        bind(Palette, &[DOWN, TAB], Go(Move::Down), "select", "Down"),
+        bind(Palette, &[PAGE_UP], Go(Move::PageUp), "", "A page up"),
+        bind(Palette, &[PAGE_DOWN], Go(Move::PageDown), "", "A page down"),
+        bind(Palette, &[ESC], Back, "close", "Close the palette"),
+        bind(Output, &[char('k'), UP], Go(Move::Up), "", "Up"),
+        bind(Output, &[char('j'), DOWN], Go(Move::Down), "scroll", "Down"),
+        bind(Output, &[PAGE_UP], Go(Move::PageUp), "", "A page up"),
+        bind(Output, &[char(' '), PAGE_DOWN], Go(Move::PageDown), "page", "A page down"),
+        bind(Output, &[char('g'), HOME], Go(Move::Top), "", "To the beginning"),
+        bind(Output, &[char('G'), END], Go(Move::Bottom), "", "To the end"),
+        bind(Output, &[ESC, ENTER, char('q')], Back, "close", "Close the output"),
+        bind(Always, &[F1], OpenPalette, "", "List all that can be done now"),
+        bind(Always, &[ctrl('l')], Redraw, "", "Draw the screen anew"),
+        bind(Always, &[ctrl('z')], Suspend, "", "Go back to the shell for a while"),
+        bind(Always, &[ctrl('c')], Quit, "", "Quit"),
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_bound_twice_in_a_context() {
+        for context in Context::ALL {
+            let bindings = TABLE.iter().filter(|binding| binding.context == context);
+            let keys: Vec<Key> = bindings.flat_map(|binding| binding.keys).copied().collect();
+            for (index, key) in keys.iter().enumerate() {
+                assert!(!keys[..index].contains(key), "{key} is bound twice in {context:?}");
+            }
+        }
+    }
+
+    /// What holds always would be shadowed by any other binding of the key, or shadow it.
+    #[test]
+    fn keys_that_hold_always_are_bound_nowhere_else() {
+        let always = TABLE.iter().filter(|binding| binding.context == Context::Always);
+        for key in always.flat_map(|binding| binding.keys) {
+            let other = TABLE
+                .iter()
+                .find(|other| other.context != Context::Always && other.keys.contains(key));
+            assert!(other.is_none(), "{key} is bound again in {:?}", other.map(|o| o.context));
+        }
+    }
+
+    #[test]
+    fn text_keys_are_free_where_text_is_typed() {
+        for context in [Context::Prompt, Context::Filter, Context::Palette, Context::Always] {
+            let bindings = TABLE.iter().filter(|binding| binding.context == context);
+            for key in bindings.flat_map(|binding| binding.keys) {
+                let types = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
+                assert!(!types, "{key} cannot be typed in {context:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_deed_can_be_reached() {
+        for deed in Deed::all() {
+            let bound = TABLE.iter().any(|binding| binding.deed == deed);
+            assert!(bound, "no key does {deed:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_recognised_as_terminals_send_them() {
+        let shifted = KeyEvent::new(KeyCode::Char('G'), KeyModifiers::SHIFT);
+        assert_eq!(Key::pressed(&shifted), Some(char('G')));
+        let back = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);
+        assert_eq!(Key::pressed(&back), Some(BACK_TAB));
+        assert_eq!(Key::pressed(&KeyEvent::new(KeyCode::Char('x'), KeyModifiers::ALT)), None);
+        assert_eq!([ctrl('u').to_string(), UP.to_string()], ["Ctrl-U", "↑"]);
+    }
+}

@@ -1,0 +1,234 @@
+//! The monitor's screen.
+//!
+//! ```text
+//!   keys, mouse, paste, size ──┐                     ┌─► requests to the world
+//!                              ├─► Action ─► App ────┤
+//!   reports of the world ──────┘     update, pure    └─► Effect: suspend, redraw, quit
+//!                                        │
+//!                                        ▼
+//!                        panel::render(frame, &App), pure
+//! ```
+//!
+//! [`app::App`] is all the state there is. [`keys::TABLE`] says which key does what; the footer and
+//! the palette are made from it. The screens are drawn by [`panel`], into what [`layout`] divides:
+//!
+//! ```text
+//!   ┌ header ────────────────────────────────────┐   where the world stands
+//!   │ tabs                                       │   1 Cockpit  2 Metrics  3 Store  4 Log
+//!   │ ┌ Replicas ──────────┐ ┌ Deliverable ────┐ │
+//!   │ └────────────────────┘ │                 │ │   what is held, to be let through by hand
+//!   │ ┌ Instances ─────────┐ │                 │ │
+//!   │ └────────────────────┘ └─────────────────┘ │
+//!   │ ┌ Trace ─────────────┐ ┌ Instance R0.1 ──┐ │   what happened, and why
+//!   │ └────────────────────┘ └─────────────────┘ │
+//!   │ ┌ Timeline ────────────────────────────────│   the last decisions
+//!   │ message                                    │   what was said last
+//!   │ ┌ Command ─────────────────────────────────│
+//!   └ hints ─────────────────────────────────────┘   the keys that mean something now
+//! ```
+//!
+//! A frame is drawn when something has changed and not otherwise, at most sixty times a second,
+//! however much is reported meanwhile. Lists of any length cost what is seen of them.
+
+#![expect(clippy::disallowed_methods, reason = "a screen shows how fast things go")]
+
+pub mod app;
+pub mod completion;
+pub mod deed;
+pub mod filter;
+pub mod glyphs;
+pub mod keys;
+pub mod layout;
+pub mod list;
+pub mod neighbourhood;
+pub mod palette;
+pub mod panel;
+pub mod prompt;
+pub mod terminal;
+pub mod theme;
+
+#[cfg(test)]
+#[path = "../../tests/screens/demo.rs"]
+mod demo;
+
+mod suspend;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use ratatui::crossterm::event::{Event, EventStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use crate::observe::notice::Shape;
+use crate::observe::view::View;
+use crate::script::request::{Report, Request};
+use crate::tui::app::{Action, App, Effect};
+use crate::tui::suspend::{Asked, Signals};
+use crate::tui::terminal::Screen;
+use crate::tui::theme::Theme;
+
+/// How the monitor is to look and behave.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether to draw with ASCII only.
+    pub ascii: bool,
+    /// The colours; whatever suits the terminal where none are chosen.
+    pub theme: Option<Theme>,
+    /// Whether the monitor has the mouse from the start.
+    pub mouse: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ascii: false, theme: None, mouse: true }
+    }
+}
+
+/// Runs the monitor until the person quits, and returns all that was seen. Gives the terminal back
+/// whatever happens.
+///
+/// Must be called within a tokio runtime, on a thread that may block on it.
+pub fn run(
+    options: Options,
+    shape: Shape,
+    requests: UnboundedSender<Request>,
+    reports: UnboundedReceiver<Report>,
+) -> io::Result<View> {
+    let runtime = tokio::runtime::Handle::current();
+    // Asked before the terminal is taken over: the answer comes as input.
+    let theme = options.theme.unwrap_or_else(Theme::detect);
+    let app = App::new(shape, theme, options.ascii, options.mouse);
+    let (signals, screen) = {
+        let _entered = runtime.enter();
+        (Signals::new()?, Screen::enter(options.mouse)?)
+    };
+    let monitor = Monitor { app, screen, requests, signals, begun: Instant::now() };
+    runtime.block_on(monitor.run(reports))
+}
+
+/// A layer for `tracing` that keeps what the log screen shows.
+pub fn log_layer() -> tui_logger::TuiTracingSubscriberLayer {
+    // It can be set up once only; a second call changes nothing.
+    let _again = tui_logger::init_logger(tui_logger::LevelFilter::Debug);
+    tui_logger::TuiTracingSubscriberLayer
+}
+
+struct Monitor {
+    app: App,
+    screen: Screen,
+    requests: UnboundedSender<Request>,
+    signals: Signals,
+    begun: Instant,
+}
+
+impl Monitor {
+    async fn run(mut self, mut reports: UnboundedReceiver<Report>) -> io::Result<View> {
+        let (width, height) = self.screen.size()?;
+        self.app.update(Action::Resize(width, height));
+        let mut input = EventStream::new();
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut drawn = None;
+        let mut next_frame = tokio::time::Instant::now();
+        let mut open = true;
+        loop {
+            let stale = drawn != Some((self.app.revision, self.app.view.version));
+            let action = tokio::select! {
+                biased;
+                event = input.next() => match event {
+                    Some(event) => of_event(event?),
+                    // The terminal is gone, and the person with it.
+                    None => return Ok(self.app.view),
+                },
+                asked = self.signals.next() => {
+                    self.suspend(asked).await?;
+                    drawn = None;
+                    None
+                }
+                () = tokio::time::sleep_until(next_frame), if stale => {
+                    self.screen.draw(&self.app)?;
+                    drawn = Some((self.app.revision, self.app.view.version));
+                    next_frame = tokio::time::Instant::now() + FRAME;
+                    None
+                }
+                report = reports.recv(), if open => match report {
+                    Some(report) => Some(Action::Reports(drain(report, &mut reports))),
+                    None => {
+                        open = false;
+                        None
+                    }
+                },
+                _ = ticks.tick() => Some(Action::Tick(self.begun.elapsed())),
+            };
+            let Some(action) = action else { continue };
+            for effect in self.app.update(action) {
+                match effect {
+                    Effect::Quit => return Ok(self.app.view),
+                    Effect::Redraw => {
+                        self.screen.clear()?;
+                        drawn = None;
+                    }
+                    // Stops the whole job, this process by way of the signal.
+                    Effect::Suspend => suspend::stop_job(),
+                    Effect::CaptureMouse(capture) => self.screen.capture_mouse(capture)?,
+                    Effect::Request(request) => self.send(request),
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, request: Request) {
+        if self.requests.send(request).is_err() {
+            self.app.say("there is no cluster any more", app::Tone::Bad);
+        }
+    }
+
+    /// Gives the terminal back, stops, and goes on where it left off. After a stop without warning,
+    /// whatever was done to the terminal meanwhile is put right.
+    async fn suspend(&mut self, asked: Asked) -> io::Result<()> {
+        self.screen.release();
+        if asked == Asked::ToStop {
+            self.signals.stop().await;
+        }
+        self.screen.resume()?;
+        let (width, height) = self.screen.size()?;
+        self.app.update(Action::Resize(width, height));
+        Ok(())
+    }
+}
+
+/// What a terminal event means, if anything.
+fn of_event(event: Event) -> Option<Action> {
+    match event {
+        Event::Key(key) => Some(Action::Key(key)),
+        // What only moves would be drawn for nothing.
+        Event::Mouse(mouse) if mouse.kind == ratatui::crossterm::event::MouseEventKind::Moved => {
+            None
+        }
+        Event::Mouse(mouse) => Some(Action::Mouse(mouse)),
+        Event::Paste(text) => Some(Action::Paste(text)),
+        Event::Resize(width, height) => Some(Action::Resize(width, height)),
+        Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+/// All that has been reported by now, but not more than leaves a frame its time.
+fn drain(first: Report, reports: &mut UnboundedReceiver<Report>) -> Vec<Report> {
+    let mut drained = vec![first];
+    while drained.len() < REPORTS_AT_ONCE
+        && let Ok(report) = reports.try_recv()
+    {
+        drained.push(report);
+    }
+    drained
+}
+
+/// The least time between two frames.
+const FRAME: Duration = Duration::from_micros(16_667);
+
+/// How often time is told.
+const TICK: Duration = Duration::from_millis(500);
+
+/// How many reports are taken in between looks at the keyboard.
+const REPORTS_AT_ONCE: usize = 2_048;

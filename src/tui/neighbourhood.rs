@@ -1,0 +1,301 @@
+//! The instances around the selected one, as a picture of who depends on whom.
+//!
+//! A whole dependency graph cannot be drawn in a terminal so that it can be read: lines merge. A few
+//! instances can. The picture is made again only when something it shows has changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ascii_dag::{Direction, Graph, LayoutConfig, RenderOptions};
+
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::observe::view::{InstanceView, View};
+
+/// The picture, and what it shows.
+#[derive(Clone, Debug, Default)]
+pub struct Neighbourhood {
+    of: Option<(u64, InstanceId, Option<ReplicaId>)>,
+    shown: Shown,
+    /// The lines of the picture.
+    pub lines: Vec<String>,
+}
+
+/// What a picture shows: each instance's label and what it depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Shown {
+    labels: BTreeMap<InstanceId, String>,
+    edges: BTreeSet<(InstanceId, InstanceId)>,
+    /// Whose view of the dependencies is drawn.
+    observer: Option<ReplicaId>,
+    /// Whether there would have been more.
+    cut: bool,
+}
+
+impl Neighbourhood {
+    /// Draws the picture again if something has changed.
+    pub fn settle(
+        &mut self,
+        view: &View,
+        selected: Option<InstanceId>,
+        observer: Option<ReplicaId>,
+    ) {
+        let of = selected.map(|selected| (view.version, selected, observer));
+        if self.of == of {
+            return;
+        }
+        self.of = of;
+        let shown = selected.map(|selected| Shown::around(view, selected, observer));
+        let shown = shown.unwrap_or_default();
+        if shown != self.shown {
+            self.lines = shown.draw();
+            self.shown = shown;
+        }
+    }
+
+    /// Whose view of the dependencies is drawn.
+    pub fn observer(&self) -> Option<ReplicaId> {
+        self.shown.observer
+    }
+
+    /// Whether there are more instances around than are drawn.
+    pub fn is_cut(&self) -> bool {
+        self.shown.cut
+    }
+}
+
+/// Through whose eyes an instance is best seen: the one asked for, otherwise whoever knows most of
+/// it, the command leader before others.
+pub fn observer(view: &View, instance: InstanceId, wanted: Option<ReplicaId>) -> Option<ReplicaId> {
+    if wanted.is_some() {
+        return wanted;
+    }
+    let known = view.instance(instance);
+    let phase = |replica: ReplicaId| known.get(replica.index())?.map(|known| known.phase);
+    ReplicaId::all(known.len())
+        .filter(|replica| phase(*replica).is_some())
+        .max_by_key(|replica| (phase(*replica), *replica == instance.replica))
+}
+
+impl Shown {
+    fn around(view: &View, selected: InstanceId, wanted: Option<ReplicaId>) -> Self {
+        let Some(observer) = observer(view, selected, wanted) else { return Self::default() };
+        let mut shown = Self { observer: Some(observer), ..Self::default() };
+        let instances = &view.replica(observer).instances;
+        let mut front = vec![selected];
+        let mut seen = BTreeSet::from([selected]);
+        for depth in 0..=DEPTH {
+            for id in std::mem::take(&mut front) {
+                shown.labels.insert(id, label(id, instances.get(id)));
+                if depth == DEPTH {
+                    continue;
+                }
+                let around = depends_on(view, observer, id)
+                    .into_iter()
+                    .chain(depend_on(view, observer, id, depth));
+                for next in around {
+                    if seen.contains(&next) {
+                        continue;
+                    }
+                    if seen.len() == NODES_MAX {
+                        shown.cut = true;
+                        continue;
+                    }
+                    seen.insert(next);
+                    front.push(next);
+                }
+            }
+        }
+        for id in &seen {
+            let targets = depends_on(view, observer, *id);
+            let targets = targets.into_iter().filter(|target| seen.contains(target));
+            shown.edges.extend(targets.map(|target| (*id, target)));
+        }
+        shown.reduce();
+        shown
+    }
+
+    /// Takes away edges that others imply, but for those within a component, where each counts.
+    fn reduce(&mut self) {
+        let reach = self.reach();
+        let reaches = |from: InstanceId, to: InstanceId| reach.contains(&(from, to));
+        let all = self.edges.clone();
+        self.edges.retain(|(from, to)| {
+            let within = reaches(*to, *from);
+            let implied = self.labels.keys().any(|via| {
+                let outside = !reaches(*via, *from) && !reaches(*to, *via);
+                via != from
+                    && via != to
+                    && outside
+                    && all.contains(&(*from, *via))
+                    && reaches(*via, *to)
+            });
+            within || !implied
+        });
+    }
+
+    /// Who reaches whom along edges.
+    fn reach(&self) -> BTreeSet<(InstanceId, InstanceId)> {
+        let mut reach = self.edges.clone();
+        for via in self.labels.keys() {
+            let to: Vec<_> = reach
+                .range((*via, FIRST)..)
+                .take_while(|(from, _)| from == via)
+                .map(|(_, to)| *to)
+                .collect();
+            let from: Vec<_> =
+                reach.iter().filter(|(_, to)| to == via).map(|(from, _)| *from).collect();
+            for from in from {
+                reach.extend(to.iter().map(|to| (from, *to)));
+            }
+        }
+        reach
+    }
+
+    /// The components of several instances.
+    fn components(&self) -> Vec<Vec<InstanceId>> {
+        let reach = self.reach();
+        let mut left: BTreeSet<InstanceId> = self.labels.keys().copied().collect();
+        let mut components = Vec::new();
+        while let Some(id) = left.pop_first() {
+            let mutual =
+                |other: &InstanceId| reach.contains(&(id, *other)) && reach.contains(&(*other, id));
+            let others: Vec<InstanceId> = left.iter().copied().filter(mutual).collect();
+            left.retain(|other| !others.contains(other));
+            if !others.is_empty() {
+                components.push(std::iter::once(id).chain(others).collect());
+            }
+        }
+        components
+    }
+
+    fn draw(&self) -> Vec<String> {
+        if self.labels.len() < 2 {
+            return Vec::new();
+        }
+        let number = |id: &InstanceId| self.labels.range(..id).count();
+        let mut graph = Graph::new();
+        for (id, label) in &self.labels {
+            graph.add_node(number(id), label.as_str());
+        }
+        for (from, to) in &self.edges {
+            graph.add_edge(number(from), number(to), None);
+        }
+        for component in self.components() {
+            let cluster = graph.add_subgraph("component");
+            let members: Vec<usize> = component.iter().map(number).collect();
+            // A node is put into one cluster only, so this cannot be refused.
+            let _placed = graph.put_nodes(&members).inside(cluster);
+        }
+        let mut config = LayoutConfig::standard();
+        config.direction = Direction::LeftRight;
+        config.level_spacing = 1;
+        let picture = graph.compute_layout_with_config(&config);
+        let picture = picture.render_string(&RenderOptions::plain());
+        picture
+            .lines()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+fn label(id: InstanceId, known: Option<&InstanceView>) -> String {
+    match known {
+        Some(known) => format!("{id} {}", known.phase.letter()),
+        None => format!("{id} ?"),
+    }
+}
+
+/// The latest instances that `id` depends on in each row, as `observer` has it: those of the prefix
+/// that interfere. One that is not known there may interfere.
+fn depends_on(view: &View, observer: ReplicaId, id: InstanceId) -> Vec<InstanceId> {
+    let instances = &view.replica(observer).instances;
+    let Some(known) = instances.get(id) else { return Vec::new() };
+    let mut found = Vec::new();
+    for last in known.attributes.deps.iter() {
+        if last.replica.index() >= view.shape.replicas() {
+            continue;
+        }
+        let slots = (last.slot.saturating_sub(LOOK_BACK)..=last.slot).rev();
+        let members = slots.map(|slot| InstanceId::new(last.replica, slot));
+        let interfering = members.filter(|member| {
+            let other = instances.get(*member);
+            *member != id && other.is_none_or(|other| known.payload.interferes_with(&other.payload))
+        });
+        found.extend(interfering.take(IN_A_ROW));
+    }
+    found
+}
+
+/// The first instances after `id` that depend on it, as `observer` has it. Looked for around the
+/// selected instance only: in what comes after it there is no end.
+fn depend_on(view: &View, observer: ReplicaId, id: InstanceId, depth: usize) -> Vec<InstanceId> {
+    if depth > 0 {
+        return Vec::new();
+    }
+    let instances = &view.replica(observer).instances;
+    let Some(known) = instances.get(id) else { return Vec::new() };
+    let rows = ReplicaId::all(view.shape.replicas());
+    let first = rows.flat_map(|row| {
+        let near = instances.row_from(row, id.slot.saturating_sub(LOOK_BACK));
+        let dependents = near.take(2 * LOOK_BACK_ROWS).filter(|(slot, other)| {
+            InstanceId::new(row, *slot) != id
+                && other.attributes.deps.contains(id)
+                && other.payload.interferes_with(&known.payload)
+        });
+        dependents.take(1).map(move |(slot, _)| InstanceId::new(row, slot)).collect::<Vec<_>>()
+    });
+    first.collect()
+}
+
+/// How far around the selected instance is drawn.
+const DEPTH: usize = 2;
+
+/// How many instances are drawn at most.
+const NODES_MAX: usize = 25;
+
+/// How many slots of a row are looked at.
+const LOOK_BACK: u64 = 32;
+
+/// The same, as a number of instances.
+const LOOK_BACK_ROWS: usize = 32;
+
+/// How many dependencies in one row are drawn: earlier ones are nearly always implied.
+const IN_A_ROW: usize = 2;
+
+/// The least instance there is.
+const FIRST: InstanceId = InstanceId { replica: ReplicaId(0), slot: 0 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::demo::Demo;
+
+    #[test]
+    fn two_that_depend_on_each_other_are_drawn_as_a_component() {
+        let demo = Demo::conflict();
+        let mut picture = Neighbourhood::default();
+        let selected = InstanceId::new(ReplicaId(0), 0);
+        picture.settle(&demo.view, Some(selected), None);
+        let text = picture.lines.join("\n");
+        assert!(text.contains("R0.0") && text.contains("R4.0"), "{text}");
+        assert!(text.contains("component"), "{text}");
+    }
+
+    #[test]
+    fn an_instance_alone_needs_no_picture() {
+        let demo = Demo::of(&["put x 1", "settle"]);
+        let mut picture = Neighbourhood::default();
+        picture.settle(&demo.view, Some(FIRST), None);
+        assert_eq!(picture.lines, Vec::<String>::new());
+    }
+
+    #[test]
+    fn however_much_there_is_the_picture_stays_small() {
+        let demo = Demo::of(&["burst 200 conflict=100", "settle"]);
+        let mut picture = Neighbourhood::default();
+        picture.settle(&demo.view, Some(InstanceId::new(ReplicaId(2), 30)), None);
+        assert!(picture.shown.labels.len() <= NODES_MAX);
+        assert!(!picture.lines.is_empty());
+    }
+}

@@ -1,0 +1,309 @@
+//! The selected instance: what each replica has of it, how that came about, and what it waits for.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::epaxos::attributes::Attributes;
+use crate::epaxos::event::Cause;
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::instance::Phase;
+use crate::observe::view::InstanceView;
+use crate::tui::app::App;
+use crate::tui::layout::Pane;
+use crate::tui::neighbourhood::observer;
+use crate::tui::panel::text::cell;
+use crate::tui::panel::{draw_lines, framed, text};
+
+/// Draws the pane.
+pub fn render(frame: &mut Frame, area: Rect, app: &App) {
+    let title = match app.selected {
+        Some(selected) => format!("Instance {selected}"),
+        None => "Instance".to_owned(),
+    };
+    let width = usize::from(area.width).saturating_sub(2);
+    let lines = lines(app, width);
+    let height = usize::from(area.height).saturating_sub(2);
+    let offset = app.detail.offset.min(lines.len().saturating_sub(height));
+    let below = lines.len().saturating_sub(offset + height);
+    let remark = match below {
+        0 if app.follow => "the latest".to_owned(),
+        0 => String::new(),
+        below => format!("{below} more below"),
+    };
+    let rows = framed(frame, area, app, Pane::Detail, &title, &remark);
+    draw_lines(frame, rows, lines.into_iter().skip(offset).take(height).collect());
+}
+
+/// All there is to say, in lines of at most `columns`.
+pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let Some(id) = app.selected else {
+        return vec![Line::styled("Select an instance, or propose one.", theme.dim())];
+    };
+    let known = app.view.instance(id);
+    let Some(best) = observer(&app.view, id, None)
+        .and_then(|replica| known.get(replica.index()).copied().flatten())
+    else {
+        return vec![Line::styled(format!("No replica knows {id} yet."), theme.dim())];
+    };
+    let mut lines = vec![summary(app, id, best, columns), Line::default()];
+    lines.push(table_heading(app, columns));
+    for (replica, instance) in ReplicaId::all(known.len()).zip(&known) {
+        lines.push(table_row(app, replica, *instance, columns));
+    }
+    lines.extend(agreement(app, &known));
+    lines.push(Line::default());
+    lines.extend(why(app, id, columns));
+    lines.extend(picture(app, id, columns));
+    lines
+}
+
+fn summary(app: &App, id: InstanceId, best: &InstanceView, columns: usize) -> Line<'static> {
+    let theme = app.theme;
+    let mut spans = Vec::new();
+    let payload = best.payload.to_string();
+    spans.push(Span::styled(text::cut(&payload, columns.saturating_sub(22)), theme.strong()));
+    if let Some(path) = best.path {
+        spans.push(Span::styled(format!("  {path} path"), theme.path(path)));
+    }
+    let leader = app.view.replica(id.replica).instances.get(id);
+    let micros = |time: std::time::Duration| {
+        text::micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    };
+    if let Some(leader) = leader {
+        let committed = leader.committed_after.map(|time| format!("  commit {}", micros(time)));
+        let executed = leader.executed_after.map(|time| format!("  exec {}", micros(time)));
+        let times = committed.into_iter().chain(executed).collect::<String>();
+        spans.push(Span::styled(times, theme.dim()));
+    }
+    Line::from(spans)
+}
+
+fn table_heading(app: &App, columns: usize) -> Line<'static> {
+    let deps = text::left("deps", columns.saturating_sub(32));
+    Line::styled(
+        format!("    {:<13} {:>4} {deps} {:>8}", "phase", "seq", "since"),
+        app.theme.heading(),
+    )
+}
+
+fn table_row(
+    app: &App,
+    replica: ReplicaId,
+    known: Option<&InstanceView>,
+    columns: usize,
+) -> Line<'static> {
+    let theme = app.theme;
+    let name = if app.observer == Some(replica) { theme.accent() } else { theme.text() };
+    let mut spans = vec![cell(&replica.to_string(), 4, name)];
+    let Some(known) = known else {
+        spans.push(Span::styled("unknown", theme.dim()));
+        return Line::from(spans);
+    };
+    let phase = format!("{} {}", known.phase.letter(), known.phase);
+    spans.push(cell(&phase, 14, theme.phase(known.phase)));
+    spans.push(text::number(&known.attributes.seq.to_string(), 4, theme.text()));
+    spans.push(Span::raw(" "));
+    let deps = known.attributes.deps.to_string();
+    spans.push(cell(&deps, columns.saturating_sub(32), theme.text()));
+    spans.push(text::number(&format!("#{}", known.since), 9, theme.dim()));
+    if !known.ballot.is_initial() {
+        spans.push(Span::styled(format!(" {}", known.ballot), theme.notable()));
+    }
+    Line::from(spans)
+}
+
+/// Whether those that know the decision know the same one.
+fn agreement(app: &App, known: &[Option<&InstanceView>]) -> Option<Line<'static>> {
+    let theme = app.theme;
+    let decided: Vec<_> =
+        known.iter().flatten().filter(|known| known.phase.is_committed()).collect();
+    let first = decided.first()?;
+    let same = decided
+        .iter()
+        .all(|other| other.attributes == first.attributes && other.payload == first.payload);
+    Some(match same {
+        true => Line::styled(
+            format!("committed alike at {} of {}", decided.len(), known.len()),
+            theme.dim(),
+        ),
+        false => Line::styled("COMMITTED DIFFERENTLY: this must never happen", theme.bad()),
+    })
+}
+
+/// In words, why the instance is where it is.
+fn why(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let Some(replica) = observer(&app.view, id, app.observer) else { return Vec::new() };
+    let Some(instance) = app.view.replica(replica).instances.get(id) else {
+        return vec![Line::styled(format!("{replica} has not heard of it."), theme.dim())];
+    };
+    let mut lines = Vec::new();
+    let say = |lines: &mut Vec<Line<'static>>, sentence: &str, style: Style| {
+        lines.extend(
+            text::wrap(sentence, columns).into_iter().map(|line| Line::styled(line, style)),
+        );
+    };
+    let phase = if instance.phase == Phase::Executed { Phase::Committed } else { instance.phase };
+    let what = format!("{phase} at {replica}: {}", sentence(&instance.change.cause));
+    say(&mut lines, &what, theme.strong());
+    let votes = slow_votes(app, id).or(match &instance.change.cause {
+        Cause::PreAccept { proposal, .. } if *proposal != instance.attributes => {
+            say(&mut lines, &grown(id, replica, proposal, &instance.attributes), theme.notable());
+            None
+        }
+        _ => None,
+    });
+    if let Some(votes) = votes {
+        lines.extend(vote_lines(app, id, &votes, columns));
+    }
+    if let Some(on) = instance.blocked_on {
+        let sentence = format!("{replica} cannot execute it before {on} is committed there.");
+        say(&mut lines, &sentence, theme.notable());
+    }
+    if let Some(order) = instance.order {
+        say(&mut lines, &executed(replica, order, instance), theme.text());
+    }
+    lines
+}
+
+/// A cause as a sentence.
+fn sentence(cause: &Cause) -> String {
+    match cause {
+        Cause::Proposed => "it leads the instance and recorded its own proposal.".to_owned(),
+        Cause::PreAccept { from, .. } => format!("the leader {from} asked."),
+        Cause::FastQuorum { equal } => {
+            format!("fast path, since {equal} hold exactly what the leader proposed.")
+        }
+        Cause::SlowPath { timed_out: false, .. } => {
+            "slow path, since the replies differ from the proposal.".to_owned()
+        }
+        Cause::SlowPath { timed_out: true, .. } => {
+            "slow path, since no fast quorum came together in time.".to_owned()
+        }
+        Cause::Accept { from } => format!("{from} asked for a vote."),
+        Cause::SlowQuorum { accepted } => format!("slow path, since {accepted} accepted."),
+        Cause::Committed { from, path } => format!("{from} said so, {path} path."),
+    }
+}
+
+fn grown(id: InstanceId, at: ReplicaId, proposal: &Attributes, own: &Attributes) -> String {
+    let more: Vec<String> = own
+        .deps
+        .iter()
+        .filter(|instance| !proposal.deps.contains(*instance))
+        .map(|instance| instance.to_string())
+        .collect();
+    let more = if more.is_empty() { "a higher seq".to_owned() } else { more.join(" ") };
+    format!("{} proposed {}; {at} knew {more} as well.", id.replica, text::short(proposal))
+}
+
+/// The votes that led to the slow path, from the log: the instance itself remembers only what came
+/// last.
+fn slow_votes(app: &App, id: InstanceId) -> Option<Vec<(ReplicaId, Attributes)>> {
+    use crate::epaxos::event::Event;
+    let leader = app.view.replica(id.replica).instances.get(id)?;
+    if let Cause::SlowPath { votes, .. } = &leader.change.cause {
+        return Some(votes.clone());
+    }
+    leader.path.filter(|path| *path == crate::epaxos::instance::Path::Slow)?;
+    // The Accept phase lies shortly before the commit, which is not after `since`.
+    let entries = app.view.log.iter().rev().skip(skipped(app, leader.since)).take(VOTES_WITHIN);
+    let mut events = entries.filter(|entry| entry.step.replica == id.replica);
+    events.find_map(|entry| {
+        entry.events().find_map(|event| match event {
+            Event::Status(change) if change.instance == id => match &change.cause {
+                Cause::SlowPath { votes, .. } => Some(votes.clone()),
+                _ => None,
+            },
+            _ => None,
+        })
+    })
+}
+
+/// How many entries of the log are younger than one.
+fn skipped(app: &App, entry: u64) -> usize {
+    usize::try_from(app.view.log.len().saturating_sub(entry + 1)).unwrap_or(usize::MAX)
+}
+
+fn vote_lines(
+    app: &App,
+    id: InstanceId,
+    votes: &[(ReplicaId, Attributes)],
+    columns: usize,
+) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let proposal = votes.iter().find(|(replica, _)| *replica == id.replica);
+    let proposal = proposal.map(|(_, attributes)| *attributes).unwrap_or_default();
+    let mut union = proposal;
+    let mut lines = Vec::new();
+    for (replica, attributes) in votes {
+        union.merge(attributes);
+        let (role, verdict, style) = match (*replica == id.replica, *attributes == proposal) {
+            (true, _) => ("proposed", "", theme.dim()),
+            (false, true) => ("replied", "same", theme.good()),
+            (false, false) => ("replied", "DIFFERENT", theme.notable()),
+        };
+        let attributes = text::left(&text::short(attributes), columns.saturating_sub(26));
+        lines.push(Line::from(vec![
+            Span::raw(format!("  {replica} {role:<9} {attributes} ")),
+            Span::styled(verdict, style.patch(theme.strong())),
+        ]));
+    }
+    let union = format!("  all   together  {}", text::short(&union));
+    lines.push(Line::styled(text::cut(&union, columns), theme.dim()));
+    lines
+}
+
+fn executed(replica: ReplicaId, order: u64, instance: &InstanceView) -> String {
+    let component = instance.component.as_deref().unwrap_or_default();
+    match component.len() {
+        0 | 1 => format!("{replica} executed it as number {order}, alone."),
+        members => {
+            let shown: Vec<String> = component.iter().take(6).map(ToString::to_string).collect();
+            let more = if members > 6 { ", and so on" } else { "" };
+            format!(
+                "{replica} executed it as number {order}, in a component of {members}: {}{more}; \
+                 by seq, then by replica.",
+                shown.join(" ")
+            )
+        }
+    }
+}
+
+fn picture(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let picture = &app.neighbourhood;
+    let Some(observer) = picture.observer().filter(|_| !picture.lines.is_empty()) else {
+        return Vec::new();
+    };
+    let cut = if picture.is_cut() { ", not all" } else { "" };
+    let title = format!("Dependencies as {observer} has them{cut} (a → b: a depends on b)");
+    let mut lines =
+        vec![Line::default(), Line::styled(text::cut(&title, columns), theme.heading())];
+    let name = format!("[{id} ");
+    lines.extend(picture.lines.iter().map(|line| picture_line(app, line, &name)));
+    lines
+}
+
+/// A line of the picture, the selected instance reversed.
+fn picture_line(app: &App, line: &str, name: &str) -> Line<'static> {
+    let theme = app.theme;
+    let selected = line.find(name).and_then(|start| {
+        let end = line[start..].find(']')? + start + 1;
+        Some((start, end))
+    });
+    match selected {
+        None => Line::raw(line.to_owned()),
+        Some((start, end)) => Line::from(vec![
+            Span::raw(line[..start].to_owned()),
+            Span::styled(line[start..end].to_owned(), theme.selection()),
+            Span::raw(line[end..].to_owned()),
+        ]),
+    }
+}
+
+/// How many entries are searched for the votes of a slow path.
+const VOTES_WITHIN: usize = 2_000;

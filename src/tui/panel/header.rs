@@ -1,0 +1,120 @@
+//! The two lines at the top: where the world stands, and the screens.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::tui::app::App;
+use crate::tui::deed::Screen;
+use crate::tui::glyphs;
+use crate::tui::panel::text;
+
+/// Draws where the world stands.
+pub fn render(frame: &mut Frame, area: Rect, app: &App) {
+    let theme = app.theme;
+    let wide = area.width >= 100;
+    let mut spans = vec![Span::styled(" epaxos-tui", theme.strong())];
+    let quorums = app.view.shape.options.quorums;
+    let size = match wide {
+        true => format!(
+            "  N={} F={} fastQ={} slowQ={} ",
+            quorums.replicas(),
+            quorums.failures(),
+            quorums.fast(),
+            quorums.slow()
+        ),
+        false => format!(" N{} F{}", quorums.replicas(), quorums.failures()),
+    };
+    spans.push(Span::styled(size, theme.dim()));
+    let (state, style) = match app.view.gate.paused {
+        true => (format!("  {} PAUSED", glyphs::PAUSED), theme.notable()),
+        false => (format!("  {} RUN", glyphs::RUNNING), theme.good()),
+    };
+    spans.push(Span::styled(state, style.patch(theme.strong())));
+    let mut left = usize::from(area.width).saturating_sub(Line::from(spans.clone()).width());
+    for (part, style) in facts(app, wide) {
+        let part = format!("  {part}");
+        if text::width(&part) > left {
+            break;
+        }
+        left -= text::width(&part);
+        spans.push(Span::styled(part, style));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// What is worth a word, the most important first.
+fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
+    let theme = app.theme;
+    let view = &app.view;
+    let mut facts = vec![(format!("step {}", view.log.len()), theme.text())];
+    let flights = view.in_flight.len();
+    facts.push((format!("{flights} in flight"), theme.text()));
+    let rules = view.gate.holds.len();
+    if rules > 0 {
+        let shown = match (rules, wide) {
+            (1 | 2, true) => {
+                let rules: Vec<String> = view.gate.holds.iter().map(rule).collect();
+                format!("holding {}", rules.join(", "))
+            }
+            (1, _) => "1 rule".to_owned(),
+            _ => format!("{rules} rules"),
+        };
+        facts.push((shown, theme.notable()));
+    }
+    let count = |pick: fn(&crate::observe::counters::Counters) -> u64| -> u64 {
+        view.replicas.iter().map(|replica| pick(&replica.counters)).sum()
+    };
+    let fast = format!("fast {} slow {}", count(|c| c.fasts), count(|c| c.slows));
+    facts.push((fast, theme.text()));
+    if let Some(observer) = app.observer {
+        facts.push((format!("seen by {observer}"), theme.accent()));
+    }
+    let forgotten = view.log.forgotten();
+    if forgotten > 0 {
+        facts.push((format!("{forgotten} steps let go"), theme.dim()));
+    }
+    facts
+}
+
+fn rule(rule: &crate::observe::filter::Filter) -> String {
+    if rule.is_any() { "everything".to_owned() } else { rule.to_string() }
+}
+
+/// Draws the names of the screens.
+pub fn render_tabs(frame: &mut Frame, area: Rect, app: &App) {
+    let theme = app.theme;
+    let mut spans = vec![Span::raw(" ")];
+    for (index, screen) in Screen::ALL.into_iter().enumerate() {
+        let selected = screen == app.screen;
+        let style = if selected { theme.accent().patch(theme.strong()) } else { theme.dim() };
+        spans.push(Span::styled(tab(index, screen, selected), style));
+        spans.push(Span::raw(" "));
+    }
+    let help = "? keys   : command   q quit ";
+    let used = Line::from(spans.clone()).width();
+    let room = usize::from(area.width).saturating_sub(used);
+    if room > text::width(help) {
+        spans.push(Span::styled(text::right(help, room), theme.dim()));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+fn tab(index: usize, screen: Screen, selected: bool) -> String {
+    let (open, close) = if selected { ('[', ']') } else { (' ', ' ') };
+    format!("{open}{} {}{close}", index + 1, screen.name())
+}
+
+/// The screen whose name is at a column.
+pub fn tab_at(app: &App, x: u16, area: Rect) -> Option<Screen> {
+    let mut start = usize::from(area.x) + 1;
+    for (index, screen) in Screen::ALL.into_iter().enumerate() {
+        let end = start + text::width(&tab(index, screen, screen == app.screen));
+        if (start..end).contains(&usize::from(x)) {
+            return Some(screen);
+        }
+        start = end + 1;
+    }
+    None
+}

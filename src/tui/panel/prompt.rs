@@ -1,0 +1,178 @@
+//! The lines at the bottom: what was said last, the prompt or the filter, and the keys.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Block;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::tui::app::{App, Mode, Tone};
+use crate::tui::completion::Known;
+use crate::tui::keys::{Context, TABLE};
+use crate::tui::layout::inner;
+use crate::tui::panel::text;
+use crate::tui::prompt::Prompt;
+
+/// Draws what was said last: why a line was refused, or an answer.
+pub fn render_message(frame: &mut Frame, area: Rect, app: &App) {
+    let theme = app.theme;
+    let columns = usize::from(area.width).saturating_sub(2);
+    let line = match (app.prompt.error(), &app.message) {
+        (Some(error), _) if app.mode == Mode::Prompt => {
+            Line::styled(format!(" ! {}", text::cut(&error.sentence, columns)), theme.bad())
+        }
+        (_, Some((said, tone))) => {
+            let (mark, style) = match tone {
+                Tone::Plain => (" ", theme.text()),
+                Tone::Good => (" ", theme.good()),
+                Tone::Bad => (" ! ", theme.bad()),
+            };
+            Line::styled(format!("{mark}{}", text::cut(said, columns)), style)
+        }
+        (_, None) => Line::default(),
+    };
+    frame.render_widget(line, area);
+}
+
+/// Draws the prompt, or the filter while one is typed.
+pub fn render(frame: &mut Frame, area: Rect, app: &App) {
+    if area.is_empty() {
+        return;
+    }
+    let theme = app.theme;
+    let active = app.mode != Mode::Normal && app.over.is_none();
+    let (label, line, advice) = match app.mode {
+        Mode::Filter => {
+            ("/ ".to_owned(), &app.filter, "kind: replica: instance: event: key: path: !not word")
+        }
+        _ => (format!("{}> ", app.at), &app.prompt, "↑↓ history  Tab complete  Esc leave"),
+    };
+    let mut row = area;
+    if area.height >= 3 {
+        let title = if app.mode == Mode::Filter { " Filter " } else { " Command " };
+        let mut block = Block::bordered()
+            .border_style(theme.border(active))
+            .title(Line::styled(title, theme.title(active)));
+        if active {
+            let advice = Line::styled(format!(" {advice} "), theme.dim());
+            block = block.title(advice.right_aligned());
+        }
+        frame.render_widget(block, area);
+        row = inner(area);
+    }
+    render_line(frame, row, app, &format!(" {label}"), line, active);
+}
+
+fn render_line(
+    frame: &mut Frame,
+    area: Rect,
+    app: &App,
+    label: &str,
+    prompt: &Prompt,
+    active: bool,
+) {
+    let theme = app.theme;
+    let room = usize::from(area.width).saturating_sub(text::width(label) + 1);
+    let scroll = prompt.scroll(room);
+    let label_style = if active { theme.accent().patch(theme.strong()) } else { theme.dim() };
+    let mut spans = vec![Span::styled(label.to_owned(), label_style)];
+    spans.extend(visible(app, prompt, scroll, room, active));
+    let cursor = prompt.cursor_column().saturating_sub(scroll);
+    if active {
+        let used: usize = spans.iter().map(Span::width).sum();
+        let left = usize::from(area.width).saturating_sub(used + 3);
+        spans.push(Span::raw("   "));
+        spans.extend(candidates(app, prompt, left));
+    } else if prompt.text().is_empty() {
+        let advice = "press i and type a command, such as put x 1 or burst 20 conflict=30";
+        spans.push(Span::styled(text::cut(advice, room), theme.dim()));
+    }
+    frame.render_widget(Line::from(spans), area);
+    let x = text::width(label).saturating_add(cursor);
+    if active && x < usize::from(area.width) {
+        let x = area.x.saturating_add(u16::try_from(x).unwrap_or(u16::MAX));
+        frame.set_cursor_position((x, area.y));
+    }
+}
+
+/// The part of the text that is in sight, what is wrong with it underlined.
+fn visible(
+    app: &App,
+    prompt: &Prompt,
+    scroll: usize,
+    room: usize,
+    active: bool,
+) -> Vec<Span<'static>> {
+    let theme = app.theme;
+    let text = prompt.text();
+    let blamed = prompt.error().map(|error| error.blamed);
+    let wrong = theme.bad().add_modifier(ratatui::style::Modifier::UNDERLINED);
+    let usual = if active { theme.text() } else { theme.dim() };
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut column = 0;
+    for (byte, grapheme) in text.grapheme_indices(true) {
+        let width = text::width(grapheme);
+        let seen = column >= scroll && column + width <= scroll + room;
+        column += width;
+        if !seen {
+            continue;
+        }
+        let bad = blamed.is_some_and(|(start, end)| (start..end).contains(&byte));
+        let style = if bad { wrong } else { usual };
+        match spans.last_mut() {
+            Some(last) if last.style == style => last.content.to_mut().push_str(grapheme),
+            _ => spans.push(Span::styled(grapheme.to_owned(), style)),
+        }
+    }
+    // What is missing is missing at the end.
+    if blamed.is_some_and(|(start, _)| start >= text.len()) {
+        spans.push(Span::styled("   ", wrong));
+    }
+    spans
+}
+
+fn candidates(app: &App, prompt: &Prompt, room: usize) -> Vec<Span<'static>> {
+    let theme = app.theme;
+    if app.mode != Mode::Prompt || prompt.error().is_some() {
+        return Vec::new();
+    }
+    let mut left = room;
+    let mut spans = Vec::new();
+    for (candidate, shown) in prompt.candidates(&Known::of(&app.view)) {
+        let needed = text::width(&candidate) + 1;
+        if needed > left {
+            break;
+        }
+        left -= needed;
+        let style = if shown { theme.selection() } else { theme.dim() };
+        spans.push(Span::styled(candidate, style));
+        spans.push(Span::raw(" "));
+    }
+    spans
+}
+
+/// Draws the keys that mean something now, as many as fit.
+pub fn render_hints(frame: &mut Frame, area: Rect, app: &App) {
+    let theme = app.theme;
+    let mut spans = vec![Span::raw(" ")];
+    let mut left = usize::from(area.width).saturating_sub(1);
+    let contexts = app.contexts();
+    let narrow = contexts.iter().filter(|context| **context != Context::Always);
+    let bindings =
+        narrow.flat_map(|context| TABLE.iter().filter(move |binding| binding.context == *context));
+    for binding in bindings {
+        let Some(key) = binding.keys.first() else { continue };
+        if binding.hint.is_empty() || !app.can(binding.deed) {
+            continue;
+        }
+        let key = key.to_string();
+        let needed = text::width(&key) + text::width(binding.hint) + 3;
+        if needed > left {
+            continue;
+        }
+        left -= needed;
+        spans.push(Span::styled(key, theme.accent()));
+        spans.push(Span::styled(format!(" {}  ", binding.hint), theme.dim()));
+    }
+    frame.render_widget(Line::from(spans), area);
+}

@@ -1,0 +1,101 @@
+//! The replicas: how far their instances are, what waits for them, what their clocks say.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::epaxos::id::ReplicaId;
+use crate::epaxos::instance::Phase;
+use crate::tui::app::App;
+use crate::tui::glyphs;
+use crate::tui::layout::{Pane, take_top};
+use crate::tui::panel::text::{cell, left, number};
+use crate::tui::panel::{draw_lines, framed, store};
+
+/// The phases that are counted in columns.
+pub const COUNTED: [Phase; 4] =
+    [Phase::PreAccepted, Phase::Accepted, Phase::Committed, Phase::Executed];
+
+/// Draws the pane.
+pub fn render(frame: &mut Frame, area: Rect, app: &App) {
+    let prompt = format!("proposals go to {}", app.at);
+    let mut rows = framed(frame, area, app, Pane::Replicas, "Replicas", &prompt);
+    let heading = take_top(&mut rows, 1);
+    let counts = COUNTED.map(|phase| format!("{:>5}", phase.letter())).concat();
+    let titles = format!("  id port {counts} inbox {:<15} {:>8} store", "next timer", "now");
+    let titles = left(&titles, usize::from(heading.width));
+    draw_lines(frame, heading, vec![Line::styled(titles, app.theme.heading())]);
+    let inboxes = inboxes(app);
+    let count = app.view.shape.replicas();
+    let seen = ReplicaId::all(count).skip(app.replica.offset).take(usize::from(rows.height));
+    let lines = seen.map(|id| row(app, id, inboxes.get(id.index()).copied().unwrap_or(0)));
+    draw_lines(frame, rows, lines.collect());
+}
+
+/// How many held messages wait for each replica.
+pub fn inboxes(app: &App) -> Vec<u64> {
+    let mut inboxes = vec![0; app.view.shape.replicas()];
+    for flight in app.view.in_flight.held() {
+        if let Some(inbox) = inboxes.get_mut(flight.envelope.to.index()) {
+            *inbox += 1;
+        }
+    }
+    inboxes
+}
+
+/// The counts of a replica's instances by phase, in columns of `columns`.
+pub fn counts(app: &App, id: ReplicaId, columns: usize) -> Vec<Span<'static>> {
+    let theme = app.theme;
+    let replica = app.view.replica(id);
+    let count = |phase: Phase| {
+        let count = replica.in_phase(phase);
+        let style = if count == 0 { theme.dim() } else { theme.phase(phase) };
+        number(&brief(count), columns, style)
+    };
+    COUNTED.into_iter().map(count).collect()
+}
+
+/// A count in at most five characters.
+fn brief(count: u64) -> String {
+    match count {
+        0..100_000 => count.to_string(),
+        100_000..10_000_000 => format!("{}k", count / 1_000),
+        _ => format!("{}M", count / 1_000_000),
+    }
+}
+
+fn row(app: &App, id: ReplicaId, inbox: u64) -> Line<'static> {
+    let theme = app.theme;
+    let replica = app.view.replica(id);
+    let selected = app.replica.selected == id.index();
+    let focused = app.pane() == Pane::Replicas;
+    let mark = if selected { glyphs::SELECTED } else { " " };
+    let here = if app.at == id { theme.strong() } else { theme.text() };
+    let endpoint = app.view.shape.endpoints.get(id.index());
+    let port = endpoint.and_then(|endpoint| endpoint.rsplit(':').next()).unwrap_or("-");
+    let mut spans = vec![
+        cell(mark, 2, theme.accent()),
+        cell(&id.to_string(), 3, here),
+        cell(port, 5, theme.dim()),
+    ];
+    spans.extend(counts(app, id, 5));
+    let waiting = if inbox == 0 { theme.dim() } else { theme.notable() };
+    spans.push(number(&inbox.to_string(), 6, waiting));
+    let timer = replica.timer.map_or_else(|| "-".to_owned(), |(_, timer)| timer.to_string());
+    let style = if replica.timer.is_some() { theme.text() } else { theme.dim() };
+    spans.extend([Span::raw(" "), cell(&timer, 15, style)]);
+    spans.push(number(&clock(replica.now.0), 9, theme.dim()));
+    let digest = app.digests.of(id).unwrap_or_default();
+    spans.extend([Span::raw(" "), cell(&digest, 6, theme.dim())]);
+    let style = if selected && focused { theme.selection() } else { Style::new() };
+    Line::from(spans).style(style)
+}
+
+/// A replica's clock, to the millisecond where there is room for it.
+fn clock(micros: u64) -> String {
+    match micros / 1_000_000 {
+        seconds @ 0..1_000 => format!("{seconds}.{:03}s", micros / 1_000 % 1_000),
+        seconds => format!("{seconds}s"),
+    }
+}

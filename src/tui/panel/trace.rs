@@ -1,0 +1,87 @@
+//! The trace: what happened, a line each.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::epaxos::event::Event;
+use crate::epaxos::instance::Phase;
+use crate::observe::notice::{Decision, Effect};
+use crate::observe::trace::Line as TraceLine;
+use crate::observe::trace::Part;
+use crate::tui::app::App;
+use crate::tui::glyphs;
+use crate::tui::layout::Pane;
+use crate::tui::panel::text::cell;
+use crate::tui::panel::{draw_lines, framed, text};
+
+/// Draws the pane.
+pub fn render(frame: &mut Frame, area: Rect, app: &App) {
+    let count = app.trace.len(&app.view);
+    let mut remark = match app.trace.is_filtered() {
+        true => format!("{count} of {} lines", app.view.trace.len()),
+        false => format!("{count} lines"),
+    };
+    let forgotten = app.view.trace_forgotten();
+    if forgotten > 0 {
+        remark = format!("{remark}, {forgotten} let go");
+    }
+    remark.push_str(if app.trace.follow { "  following" } else { "  G follows" });
+    let title = match app.filter.text() {
+        "" => "Trace".to_owned(),
+        filter => format!("Trace / {filter}"),
+    };
+    let rows = framed(frame, area, app, Pane::Trace, &title, &remark);
+    let place = app.trace.place(&app.view);
+    let seen = (place.offset..count).take(usize::from(rows.height));
+    let lines = seen.filter_map(|index| {
+        let line = app.trace.line(&app.view, index)?;
+        Some(row(app, line, index == place.selected, usize::from(rows.width)))
+    });
+    draw_lines(frame, rows, lines.collect());
+}
+
+fn row(app: &App, line: &TraceLine, selected: bool, columns: usize) -> Line<'static> {
+    let theme = app.theme;
+    let focused = selected && app.pane() == Pane::Trace;
+    let mark = if focused { glyphs::SELECTED } else { " " };
+    // The number of the decision stands at its first line only.
+    let number = format!("#{}", line.entry.id);
+    let first = first_of_entry(app, line);
+    let shown = if first { number.as_str() } else { "" };
+    let room = columns.saturating_sub(text::width(mark) + 6);
+    Line::from(vec![
+        cell(mark, 1, theme.accent()),
+        cell(shown, 6, theme.dim()),
+        Span::styled(text::cut(&line.to_string(), room), style(app, line)),
+    ])
+    .style(if focused { theme.selection() } else { Style::new() })
+}
+
+fn first_of_entry(app: &App, line: &TraceLine) -> bool {
+    let index = line.n.checked_sub(app.view.trace_forgotten() + 1);
+    let before = index.and_then(|index| app.view.trace.get(usize::try_from(index).ok()?));
+    before.is_none_or(|before| before.entry.id != line.entry.id)
+}
+
+fn style(app: &App, line: &TraceLine) -> Style {
+    let theme = app.theme;
+    match line.part() {
+        Part::Decision(Decision::Drop(_)) => theme.bad(),
+        Part::Decision(Decision::Duplicate(..)) => theme.notable(),
+        Part::Decision(_) => theme.text(),
+        Part::Effect(Effect::Send(_)) => theme.dim(),
+        Part::Effect(Effect::Reply(_)) => theme.strong(),
+        Part::Effect(Effect::Event(event)) => match event {
+            Event::Proposed { .. } => theme.strong(),
+            Event::Status(change) => theme.phase(change.to),
+            Event::Executed { .. } => theme.phase(Phase::Executed),
+            Event::TimerFired(_) => theme.notable(),
+            Event::Blocked { .. }
+            | Event::Ignored { .. }
+            | Event::Repeated { .. }
+            | Event::Searched { .. } => theme.dim(),
+        },
+    }
+}

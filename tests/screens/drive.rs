@@ -1,0 +1,133 @@
+//! A person at the screen of a small cluster: presses keys, and sees what comes of it.
+
+use std::time::Duration;
+
+use epaxos_tui::tui::app::{Action, App, Effect};
+use epaxos_tui::tui::panel;
+use epaxos_tui::tui::theme::Theme;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{
+    KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+
+use crate::demo::Demo;
+use crate::picture;
+
+pub struct Drive {
+    pub app: App,
+    pub demo: Demo,
+    /// What was asked of the outside beside requests.
+    pub effects: Vec<Effect>,
+    size: (u16, u16),
+}
+
+impl Drive {
+    pub fn new(size: (u16, u16)) -> Self {
+        Self::with(Demo::new(5), size)
+    }
+
+    pub fn conflict(size: (u16, u16)) -> Self {
+        Self::with(Demo::conflict(), size)
+    }
+
+    pub fn held(size: (u16, u16)) -> Self {
+        Self::with(Demo::held(), size)
+    }
+
+    pub fn with(mut demo: Demo, size: (u16, u16)) -> Self {
+        let mut app = App::new(demo.view.shape.clone(), Theme::Dark, false, true);
+        app.update(Action::Resize(size.0, size.1));
+        app.update(Action::Reports(std::mem::take(&mut demo.reports)));
+        Self { app, demo, effects: Vec::new(), size }
+    }
+
+    pub fn act(&mut self, action: Action) {
+        for effect in self.app.update(action) {
+            match effect {
+                Effect::Request(request) => {
+                    let reports = self.demo.serve(&request);
+                    self.app.update(Action::Reports(reports));
+                }
+                effect => self.effects.push(effect),
+            }
+        }
+    }
+
+    /// Presses keys, named with spaces between them.
+    pub fn press(&mut self, keys: &str) {
+        for name in keys.split(' ') {
+            self.act(Action::Key(key(name)));
+        }
+    }
+
+    pub fn type_in(&mut self, text: &str) {
+        for c in text.chars() {
+            self.act(Action::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+        }
+    }
+
+    pub fn click(&mut self, column: u16, row: u16) {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let modifiers = KeyModifiers::NONE;
+        self.act(Action::Mouse(MouseEvent { kind, column, row, modifiers }));
+    }
+
+    pub fn resize(&mut self, width: u16, height: u16) {
+        self.size = (width, height);
+        self.act(Action::Resize(width, height));
+    }
+
+    pub fn tick(&mut self, seconds: u64) {
+        self.act(Action::Tick(Duration::from_secs(seconds)));
+    }
+
+    pub fn buffer(&self) -> Buffer {
+        let mut terminal = Terminal::new(TestBackend::new(self.size.0, self.size.1)).unwrap();
+        terminal.draw(|frame| panel::render(frame, &self.app)).unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The screen as text.
+    pub fn text(&self) -> String {
+        picture::text(&self.buffer())
+    }
+
+    /// The screen as text, with its styles.
+    pub fn picture(&self) -> String {
+        picture::with_styles(&self.buffer())
+    }
+
+    /// Where a text is on the screen.
+    pub fn find(&self, text: &str) -> Option<(u16, u16)> {
+        let screen = self.text();
+        screen.lines().enumerate().find_map(|(row, line)| {
+            let column = line[..line.find(text)?].chars().count();
+            Some((u16::try_from(column).unwrap(), u16::try_from(row).unwrap()))
+        })
+    }
+}
+
+fn key(name: &str) -> KeyEvent {
+    let plain = |code| KeyEvent::new(code, KeyModifiers::NONE);
+    match name {
+        "Enter" => plain(KeyCode::Enter),
+        "Esc" => plain(KeyCode::Esc),
+        "Tab" => plain(KeyCode::Tab),
+        "BackTab" => KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT),
+        "Up" => plain(KeyCode::Up),
+        "Down" => plain(KeyCode::Down),
+        "Left" => plain(KeyCode::Left),
+        "Right" => plain(KeyCode::Right),
+        "PgUp" => plain(KeyCode::PageUp),
+        "PgDn" => plain(KeyCode::PageDown),
+        "Space" => plain(KeyCode::Char(' ')),
+        "F1" => plain(KeyCode::F(1)),
+        name if name.starts_with("C-") => {
+            let c = name.chars().next_back().unwrap();
+            KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)
+        }
+        name => plain(KeyCode::Char(name.chars().next().unwrap())),
+    }
+}
