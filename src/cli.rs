@@ -1,9 +1,12 @@
 //! The command line: reads the arguments, wires the parts together, and says how it ended.
 
 mod arguments;
+mod files;
+mod monitor;
 mod order;
 mod propose;
 mod replica;
+mod run;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -12,8 +15,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use crate::cli::arguments::{Arguments, Behaviour, Command};
+use crate::cli::arguments::{Arguments, Behaviour, ClusterArguments, Command};
 use crate::cli::propose::Whom;
+use crate::config::Config;
 use crate::node::cluster;
 
 /// Runs the program with the arguments of the process.
@@ -36,6 +40,7 @@ struct Usage(String);
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
+        Some(Command::Run { file, json, cluster }) => run::run(&file, json, &cluster),
         Some(Command::Replica { id, config, debug, behaviour }) => {
             replica::run(id, &config, debug, &behaviour)
         }
@@ -49,8 +54,28 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             clap_complete::generate(shell, &mut Arguments::command(), "epaxos-tui", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
-        _ => anyhow::bail!("not yet"),
+        None => monitor::run(&arguments.cluster, &arguments.screen),
     }
+}
+
+/// The cluster that the arguments describe, in this process.
+fn embedded_options(arguments: &ClusterArguments) -> anyhow::Result<cluster::Options> {
+    let config = arguments.config.as_deref().map(Config::read).transpose();
+    let config = config.map_err(|error| Usage(error.to_string()))?;
+    let listed = config.as_ref().map(|config| config.endpoints.len());
+    let replicas = match (arguments.replicas, listed) {
+        (Some(asked), Some(listed)) if asked != listed => {
+            let sentence =
+                format!("--replicas asks for {asked}, and the configuration lists {listed}");
+            return Err(Usage(sentence).into());
+        }
+        (asked, listed) => asked.or(listed).unwrap_or(REPLICAS_DEFAULT),
+    };
+    Ok(cluster::Options {
+        endpoints: config.map(|config| config.addresses()),
+        paused: arguments.paused,
+        ..cluster_options(replicas, &arguments.behaviour)
+    })
 }
 
 /// The cluster that the arguments describe, at endpoints still to be given.
@@ -103,3 +128,6 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<io::Error>();
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
+
+/// How many replicas a cluster has where nobody says.
+const REPLICAS_DEFAULT: usize = 5;

@@ -1,0 +1,64 @@
+//! The files that a cluster leaves behind: its trace and its counters.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+
+use crate::cli::arguments::ClusterArguments;
+use crate::observe::trace::Line;
+use crate::observe::view::View;
+use crate::tools::metrics;
+use crate::tools::run::Printer;
+
+/// Files that are made before anything runs, so that a path that cannot be written to is known at
+/// once and not when there is something to lose.
+pub struct Files {
+    trace: Option<Arc<Mutex<Printer<BufWriter<File>>>>>,
+    metrics: Option<File>,
+}
+
+impl Files {
+    /// Makes the files that the arguments ask for, of a cluster of `replicas`.
+    pub fn create(arguments: &ClusterArguments, replicas: usize) -> anyhow::Result<Self> {
+        let trace = arguments.trace.as_deref().map(create).transpose()?;
+        let printer =
+            |file| Arc::new(Mutex::new(Printer::new(BufWriter::new(file), true, replicas)));
+        Ok(Self {
+            trace: trace.map(printer),
+            metrics: arguments.metrics.as_deref().map(create).transpose()?,
+        })
+    }
+
+    /// What writes lines of the trace down, if they are wanted.
+    pub fn tracer(&self) -> impl FnMut(&[Line]) + Send + use<> {
+        let trace = self.trace.clone();
+        move |lines| {
+            if let Some(printer) = &trace
+                && let Ok(mut printer) = printer.lock()
+            {
+                printer.trace(lines);
+            }
+        }
+    }
+
+    /// Writes down what remains to be, after all has been seen.
+    pub fn finish(self, view: &View) -> anyhow::Result<()> {
+        if let Some(printer) = self.trace
+            && let Ok(mut printer) = printer.lock()
+        {
+            printer.finish().context("cannot write the trace")?;
+        }
+        if let Some(mut file) = self.metrics {
+            let json = serde_json::to_string_pretty(&metrics::to_json(view))?;
+            writeln!(file, "{json}").context("cannot write the counters")?;
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::create(path).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,78 @@
+//! The monitor: a cluster in this process, and the screen on it.
+
+use std::io::{self, IsTerminal};
+use std::thread;
+
+use anyhow::{Context, anyhow};
+use tokio::runtime;
+use tokio::sync::mpsc;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::arguments::{ClusterArguments, ScreenArguments, ThemeArgument};
+use crate::cli::files::Files;
+use crate::cli::{Usage, embedded_options};
+use crate::node::live::{self, LiveWorld};
+use crate::script::world::World;
+use crate::tui;
+use crate::tui::theme::Theme;
+
+/// Opens the monitor on a cluster of its own, until the person quits.
+pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Result<()> {
+    let options = embedded_options(cluster)?;
+    check_terminal()?;
+    let files = Files::create(cluster, options.replicas)?;
+    tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
+
+    let mut world = LiveWorld::start(&options, false)?;
+    world.on_lines(files.tracer());
+    let shape = world.view().shape.clone();
+    let (requests, asked) = mpsc::unbounded_channel();
+    let (reports, heard) = mpsc::unbounded_channel();
+    let serving = thread::Builder::new()
+        .name("world".to_owned())
+        .spawn(move || live::serve(world, asked, &reports))
+        .context("cannot start a thread")?;
+
+    let screen =
+        tui::Options { ascii: screen.ascii, theme: theme(screen), mouse: !screen.no_mouse };
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    let seen = {
+        let _runtime = runtime.enter();
+        tui::run(screen, shape, requests, heard)
+    };
+    // The screen is gone, and with it the only one who could ask the world for anything: it ends.
+    serving.join().map_err(|_| anyhow!("the cluster's thread ended in a panic"))?;
+    files.finish(&seen.context("the screen failed")?)
+}
+
+/// Whether there is a terminal, and enough of it.
+fn check_terminal() -> anyhow::Result<()> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        let advice = "'epaxos-tui run' works without one";
+        return Err(Usage(format!("the monitor needs a terminal; {advice}")).into());
+    }
+    let (width, height) =
+        crossterm::terminal::size().context("cannot ask for the terminal's size")?;
+    let (least_width, least_height) = (60u16, 16u16);
+    if width < least_width || height < least_height {
+        let needed = format!("the monitor needs {least_width}x{least_height}");
+        return Err(anyhow!("the terminal has {width}x{height} cells; {needed}"));
+    }
+    Ok(())
+}
+
+fn theme(arguments: &ScreenArguments) -> Option<Theme> {
+    if arguments.light {
+        return Some(Theme::Light);
+    }
+    arguments.theme.map(|theme| match theme {
+        ThemeArgument::Dark => Theme::Dark,
+        ThemeArgument::Light => Theme::Light,
+        ThemeArgument::Mono => Theme::Mono,
+    })
+}

@@ -1,0 +1,40 @@
+//! `epaxos-tui run`.
+
+use std::io::{self, BufWriter};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+
+use crate::cli::arguments::ClusterArguments;
+use crate::cli::files::Files;
+use crate::cli::{embedded_options, read_input};
+use crate::node::live::LiveWorld;
+use crate::script::file::Script;
+use crate::script::world::World;
+use crate::tools::run;
+use crate::tools::run::Printer;
+
+/// Runs a script on a cluster of its own, and prints the trace and what commands say.
+pub fn run(file: &Path, json: bool, arguments: &ClusterArguments) -> anyhow::Result<()> {
+    // All of it is understood before anything is started.
+    let script = Script::parse(&read_input(file)?).with_context(|| file.display().to_string())?;
+    let options = embedded_options(arguments)?;
+    let files = Files::create(arguments, options.replicas)?;
+
+    let mut world = LiveWorld::start(&options, false)?;
+    let out = BufWriter::new(io::stdout());
+    let printer = Arc::new(Mutex::new(Printer::new(out, json, options.replicas)));
+    let (shown, mut trace) = (printer.clone(), files.tracer());
+    world.on_lines(move |lines| {
+        if let Ok(mut printer) = shown.lock() {
+            printer.trace(lines);
+        }
+        trace(lines);
+    });
+    let result = run::run(&mut world, &script, &printer);
+    let finished = files.finish(world.view());
+    world.shutdown();
+    result.with_context(|| file.display().to_string())?;
+    finished
+}

@@ -1,0 +1,214 @@
+//! The whole program in a terminal of its own, worked as a person works it.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// A terminal in which a shell runs, and in that the monitor.
+struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    input: Box<dyn Write + Send>,
+    screen: Arc<Mutex<vt100::Parser>>,
+    shell: Box<dyn Child + Send + Sync>,
+}
+
+impl Terminal {
+    fn open(columns: u16, rows: u16) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a terminal");
+        let mut shell = CommandBuilder::new("/bin/sh");
+        // Interactive, so that it has job control: Ctrl-Z needs somebody to return to.
+        shell.arg("-i");
+        shell.env("PS1", "ready> ");
+        shell.env("TERM", "xterm-256color");
+        shell.env("LANG", "C.UTF-8");
+        shell.env_remove("NO_COLOR");
+        let shell = pair.slave.spawn_command(shell).expect("a shell");
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(columns), 0)));
+        let mut output = pair.master.try_clone_reader().expect("the terminal's output");
+        let seen = screen.clone();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                seen.lock().expect("nobody panics with the screen").process(&bytes[..count]);
+            }
+        });
+        let input = pair.master.take_writer().expect("the terminal's input");
+        let mut terminal = Self { master: pair.master, input, screen, shell };
+        terminal.wait("ready>");
+        terminal
+    }
+
+    /// A terminal in which the monitor has been started.
+    fn with_monitor(columns: u16, rows: u16, arguments: &str) -> Self {
+        let mut terminal = Self::open(columns, rows);
+        let program = env!("CARGO_BIN_EXE_epaxos-tui");
+        terminal.keys(&format!("{program} --theme dark {arguments}\r"));
+        terminal.wait("Cockpit");
+        terminal
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.input.write_all(keys.as_bytes()).expect("the terminal takes keys");
+        self.input.flush().expect("the terminal takes keys");
+    }
+
+    /// Types a command at the monitor's prompt.
+    fn command(&mut self, command: &str) {
+        self.keys(&format!(":{command}\r\x1b"));
+    }
+
+    fn resize(&mut self, columns: u16, rows: u16) {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        self.screen.lock().expect("a screen").screen_mut().set_size(cells(rows), cells(columns));
+        self.master.resize(size).expect("the terminal can be resized");
+    }
+
+    fn contents(&self) -> String {
+        self.screen.lock().expect("a screen").screen().contents()
+    }
+
+    /// Waits until the screen meets a condition, and fails with what it shows where it never does.
+    fn wait_until(&mut self, what: &str, met: impl Fn(&vt100::Screen) -> bool) {
+        let begun = Instant::now();
+        while !met(self.screen.lock().expect("a screen").screen()) {
+            assert!(begun.elapsed() < PATIENCE, "never came: {what}\n{}", self.contents());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn wait(&mut self, text: &str) {
+        self.wait_until(text, |screen| screen.contents().contains(text));
+    }
+
+    fn wait_gone(&mut self, text: &str) {
+        self.wait_until(&format!("no {text}"), |screen| !screen.contents().contains(text));
+    }
+
+    /// Checks that the shell has the terminal back as it was: lines are edited and echoed, the main
+    /// screen shows, and the cursor with it.
+    fn check_restored(&mut self) {
+        self.wait_until("the main screen", |screen| {
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+        });
+        self.keys("clear; stty -a; echo done-$((40+2))\r");
+        self.wait("done-42");
+        let settings = self.contents();
+        for flag in ["icanon", "echo", "isig", "icrnl", "opost"] {
+            let on = settings.split([' ', ';', '\n']).any(|word| word == flag);
+            assert!(on, "{flag} is off after the monitor has left:\n{settings}");
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.shell.kill().ok();
+    }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a terminal has cells")
+}
+
+/// Long, for machines that do much else at the same time; nothing waits so long that goes well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_session() {
+    let mut terminal = Terminal::with_monitor(120, 40, "--replicas 5");
+
+    // A proposal is typed, committed and executed everywhere.
+    terminal.command("put x 1");
+    terminal.wait("put x 1 = ok");
+    terminal.wait("XXXXX");
+
+    // Paused, the next one does not move but by hand.
+    terminal.keys(" ");
+    terminal.wait("PAUSED");
+    terminal.command("put y 2 @R3");
+    terminal.wait("PreAccept");
+    terminal.wait("2 in flight");
+    terminal.keys("n");
+    terminal.wait("PreAcceptReply");
+    terminal.command("deliver kind=PreAccept");
+    terminal.command("drop kind=PreAcceptReply from=R4");
+    terminal.wait("1 in flight");
+
+    // Small and large again, with everything in place.
+    terminal.resize(80, 24);
+    terminal.wait("R3");
+    terminal.resize(20, 5);
+    terminal.wait_gone("Cockpit");
+    terminal.resize(120, 40);
+    terminal.wait("PAUSED");
+    terminal.wait("1 in flight");
+
+    // Suspended, the shell has the terminal; back again, nothing is lost.
+    terminal.keys("\x1a");
+    terminal.wait("Stopped");
+    terminal.check_restored();
+    terminal.keys("fg\r");
+    terminal.wait("PAUSED");
+    terminal.wait("1 in flight");
+
+    // The lost reply is asked for again when its timer is fired, and all goes on.
+    terminal.command("wake R3");
+    terminal.keys(" ");
+    terminal.wait("RUN");
+    terminal.wait("put y 2 = ok");
+
+    terminal.keys("q");
+    terminal.wait_until("the shell's prompt", |screen| !screen.alternate_screen());
+    terminal.check_restored();
+}
+
+#[test]
+fn every_screen_opens_and_help_runs_what_it_lists() {
+    let mut terminal = Terminal::with_monitor(100, 30, "--replicas 3 --ascii");
+    terminal.command("burst 20 keys=3 conflict=50");
+    terminal.wait("fast");
+    terminal.keys("2");
+    terminal.wait("PreAcceptReply");
+    terminal.keys("3");
+    terminal.wait("hot");
+    terminal.keys("4");
+    terminal.wait("INFO");
+    terminal.keys("1");
+    terminal.wait("Replicas");
+    // The list of what can be done is searched, and Enter does it.
+    terminal.keys("?pause");
+    terminal.wait("pause");
+    terminal.keys("\r");
+    terminal.wait("PAUSED");
+    terminal.keys("\x03");
+    terminal.check_restored();
+}
+
+#[test]
+fn what_is_typed_wrong_is_said_and_kept() {
+    let mut terminal = Terminal::with_monitor(120, 40, "--replicas 3 --no-mouse");
+    terminal.keys(":putt x 1\r");
+    terminal.wait("there is no command 'putt'");
+    // The line is still there to be mended; any text can be typed, wide and combined.
+    terminal.keys("\x15put schlüssel '日本 e\u{301}'\r");
+    terminal.wait("put schlüssel");
+    terminal.wait("= ok");
+    terminal.keys("\x1bq");
+    terminal.check_restored();
+}
+
+#[test]
+fn what_cannot_be_started_is_said_in_a_sentence() {
+    let mut terminal = Terminal::open(50, 12);
+    let program = env!("CARGO_BIN_EXE_epaxos-tui");
+    terminal.keys(&format!("{program}; echo status $?\r"));
+    terminal.wait("the terminal has 50x12 cells");
+    terminal.wait("status 1");
+}
