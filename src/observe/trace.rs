@@ -243,11 +243,13 @@ fn event_fields(event: &Event, replicas: usize) -> Fields {
         }
         Event::Executed { instance, payload, results, order, component } => {
             let values: Vec<_> = results.iter().map(|result| result.outcome.to_string()).collect();
+            let repeated: Vec<_> = results.iter().map(|result| result.repeated).collect();
             let component: Vec<_> = component.iter().map(ToString::to_string).collect();
             vec![
                 ("instance", text(instance)),
                 ("command", text(payload)),
                 ("values", json!(values)),
+                ("repeated", json!(repeated)),
                 ("order", json!(order)),
                 ("component", json!(component)),
             ]
