@@ -149,6 +149,23 @@ fn the_same_request_twice_in_one_batch_is_one_command() {
     assert_eq!(trio.applied(), [1, 1, 1]);
 }
 
+/// A client that starts counting anew uses a number twice. These are two requests: if the second
+/// were dropped for its name, some replicas would drop the one and some the other.
+#[test]
+fn one_number_for_two_operations_is_two_requests() {
+    let mut trio = Trio::new();
+    trio.connected = false;
+    let request = RequestId::named("alice", 1);
+    trio.propose(0, &request, Operation::put("x", "1"));
+    trio.propose(1, &request, Operation::put("y", "1"));
+    trio.connected = true;
+    trio.flow();
+    assert_eq!(trio.applied(), [2, 2, 2]);
+    let stores: Vec<_> = trio.replicas.iter().map(|replica| &replica.machine().store).collect();
+    assert!(stores[0] == stores[1] && stores[1] == stores[2], "{stores:?}");
+    assert_eq!(trio.answers().len(), 2);
+}
+
 #[test]
 fn requests_without_a_name_are_never_taken_for_each_other() {
     let mut trio = Trio::new();

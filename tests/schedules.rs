@@ -12,6 +12,7 @@ use epaxos_tui::observe::notice::{Decision, Effect, Shape};
 use epaxos_tui::script::world::World;
 use epaxos_tui::sim::cluster::Cluster;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 /// One thing to do to a cluster; indexes are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -178,7 +179,12 @@ fn check_replay(cluster: &Cluster, shape: &Shape) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schedules.regressions"),
+        ))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn replicas_agree(

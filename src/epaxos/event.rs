@@ -82,6 +82,8 @@ pub struct Applied {
     pub outcome: Outcome,
     /// Whether its request had taken effect before, so that it had none itself.
     pub repeated: bool,
+    /// From the proposal to the execution, where the command was proposed at this replica.
+    pub latency: Option<Duration>,
 }
 
 /// An instance's change at one replica, with the cause.
@@ -223,7 +225,7 @@ impl fmt::Display for TimerKind {
 /// Why a message was not acted upon. Ordinary: networks repeat, reorder and delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// Its ballot is below the one joined.
+    /// Its ballot is below the one joined or, of a reply, not the one that is being driven.
     StaleBallot,
     /// It was acted upon before; the answer, if it has one, is sent again.
     Repeated,
@@ -233,7 +235,8 @@ pub enum Reason {
     AlreadyAccepted,
     /// Nothing waits for it: the count it belongs to is over.
     NotWaiting,
-    /// Only the command leader may send this, and the sender is another replica.
+    /// Only the driver of its ballot may send it, the command leader for a PreAccept, and the sender
+    /// is another replica.
     NotTheLeader,
 }
 
@@ -270,8 +273,8 @@ impl fmt::Display for Reason {
 /// The answer to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Whose request it answers.
-    pub request: RequestId,
+    /// The command that it answers, with the client's name for the request.
+    pub command: Command,
     /// What the request came to.
     pub outcome: Outcome,
     /// From the proposal to the commit, at this replica; unknown where an earlier answer is

@@ -11,7 +11,8 @@ use crate::epaxos::keys::KeyMap;
 ///
 /// Every instance whose payload is known counts, whatever its phase: one that is executed here may
 /// still be unknown elsewhere. A look-up may report more than is left (a higher `seq` than a later
-/// decision kept, say), never less.
+/// decision kept, say), never less. No-ops have no keys and are not found; while one is undecided it
+/// would have to count as interfering with everything, but only recovery makes any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ConflictIndex {
     keys: KeyMap<Footprint>,

@@ -8,7 +8,7 @@
 //! | [`AcceptReply`] | acceptor → ballot's driver | – | `accept.rs` | fig. 2, Paxos-Accept |
 //! | [`Commit`] | whoever knows → all | never | `commit.rs` | fig. 2, commit |
 //!
-//! Section numbers are those of "There Is More Consensus in Egalitarian Parliaments" (SOSP 2013).
+//! Figures are those of "There Is More Consensus in Egalitarian Parliaments" (SOSP 2013).
 //! Every message that lets its receiver vote carries the whole payload, so that an acceptor which
 //! missed the PreAccept can still execute.
 

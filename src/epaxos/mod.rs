@@ -52,8 +52,8 @@
 //! in ordinary Paxos: Accept, AcceptReply, and then Commit: two round trips.
 //!
 //! **Execution.** A committed instance is executed after everything it depends on, cycles being broken
-//! by `seq` and then by name: see [`execution`]. Only then is the client answered, unless it asked to
-//! be answered early.
+//! by `seq` and then by name: see [`execution`]. Only then is the client answered, unless the replicas
+//! are told to answer early.
 //!
 //! # QUORUMS
 //!
@@ -110,27 +110,30 @@
 //! * **Equal to the proposal.** A reply counts for the fast path only if it equals what the leader
 //!   proposed. In the paper replies need only equal each other, and then, where more replicas are
 //!   asked than needed, two different values can gather a fast quorum.
-//! * **Equal in both.** Equality is over dependencies *and* `seq`. Comparing dependencies alone and
-//!   committing the largest `seq` diverges.
+//!   Equality is over dependencies *and* `seq`: comparing dependencies alone and committing the
+//!   largest `seq` diverges.
+//! * **No condition on the dependencies.** The paper's optimized fast path also wants each dependency
+//!   known to be committed by some member of the quorum, so that `seq` survives a recovery. Where
+//!   clients are answered on execution, nothing rests on that.
 //! * **Two ballots.** With one for both purposes, a replica that joined a ballot without voting in it
 //!   reports an older vote as if cast there, and recovery may choose wrongly (Sutra, "On the
 //!   correctness of Egalitarian Paxos", 2019).
 //! * **The leader's proposal is kept.** Every acceptor remembers what the leader first sent beside its
 //!   own attributes; recovery needs to compare them.
 //! * **Commits are final.** Whoever knows a decision answers any question about it with the decision.
-//! * **Every message with a vote carries the commands**, so that an acceptor that missed the PreAccept
-//!   can execute what it voted for.
-//! * **Answers on execution.** Answering on commit (section 4.3.2 of the paper, for writes) is a
-//!   choice; what it gives up is said at [`replica::ReplyOn`].
+//! * **Every Accept and Commit carries the commands**, unlike in the authors' code, so that an acceptor
+//!   that missed the PreAccept can execute what it voted for.
+//! * **Answers on execution.** Answering writes on commit, as the paper does, is a choice; what it
+//!   gives up is said at [`replica::ReplyOn`].
 //!
 //! # WHAT IS LEFT OUT
 //!
-//! * **Recovery** (section 4.3.4): an instance whose leader stops stays as it is, and whatever depends
+//! * **Recovery**: an instance whose leader stops stays as it is, and whatever depends
 //!   on it waits. All it needs is kept: two ballots, the leader's proposal, and
 //!   [`replica::Durable`], which says what must survive a crash.
 //! * **Forgetting**: the log, the conflict index, and the answers to named clients grow.
-//! * **Changing the set of replicas** (section 4.4), leases and local reads (section 4.5).
-//! * **Choosing the nearest acceptors** (section 4.3.1): on one machine all are near.
+//! * **Changing the set of replicas**, leases, and reads that do not go through the log.
+//! * **Choosing the nearest acceptors**: on one machine all are near.
 
 pub mod attributes;
 pub mod command;

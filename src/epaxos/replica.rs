@@ -123,6 +123,9 @@ impl Options {
 /// What must survive a crash: a replica that forgets any of this may contradict a vote it cast, and
 /// must not come back under its name. A step changes it before the messages that depend on it are
 /// in the step's output, so a host that keeps outputs back until it has stored this is safe.
+///
+/// The store and the answers to clients are no part of it: they follow from the log, and a replica
+/// that comes back executes again what the log has as executed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Durable {
     /// The log.

@@ -81,7 +81,7 @@ pub struct Driver {
     gate: Gate,
     clock: Clock,
     reports: Option<mpsc::UnboundedSender<Report>>,
-    waiters: BTreeMap<RequestId, Vec<Waiter>>,
+    waiters: BTreeMap<Command, Vec<Waiter>>,
     /// Messages sent so far: the number of the next one.
     sent: u64,
     /// Requests of clients without a name so far.
@@ -199,11 +199,12 @@ impl Driver {
             self.anonymous += 1;
             RequestId::anonymous(self.replica.id(), self.anonymous - 1)
         });
-        let waiters = self.waiters.entry(request.clone()).or_default();
+        let command = Command { request, operation: wish.operation };
+        let waiters = self.waiters.entry(command.clone()).or_default();
         // A client that asks again and again gives up in between.
         waiters.retain(|waiter| !waiter.is_gone());
         waiters.push(waiter);
-        Command { request, operation: wish.operation }
+        command
     }
 
     fn on_act(&mut self, act: Act) -> Result<(), String> {
@@ -295,7 +296,7 @@ impl Driver {
     }
 
     fn answer(&mut self, reply: &Reply) {
-        for waiter in self.waiters.remove(&reply.request).into_iter().flatten() {
+        for waiter in self.waiters.remove(&reply.command).into_iter().flatten() {
             waiter.answer(reply.outcome.clone());
         }
     }

@@ -104,7 +104,6 @@ impl Counters {
                 Effect::Send(envelope) => self.sends[envelope.message.kind().index()] += 1,
                 Effect::Reply(reply) => {
                     record(&mut self.commit_latency, reply.commit_latency);
-                    record(&mut self.execute_latency, reply.execute_latency);
                 }
                 Effect::Event(event) => components += u64::from(self.count_event(event)),
             }
@@ -124,8 +123,11 @@ impl Counters {
                 Cause::SlowQuorum { .. } => self.slows += 1,
                 _ => {}
             },
-            Event::Executed { instance, payload, component, .. } => {
+            Event::Executed { instance, payload, results, component, .. } => {
                 self.executed += 1;
+                for result in results {
+                    record(&mut self.execute_latency, result.latency);
+                }
                 self.noops += u64::from(*payload == Payload::Noop);
                 if component.last() == Some(instance) {
                     self.component_size.saturating_record(component.len() as u64);
@@ -151,8 +153,8 @@ impl Counters {
         add_all(&mut self.sends, &other.sends);
         add_all(&mut self.receives, &other.receives);
         add_all(&mut self.ignored, &other.ignored);
-        for (mine, theirs) in self.plain_mut().into_iter().zip(other.plain()) {
-            *mine.1 += theirs.1;
+        for ((_, mine), (_, theirs)) in self.plain_mut().into_iter().zip(other.plain()) {
+            *mine += theirs;
         }
         let merge = |mine: &mut Histogram<u64>, theirs| {
             mine.add(theirs).expect("histograms of one shape, free to grow, add up");
@@ -164,8 +166,23 @@ impl Counters {
     }
 
     /// The counters that are single numbers, with the names under which they are shown.
-    pub fn plain(&self) -> Vec<(&'static str, u64)> {
-        self.clone().plain_mut().into_iter().map(|(name, count)| (name, *count)).collect()
+    pub fn plain(&self) -> [(&'static str, u64); 14] {
+        [
+            ("proposals", self.proposals),
+            ("repeated", self.repeated),
+            ("fasts", self.fasts),
+            ("slows", self.slows),
+            ("aggregated", self.aggregated),
+            ("graph_edges", self.graph_edges),
+            ("exec_candidates", self.exec_candidates),
+            ("blips", self.blips),
+            ("executed", self.executed),
+            ("noops", self.noops),
+            ("timers", self.timers),
+            ("dropped", self.dropped),
+            ("duplicated", self.duplicated),
+            ("lost", self.lost),
+        ]
     }
 
     fn plain_mut(&mut self) -> [(&'static str, &mut u64); 14] {

@@ -17,8 +17,8 @@ pub struct Entry {
     pub id: EntryId,
     /// The entry before it in this history; none for the first.
     pub parent: Option<EntryId>,
-    /// The entry whose effect this acts on: the one that sent the delivered message. None for what
-    /// comes from outside, and where that entry has been let go.
+    /// The entry whose effect this acts on: the one that sent the message, which may have been let go
+    /// since. None for what comes from outside.
     pub cause: Option<EntryId>,
     /// What happened.
     pub step: Step,

@@ -100,7 +100,7 @@ impl Line {
             Part::Decision(decision) => decision_fields(decision, replicas),
             Part::Effect(Effect::Send(envelope)) => envelope_fields("to", envelope, replicas),
             Part::Effect(Effect::Reply(reply)) => vec![
-                ("request", text(&reply.request)),
+                ("request", text(&reply.command.request)),
                 ("value", text(&reply.outcome)),
                 ("commit_us", micros(reply.commit_latency)),
                 ("execute_us", micros(reply.execute_latency)),
@@ -121,7 +121,7 @@ impl fmt::Display for Line {
                 write!(f, "{replica} → {to} {message} [{id}]")
             }
             Part::Effect(Effect::Reply(reply)) => {
-                write!(f, "{replica} reply {}: {}", reply.request, reply.outcome)
+                write!(f, "{replica} reply {}: {}", reply.command.request, reply.outcome)
             }
             Part::Effect(Effect::Event(event)) => fmt_event(f, replica, event),
         }

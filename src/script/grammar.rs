@@ -217,7 +217,9 @@ impl Command {
         let mut words = Words::command();
         let command = words.find_subcommand_mut(name)?;
         let mut lines = vec![format!("{}: {}", usage(command), about(command))];
-        for argument in command.get_arguments() {
+        let own =
+            |argument: &&clap::Arg| !["help", "version"].contains(&argument.get_id().as_str());
+        for argument in command.get_arguments().filter(own) {
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
             lines.push(format!("  {}: {help}", argument.get_id().as_str().to_uppercase()));
         }

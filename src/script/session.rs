@@ -71,10 +71,13 @@ impl Session {
             Command::Put { at, .. } | Command::Get { at, .. } | Command::Del { at, .. } => {
                 at.map(|at| at.0).or(Some(self.at))
             }
-            Command::Batch { parts } => parts.iter().find_map(|part| match part {
-                Part::At(at) => Some(at.0),
-                Part::Operation(_) => None,
-            }),
+            Command::Batch { parts } => {
+                let at = parts.iter().find_map(|part| match part {
+                    Part::At(at) => Some(at.0),
+                    Part::Operation(_) => None,
+                });
+                at.or(Some(self.at))
+            }
             Command::Wake { replica } => Some(*replica),
             Command::Status { instance } => instance.map(|instance| instance.replica),
             _ => None,

@@ -93,7 +93,8 @@ impl Cluster {
             match effect {
                 Effect::Send(envelope) => self.arrive(&envelope),
                 Effect::Reply(reply) => {
-                    self.answers.push(Answer { request: reply.request, result: Ok(reply.outcome) });
+                    self.answers
+                        .push(Answer { request: reply.command.request, result: Ok(reply.outcome) });
                 }
                 Effect::Event(_) => {}
             }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::epaxos::id::ReplicaId;
+use crate::epaxos::replica::ReplyOn;
 use crate::observe::counters::Counters;
 use crate::observe::view::View;
 
@@ -19,6 +20,10 @@ pub fn to_json(view: &View) -> Value {
             "slow_quorum": options.quorums.slow(),
             "thrifty": options.thrifty,
             "batch": view.shape.batch,
+            "reply_on": match options.reply_on {
+                ReplyOn::Execute => "execute",
+                ReplyOn::Commit => "commit",
+            },
         },
         "total": view.total().to_json(),
         "replicas": replicas,

@@ -137,7 +137,8 @@ impl Demo {
                 Effect::Send(Envelope { id, to, message })
             }
             Output::Reply(reply) => {
-                let Reply { request, outcome, .. } = reply.clone();
+                let Reply { command, outcome, .. } = reply.clone();
+                let request = command.request;
                 self.answers.push(Answer { request, result: Ok(outcome) });
                 Effect::Reply(reply)
             }

@@ -61,9 +61,9 @@ impl<M: StateMachine> Replica<M> {
     /// ready with it.
     fn act_on_decision(&mut self, now: Time, payload: &Payload, out: &mut Vec<Output>) {
         for command in payload.commands() {
-            self.requests.committed(&command.request, now);
+            self.requests.committed(command, now);
             if self.options.reply_on == ReplyOn::Commit && command.operation.is_write() {
-                self.answer(now, &command.request, &Outcome::Written, false, out);
+                self.answer(now, command, &Outcome::Written, false, out);
             }
         }
         self.execute(now, out);
@@ -101,7 +101,7 @@ impl<M: StateMachine> Replica<M> {
             instance.execute();
             let payload = instance.payload.clone().expect("a committed payload is known");
             let results: Vec<_> =
-                payload.commands().iter().map(|command| self.apply(command)).collect();
+                payload.commands().iter().map(|command| self.apply(now, command)).collect();
             let order = self.executed;
             self.executed += 1;
             self.tell(out, || Event::Executed {
@@ -112,18 +112,19 @@ impl<M: StateMachine> Replica<M> {
                 component: members.clone(),
             });
             for (command, result) in payload.commands().iter().zip(&results) {
-                self.answer(now, &command.request, &result.outcome, true, out);
+                self.answer(now, command, &result.outcome, true, out);
             }
         }
     }
 
     /// Applies a command, unless its request took effect before.
-    fn apply(&mut self, command: &Command) -> Applied {
-        if let Some(outcome) = self.requests.outcome(&command.request) {
-            return Applied { outcome: outcome.clone(), repeated: true };
+    fn apply(&mut self, now: Time, command: &Command) -> Applied {
+        let latency = self.requests.age(command, now);
+        if let Some(outcome) = self.requests.outcome(command) {
+            return Applied { outcome: outcome.clone(), repeated: true, latency };
         }
         let outcome = self.machine.apply(&command.operation);
-        self.requests.remember(&command.request, &outcome);
-        Applied { outcome, repeated: false }
+        self.requests.remember(command, &outcome);
+        Applied { outcome, repeated: false, latency }
     }
 }

@@ -99,7 +99,7 @@ impl<M: StateMachine> Replica<M> {
     ) {
         let id = message.instance;
         let ignored = |reason| (reason, Message::PreAcceptReply(message.clone()));
-        let Some(Attempt { ballot, stage: Stage::PreAccepting(tally), .. }) =
+        let Some(Attempt { ballot, stage: Stage::PreAccepting(tally), timer, .. }) =
             self.attempts.get_mut(&id)
         else {
             let (reason, message) = ignored(Reason::NotWaiting);
@@ -119,11 +119,12 @@ impl<M: StateMachine> Replica<M> {
                 self.decide(now, id, cause, Path::Fast, out);
             }
             Verdict::Slow => self.go_slow(now, id, false, out),
-            Verdict::SlowEnough => {
+            // Set once: later replies do not make the leader wait longer.
+            Verdict::SlowEnough if timer.1.kind != TimerKind::FastPath => {
                 let timer = Timer { instance: id, kind: TimerKind::FastPath };
                 self.set_timer((now + self.options.timeouts.fast_path, timer));
             }
-            Verdict::Waiting => {}
+            Verdict::SlowEnough | Verdict::Waiting => {}
         }
     }
 

@@ -1,24 +1,29 @@
 //! Clients: who waits for an answer, and what the requests of named clients came to.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::epaxos::command::{Client, Command, Outcome, RequestId, StateMachine};
+use crate::epaxos::command::{Client, Command, Outcome, StateMachine};
 use crate::epaxos::event::{Event, Reply};
 use crate::epaxos::replica::{Output, Replica};
 use crate::epaxos::time::Time;
 
 /// What is known of requests.
+///
+/// A request is repeated where its name *and* its operation are the same. A client that uses one
+/// number for two operations has made two requests: were the second one dropped for its name, then,
+/// nothing ordering the two, some replicas would drop the one and some the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Requests {
-    /// What the executed requests of named clients came to. The same at every replica that has
-    /// executed the same commands, so that a repeated request has no effect anywhere.
-    outcomes: BTreeMap<RequestId, Outcome>,
-    /// The requests proposed here that have not been executed. Lost in a crash, with the clients'
+    /// What the executed commands of named clients came to. The same at every replica that has
+    /// executed the same commands, so that a repeated one has no effect anywhere.
+    outcomes: BTreeMap<Command, Outcome>,
+    /// The commands proposed here that have not been executed. Lost in a crash, with the clients'
     /// connections.
-    open: BTreeMap<RequestId, Open>,
+    open: BTreeMap<Command, Open>,
 }
 
-/// A request proposed here.
+/// A command proposed here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Open {
     proposed: Time,
@@ -28,25 +33,30 @@ struct Open {
 }
 
 impl Requests {
-    /// Notes that a request's command is committed, where the request was made here.
-    pub(super) fn committed(&mut self, request: &RequestId, now: Time) {
-        if let Some(open) = self.open.get_mut(request) {
+    /// Notes that a command is committed, where it was proposed here.
+    pub(super) fn committed(&mut self, command: &Command, now: Time) {
+        if let Some(open) = self.open.get_mut(command) {
             open.committed.get_or_insert(now);
         }
     }
 
-    /// What a request of a named client came to, once it has been executed.
-    pub(super) fn outcome(&self, request: &RequestId) -> Option<&Outcome> {
-        match request.client {
-            Client::Named(_) => self.outcomes.get(request),
+    /// How long ago a command was proposed, where it was proposed here and is open.
+    pub(super) fn age(&self, command: &Command, now: Time) -> Option<Duration> {
+        self.open.get(command).map(|open| now.since(open.proposed))
+    }
+
+    /// What a command of a named client came to, once it has been executed.
+    pub(super) fn outcome(&self, command: &Command) -> Option<&Outcome> {
+        match command.request.client {
+            Client::Named(_) => self.outcomes.get(command),
             Client::Anonymous(_) => None,
         }
     }
 
-    /// Remembers what a request came to, where it could be repeated.
-    pub(super) fn remember(&mut self, request: &RequestId, outcome: &Outcome) {
-        if let Client::Named(_) = request.client {
-            self.outcomes.insert(request.clone(), outcome.clone());
+    /// Remembers what a command came to, where it could be repeated.
+    pub(super) fn remember(&mut self, command: &Command, outcome: &Outcome) {
+        if let Client::Named(_) = command.request.client {
+            self.outcomes.insert(command.clone(), outcome.clone());
         }
     }
 }
@@ -57,9 +67,9 @@ impl<M: StateMachine> Replica<M> {
     pub(super) fn on_propose(&mut self, now: Time, commands: Vec<Command>, out: &mut Vec<Output>) {
         let mut fresh = Vec::with_capacity(commands.len());
         for command in commands {
-            if self.is_new(&command.request, out) {
+            if self.is_new(&command, out) {
                 let open = Open { proposed: now, committed: None, answered: None };
-                self.requests.open.insert(command.request.clone(), open);
+                self.requests.open.insert(command.clone(), open);
                 fresh.push(command);
             }
         }
@@ -68,17 +78,18 @@ impl<M: StateMachine> Replica<M> {
         }
     }
 
-    /// Whether a request was never made here before. Where it was, and has an answer, gives that.
-    fn is_new(&self, request: &RequestId, out: &mut Vec<Output>) -> bool {
-        let executed = self.requests.outcome(request);
-        let open = self.requests.open.get(request);
+    /// Whether a command was never asked for here before. Where it was, and has an answer, gives
+    /// that.
+    fn is_new(&self, command: &Command, out: &mut Vec<Output>) -> bool {
+        let executed = self.requests.outcome(command);
+        let open = self.requests.open.get(command);
         if executed.is_none() && open.is_none() {
             return true;
         }
-        self.tell(out, || Event::Repeated { request: request.clone() });
+        self.tell(out, || Event::Repeated { request: command.request.clone() });
         if let Some(outcome) = executed.or(open.and_then(|open| open.answered.as_ref())) {
             out.push(Output::Reply(Reply {
-                request: request.clone(),
+                command: command.clone(),
                 outcome: outcome.clone(),
                 commit_latency: None,
                 execute_latency: None,
@@ -91,15 +102,15 @@ impl<M: StateMachine> Replica<M> {
     pub(super) fn answer(
         &mut self,
         now: Time,
-        request: &RequestId,
+        command: &Command,
         outcome: &Outcome,
         executed: bool,
         out: &mut Vec<Output>,
     ) {
-        let Some(open) = self.requests.open.get_mut(request) else { return };
+        let Some(open) = self.requests.open.get_mut(command) else { return };
         let latency = |time: Time| time.since(open.proposed);
         let reply = Reply {
-            request: request.clone(),
+            command: command.clone(),
             outcome: outcome.clone(),
             commit_latency: open.committed.map(latency),
             execute_latency: executed.then(|| latency(now)),
@@ -108,7 +119,7 @@ impl<M: StateMachine> Replica<M> {
             out.push(Output::Reply(reply));
         }
         if executed {
-            self.requests.open.remove(request);
+            self.requests.open.remove(command);
         }
     }
 }

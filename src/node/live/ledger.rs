@@ -71,8 +71,8 @@ impl Ledger {
                 Effect::Send(envelope) => {
                     self.moving.insert(envelope.id);
                 }
-                Effect::Reply(reply) if self.open.contains(&reply.request) => {
-                    self.answered.insert(reply.request.clone(), self.answers);
+                Effect::Reply(reply) if self.open.contains(&reply.command.request) => {
+                    self.answered.insert(reply.command.request.clone(), self.answers);
                     self.answers += 1;
                 }
                 Effect::Reply(_) | Effect::Event(_) => {}
