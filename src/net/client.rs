@@ -1,5 +1,7 @@
 //! A client's connection to one replica.
 
+use std::error::Error;
+
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::sync::mpsc;
@@ -92,7 +94,10 @@ impl From<Status> for CallError {
             Code::InvalidArgument | Code::OutOfRange | Code::ResourceExhausted => {
                 Self::Refused(status.message().to_owned())
             }
-            _ => Self::Unreachable(super::link::root(&status)),
+            _ => Self::Unreachable(match status.source() {
+                Some(cause) => super::link::root(cause),
+                None => status.message().to_owned(),
+            }),
         }
     }
 }

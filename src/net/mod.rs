@@ -33,16 +33,15 @@ fn endpoint(address: &str) -> Option<Endpoint> {
             .connect_timeout(CONNECT_TIMEOUT)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
-            .keep_alive_while_idle(true),
+            .tcp_keepalive(Some(KEEP_ALIVE)),
     )
 }
 
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long to wait for a connection. Nobody waits along: a link loses what comes meanwhile.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often to ask a silent peer whether it is there, and how long to wait for an answer.
+/// How long a peer may be silent before its system is asked whether it is there. Its system and not
+/// its process: a process that a person has stopped for a while is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Bytes that may be on their way before the receiver has taken any: several of the largest

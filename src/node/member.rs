@@ -123,3 +123,42 @@ async fn watch(driver: Driver, cancel: CancellationToken) {
 /// How many inputs may wait for a replica. When it is full, peers and clients wait, and each peer's
 /// outbound queue fills up in turn.
 const QUEUE: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epaxos::attributes::Attributes;
+    use crate::epaxos::command::Payload;
+    use crate::epaxos::id::{Ballot, InstanceId};
+    use crate::epaxos::message::{Envelope, Message, PreAccept};
+    use crate::node::clock;
+
+    #[tokio::test]
+    async fn a_replica_that_fails_takes_nobody_with_it() {
+        let (queue, incoming) = mpsc::channel(1);
+        let driver = Driver::new(Parts {
+            options: Options::new(ReplicaId(0), 3),
+            batch: false,
+            queue: incoming,
+            // The fault: it cannot send what it has to.
+            links: vec![None, None, None],
+            gate: GateState::default(),
+            clock: Clock::new(clock::start(), false),
+            reports: None,
+        });
+        let watch = tokio::spawn(watch(driver, CancellationToken::new()));
+        let leader = ReplicaId(1);
+        let message = Message::PreAccept(PreAccept {
+            instance: InstanceId::new(leader, 0),
+            ballot: Ballot::initial(leader),
+            payload: Payload::Noop,
+            attributes: Attributes::FIRST,
+        });
+        let id = MessageId { sender: leader, number: 0, copy: 0 };
+        queue.send(Incoming::Peer(Envelope { id, to: ReplicaId(0), message })).await.unwrap();
+        watch.await.expect("whoever watches it lives on");
+        let member =
+            Member { id: ReplicaId(0), queue, refused: Arc::default(), lost: Arc::default() };
+        assert_eq!(member.act(Act::Wake).await, Err("R0 has stopped".to_owned()));
+    }
+}
