@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use epaxos_tui::epaxos::command::{Command as Asked, Operation, Outcome, RequestId};
 use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::epaxos::message::MessageKind;
 use epaxos_tui::node::client::Client;
 use epaxos_tui::node::cluster::{Cluster, Options, StartError};
 use epaxos_tui::node::live::{LiveWorld, serve};
 use epaxos_tui::node::standalone::Standalone;
 use epaxos_tui::observe::notice::Shape;
+use epaxos_tui::observe::view::View;
 use epaxos_tui::script::grammar::Command;
 use epaxos_tui::script::request::{Report, Request};
 use epaxos_tui::script::session::Session;
 use epaxos_tui::script::world::World;
 use epaxos_tui::sim;
+use proptest::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tonic::Code;
@@ -292,12 +295,54 @@ fn in_lockstep_a_live_cluster_does_what_the_simulator_does() {
          release from=R1\nsleep 6s\nsettle\nstatus\norder",
     ];
     for script in scripts {
-        let mut simulated = Script::new(sim::cluster::Cluster::new(Shape::new(5)));
-        let mut lockstep = Script::new(LiveWorld::start(&Options::new(5), true).unwrap());
-        simulated.run(script);
-        lockstep.run(script);
-        assert_eq!(lockstep.printed(), simulated.printed(), "{script}");
-        assert_eq!(lockstep.trace(), simulated.trace(), "{script}");
+        check_lockstep(5, script);
+    }
+}
+
+fn check_lockstep(replicas: usize, script: &str) {
+    let mut simulated = Script::new(sim::cluster::Cluster::new(Shape::new(replicas)));
+    let mut lockstep = Script::new(LiveWorld::start(&Options::new(replicas), true).unwrap());
+    simulated.run(script);
+    lockstep.run(script);
+    assert_eq!(lockstep.printed(), simulated.printed(), "{script}");
+    let times = |view: &View| -> Vec<_> { view.log.iter().map(|entry| entry.step.now).collect() };
+    assert_eq!(lockstep.trace(), simulated.trace(), "{script}");
+    assert_eq!(times(lockstep.world.view()), times(simulated.world.view()), "{script}");
+}
+
+/// Commands that make a script go somewhere, refused ones included.
+fn line() -> impl Strategy<Value = String> {
+    let replica = || (0..4_u8).prop_map(|id| format!("R{id}"));
+    let kind = || prop::sample::select(MessageKind::ALL.to_vec());
+    prop_oneof![
+        6 => (0..3_u8, 0..9_u8, 0..3_u8).prop_map(|(key, value, at)| format!("put k{key} {value} @R{at}")),
+        2 => (0..3_u8, 0..3_u8).prop_map(|(key, at)| format!("get k{key} @R{at}")),
+        1 => (0..3_u8, 0..3_u8).prop_map(|(key, at)| format!("del k{key} @R{at}")),
+        1 => (0..3_u8).prop_map(|at| format!("batch 'put k0 7' 'get k1' @R{at}")),
+        2 => Just("pause".to_owned()),
+        3 => Just("run".to_owned()),
+        4 => (1..6_u8).prop_map(|count| format!("step {count}")),
+        2 => (kind(), replica()).prop_map(|(kind, to)| format!("hold kind={kind} to={to}")),
+        1 => replica().prop_map(|from| format!("hold from={from}")),
+        2 => Just("release".to_owned()),
+        2 => (kind(), replica()).prop_map(|(kind, to)| format!("drop kind={kind} to={to}")),
+        1 => (kind(), replica()).prop_map(|(kind, to)| format!("deliver kind={kind} to={to}")),
+        1 => kind().prop_map(|kind| format!("dup kind={kind}")),
+        2 => replica().prop_map(|replica| format!("wake {replica}")),
+        3 => Just("settle".to_owned()),
+        2 => (0..900_u32).prop_map(|millis| format!("sleep {millis}ms")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_lockstep_any_script_does_what_it_does_in_the_simulator(
+        lines in prop::collection::vec(line(), 1..30),
+    ) {
+        let script = lines.join("\n") + "\nrelease\nrun\nsleep 20s\nsettle\nstatus\norder";
+        check_lockstep(3, &script);
     }
 }
 
