@@ -381,6 +381,18 @@ fn a_served_world_reports_all_and_says_when_it_is_done() {
     serving.join().unwrap();
 }
 
+#[test]
+fn a_served_world_ends_with_its_screen_whatever_it_is_doing() {
+    let world = LiveWorld::start(&Options::new(3), false).unwrap();
+    let (ask, requests) = mpsc::unbounded_channel();
+    let (reports, heard) = mpsc::unbounded_channel();
+    let serving = std::thread::spawn(move || serve(world, requests, &reports));
+    let command = Command::Sleep { duration: Duration::from_hours(1) };
+    ask.send(Request { id: 0, at: ReplicaId(0), command }).unwrap();
+    drop((ask, heard));
+    serving.join().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_in_use_is_said_to_be() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -254,13 +254,11 @@ mod tests {
             // What was sent just before a cut may be lost, and what is sent until it is noticed.
             let first = loop {
                 let wait = tokio::time::timeout(Duration::from_millis(5), number(&mut incoming));
-                match wait.await {
-                    Ok(number) => break number.unwrap(),
-                    Err(_) => {
-                        next += 1;
-                        link.send(envelope(next));
-                    }
+                if let Ok(number) = wait.await {
+                    break number.unwrap();
                 }
+                next += 1;
+                link.send(envelope(next));
             };
             let mut last = first;
             while last < next {
@@ -282,8 +280,8 @@ mod tests {
     async fn what_nobody_takes_is_lost_and_counted_and_blocks_nobody() {
         let cancel = CancellationToken::new();
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let (lose, mut lost) = mpsc::unbounded_channel();
-        let losses = Losses::new(move |id| lose.send(id.number).unwrap_or_default());
+        let (tell, mut lost) = mpsc::unbounded_channel();
+        let losses = Losses::new(move |id| tell.send(id.number).unwrap_or_default());
         let (link, writer) = Link::new(FROM, TO.me, &unused.to_string(), losses).unwrap();
         let many = QUEUE as u64 + 10;
         (0..many).for_each(|number| link.send(envelope(number)));

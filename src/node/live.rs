@@ -61,6 +61,16 @@ trait ShowLines: FnMut(&[Line]) + Send {}
 
 impl<F: FnMut(&[Line]) + Send> ShowLines for F {}
 
+impl Audience {
+    /// Ends when a screen that there was is gone: nothing need be waited for any more.
+    async fn has_left(&self) {
+        match &self.reports {
+            Some(reports) => reports.closed().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl fmt::Debug for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Audience").finish_non_exhaustive()
@@ -154,7 +164,8 @@ impl LiveWorld {
         }
     }
 
-    /// Listens until something is so, or for as long as `limit`. Returns whether it is so.
+    /// Listens until something is so, for as long as `limit` and no longer than the screen is there.
+    /// Returns whether it is so.
     fn listen_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
         let deadline = Instant::now() + limit;
         loop {
@@ -162,10 +173,16 @@ impl LiveWorld {
             if done(self) {
                 return true;
             }
-            let next = async { tokio::time::timeout_at(deadline, self.inbox.recv()).await };
-            match self.runtime.block_on(next) {
-                Ok(Some(report)) => self.hear(report),
-                Ok(None) | Err(_) => return false,
+            let LiveWorld { runtime, inbox, audience, .. } = self;
+            let heard = runtime.block_on(async {
+                tokio::select! {
+                    heard = tokio::time::timeout_at(deadline, inbox.recv()) => heard.ok().flatten(),
+                    () = audience.has_left() => None,
+                }
+            });
+            match heard {
+                Some(report) => self.hear(report),
+                None => return false,
             }
         }
     }
