@@ -109,7 +109,7 @@ impl Counters {
             }
         }
         if components > 0 {
-            self.chain_depth.saturating_record(components);
+            note(&mut self.chain_depth, components);
         }
     }
 
@@ -130,7 +130,7 @@ impl Counters {
                 }
                 self.noops += u64::from(*payload == Payload::Noop);
                 if component.last() == Some(instance) {
-                    self.component_size.saturating_record(component.len() as u64);
+                    note(&mut self.component_size, component.len() as u64);
                     return true;
                 }
             }
@@ -253,8 +253,15 @@ impl Counters {
 
 fn record(histogram: &mut Histogram<u64>, latency: Option<Duration>) {
     if let Some(latency) = latency {
-        histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        note(histogram, u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
     }
+}
+
+/// Counts a value. `saturating_record` would keep the histogram at the size it was made with, and
+/// take every value for the largest that fits; `record` lets it grow, which is bounded here.
+fn note(histogram: &mut Histogram<u64>, value: u64) {
+    let recorded = histogram.record(value.min(VALUE_MAX));
+    recorded.expect("a histogram that is free to grow takes any value");
 }
 
 /// The percentiles of a histogram, as JSON.
@@ -269,5 +276,25 @@ fn summary(histogram: &Histogram<u64>) -> Value {
     })
 }
 
+/// The largest value that is told from larger ones: an hour, in microseconds.
+const VALUE_MAX: u64 = 3_600_000_000;
+
 /// Three digits: latencies to a tenth of a percent, at a few tens of kilobytes a histogram.
 const SIGNIFICANT_DIGITS: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_values_are_told_from_small_ones() {
+        let mut counters = Counters::default();
+        for millis in [1, 20, 300] {
+            record(&mut counters.commit_latency, Some(Duration::from_millis(millis)));
+        }
+        record(&mut counters.commit_latency, Some(Duration::MAX));
+        let summary = summary(&counters.commit_latency);
+        assert_eq!(summary["p50"].as_u64().unwrap() / 100, 200);
+        assert!(summary["max"].as_u64().unwrap() >= VALUE_MAX);
+    }
+}
