@@ -12,7 +12,9 @@ mod drive;
 #[path = "screens/picture.rs"]
 mod picture;
 
+use demo::Demo;
 use drive::Drive;
+use epaxos_tui::tui::theme::Theme;
 
 /// Compares a screen with what it is known to look like.
 macro_rules! look {
@@ -47,5 +49,90 @@ fn cockpit_after_a_conflict() {
         let mut drive = Drive::conflict(size);
         drive.press("BackTab");
         look!(format!("cockpit_conflict_{name}"), drive);
+    }
+}
+
+#[test]
+fn cockpit_without_unicode_and_in_other_colours() {
+    for size in [LARGE, SMALL] {
+        let mut drive = Drive::held(size);
+        drive.app.ascii = true;
+        assert!(drive.text().is_ascii());
+        look!(format!("cockpit_ascii_{}x{}", size.0, size.1), drive);
+    }
+    for (theme, name) in [(Theme::Light, "light"), (Theme::Mono, "mono")] {
+        let mut drive = Drive::conflict(LARGE);
+        drive.app.theme = theme;
+        look!(format!("cockpit_{name}_120x40"), drive);
+    }
+}
+
+#[test]
+fn an_instance_on_the_slow_path_explained() {
+    let mut drive = Drive::conflict(LARGE);
+    // To the grid, up to R0's instance, into it, and all of the screen for it.
+    drive.press("BackTab k Enter f");
+    look!("instance_120x40", drive);
+    let mut drive = Drive::conflict(SMALL);
+    drive.press("BackTab k Enter");
+    look!("instance_80x24", drive);
+}
+
+#[test]
+fn the_grid_with_one_replicas_eyes() {
+    let mut drive = Drive::conflict(LARGE);
+    drive.press("o o");
+    look!("observer_120x40", drive);
+}
+
+#[test]
+fn metrics() {
+    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+        let mut drive = Drive::conflict(size);
+        drive.tick(0);
+        drive.press("2 i");
+        drive.type_in("burst 100 conflict=20");
+        drive.press("Enter Esc");
+        drive.tick(1);
+        drive.tick(2);
+        look!(format!("metrics_{name}"), drive);
+    }
+}
+
+#[test]
+fn stores_mark_what_differs() {
+    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+        let lines = ["put x 1", "put ключ 漢字", "settle", "hold to=R3", "put x 2", "settle"];
+        let mut drive = Drive::with(Demo::of(&lines), size);
+        drive.press("3 j");
+        assert!(drive.text().contains("stores differ"));
+        look!(format!("store_{name}"), drive);
+    }
+}
+
+#[test]
+fn log() {
+    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+        let mut drive = Drive::new(size);
+        drive.press("4");
+        look!(format!("log_{name}"), drive);
+    }
+}
+
+#[test]
+fn palette_and_output_and_a_refused_command() {
+    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+        let mut drive = Drive::held(size);
+        drive.press("?");
+        drive.type_in("deliver");
+        look!(format!("palette_{name}"), drive);
+        drive.press("Esc i");
+        drive.type_in("status");
+        drive.press("Enter");
+        look!(format!("output_{name}"), drive);
+        drive.press("Esc");
+        drive.type_in("put x 1 R3");
+        drive.press("Enter");
+        look!(format!("refused_{name}"), drive);
     }
 }

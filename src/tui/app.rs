@@ -340,10 +340,10 @@ impl App {
     fn settle(&mut self) {
         let layout = self.layout();
         let replicas = self.view.shape.replicas();
+        self.digests.settle(&self.view);
         self.replica.settle(replicas, layout.height(Pane::Replicas));
         self.deliverables.settle(&self.view, layout.height(Pane::Messages));
         self.trace.settle(&self.view, layout.height(Pane::Trace));
-        self.digests.settle(&self.view);
         self.settle_grid(&layout);
         self.neighbourhood.settle(&self.view, self.selected, self.observer);
         let area = layout.rows(Pane::Detail);
@@ -358,7 +358,7 @@ impl App {
         }
         let area = layout.rows(Pane::Store);
         if !area.is_empty() {
-            let keys = panel::store::keys(&self.view).len();
+            let keys = self.digests.keys().len();
             self.store.settle(keys, usize::from(area.height));
         }
         let height = usize::from(panel::popup::inner_area(self.area()).height);
@@ -382,8 +382,8 @@ impl App {
         let columns = panel::instances::columns(self, area, layout.room);
         let least = (selected.slot + 1).saturating_sub(columns);
         self.first_slot = self.first_slot.clamp(least, selected.slot.max(least));
-        let last = panel::instances::last_slot(&self.view).unwrap_or(0);
-        self.first_slot = self.first_slot.min((last + 1).saturating_sub(columns).max(least));
+        let end = panel::instances::last_slot(&self.view).unwrap_or(0);
+        self.first_slot = self.first_slot.min((end + 1).saturating_sub(columns).max(least));
     }
 
     fn refilter(&mut self) {

@@ -115,6 +115,13 @@ pub struct Binding {
     pub about: &'static str,
 }
 
+impl Binding {
+    /// The key to be shown.
+    pub fn key(&self) -> String {
+        self.keys.first().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
 /// What a key does in the first of `contexts` that binds it.
 pub fn deed(key: Key, contexts: &[Context]) -> Option<Deed> {
     contexts.iter().find_map(|context| {
@@ -161,8 +168,14 @@ const F1: Key = key(KeyCode::F(1));
 
 /// Every key. The order within a context is that of the footer and the palette.
 pub const TABLE: &[Binding] = {
-    use Context::*;
-    use Deed::*;
+    use Context::{
+        Always, Filter, Instances, Log, Messages, Normal, Output, Palette, Prompt, Replicas, Trace,
+    };
+    use Deed::{
+        Back, Complete, CompleteBack, Drop, Duplicate, Enter, FocusBack, FocusNext, Go,
+        HistoryBack, HistoryForth, Hold, LogWidget, Mouse, Observer, Open, OpenFilter, OpenPalette,
+        OpenPrompt, PauseOrRun, Quit, Redraw, Release, Show, Step, Suspend, Wake, Zoom,
+    };
     &[
         bind(
             Messages,

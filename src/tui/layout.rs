@@ -148,9 +148,9 @@ fn cockpit_panes(area: Rect, room: Room, wanted: Wanted) -> (&'static [Pane], Ve
     let mut rest = area;
     if room == Room::Large {
         let top = take_top(&mut rest, (2 * list).min(area.height / 5 * 3));
-        let (mut left, messages) = split(top, area.width.saturating_sub(54).max(area.width / 2));
+        let (mut left, messages) = split(top, area.width.saturating_sub(56).max(area.width / 2));
         let replicas = take_top(&mut left, list.min(top.height / 2));
-        let (trace, detail) = split(rest, area.width.saturating_sub(54).max(area.width / 2));
+        let (trace, detail) = split(rest, area.width.saturating_sub(56).max(area.width / 2));
         let areas = [replicas, left, messages, trace, detail];
         return (order, order.iter().copied().zip(areas).collect());
     }

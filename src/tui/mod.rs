@@ -152,12 +152,9 @@ impl Monitor {
                     next_frame = tokio::time::Instant::now() + FRAME;
                     None
                 }
-                report = reports.recv(), if open => match report {
-                    Some(report) => Some(Action::Reports(drain(report, &mut reports))),
-                    None => {
-                        open = false;
-                        None
-                    }
+                report = reports.recv(), if open => if let Some(report) = report { Some(Action::Reports(drain(report, &mut reports))) } else {
+                    open = false;
+                    None
                 },
                 _ = ticks.tick() => Some(Action::Tick(self.begun.elapsed())),
             };

@@ -65,6 +65,8 @@ impl Palette {
             about,
             choice: Choice::Command(name),
         }));
+        // Whoever looks for help knows how to move; the commands are more worth a look.
+        entries.sort_by_key(|entry| matches!(entry.choice, Choice::Deed(Deed::Go(_))));
         let shown = (0..entries.len()).collect();
         Self { query: Prompt::default(), entries, shown, place: Place::default() }
     }

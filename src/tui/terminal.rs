@@ -65,9 +65,10 @@ impl Screen {
     /// Whether the terminal sends what the mouse does.
     pub fn capture_mouse(&mut self, capture: bool) -> io::Result<()> {
         self.mouse = capture;
-        match capture {
-            true => execute!(io::stdout(), EnableMouseCapture),
-            false => execute!(io::stdout(), DisableMouseCapture),
+        if capture {
+            execute!(io::stdout(), EnableMouseCapture)
+        } else {
+            execute!(io::stdout(), DisableMouseCapture)
         }
     }
 

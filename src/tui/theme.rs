@@ -111,9 +111,9 @@ impl Theme {
             (_, Phase::Initial) => self.dim(),
             (Self::Mono, Phase::Executed) => self.strong(),
             (Self::Mono, _) => self.text(),
-            (_, Phase::PreAccepted) => self.color(Color::Yellow, Color::Red),
+            (_, Phase::PreAccepted) => self.color(Color::Yellow, Color::Blue),
             (_, Phase::Accepted) => self.color(Color::Magenta, Color::Magenta),
-            (_, Phase::Committed) => self.color(Color::Cyan, Color::Blue),
+            (_, Phase::Committed) => self.color(Color::Cyan, Color::Cyan),
             (_, Phase::Executed) => self.good(),
         }
     }

@@ -74,6 +74,9 @@ impl App {
             Deed::Drop | Deed::Duplicate | Deed::Hold => {
                 matches!(deliverable, Some(Deliverable::Message(_)))
             }
+            Deed::FocusNext | Deed::FocusBack | Deed::Observer | Deed::Zoom => {
+                self.screen == Screen::Cockpit
+            }
             Deed::Step => self.view.gate.paused && self.deliverables.messages > 0,
             Deed::Release => !self.view.gate.holds.is_empty(),
             Deed::Wake => self.view.replica(self.replica_at_hand()).timer.is_some(),
@@ -93,7 +96,9 @@ impl App {
             Pane::Replicas => Some(ReplicaId::from_index(self.replica.selected)),
             Pane::Messages => of_message(),
             Pane::Instances | Pane::Detail => self.selected.map(|selected| selected.replica),
-            Pane::Trace => self.trace.selected(&self.view).map(|line| line.replica()),
+            Pane::Trace => {
+                self.trace.selected(&self.view).map(crate::observe::trace::Line::replica)
+            }
             Pane::Metrics | Pane::Store | Pane::Log => None,
         };
         meant.unwrap_or(self.at)
@@ -174,7 +179,7 @@ impl App {
             Pane::Trace => self.trace.go(&self.view, by),
             Pane::Detail => self.detail.scroll(by),
             Pane::Metrics => self.metrics.scroll(by),
-            Pane::Store => self.store.go(by, panel::store::keys(&self.view).len()),
+            Pane::Store => self.store.go(by, self.digests.keys().len()),
             Pane::Log => {}
         }
     }

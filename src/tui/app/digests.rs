@@ -1,14 +1,18 @@
-//! A few digits for each replica's store, which differ where stores do.
+//! What is derived from the stores: their keys, and a few digits for each, which differ where the
+//! stores do. Reading a large store takes longer than a frame may, so that is done at times only.
 
 use std::time::Duration;
 
+use crate::epaxos::command::Key;
 use crate::epaxos::id::ReplicaId;
 use crate::observe::view::View;
 
-/// The digests. Made again when something was executed; those of large stores at times only, since
-/// all of a store must be read.
+/// The keys and the digests. Made again when something was executed.
 #[derive(Clone, Debug, Default)]
 pub struct Digests {
+    keys: Vec<Key>,
+    /// How many instances had been executed when the keys were read.
+    keys_at: u64,
     /// Of how many executed instances each digest tells, and the digest.
     known: Vec<(u64, u64)>,
     /// When large stores were read last.
@@ -19,6 +23,9 @@ impl Digests {
     /// Takes note of what was executed in small stores.
     pub fn settle(&mut self, view: &View) {
         self.refresh(view, KEYS_MAX);
+        if view.replicas.iter().all(|replica| replica.store.len() <= KEYS_MAX) {
+            self.read_keys(view);
+        }
     }
 
     /// Takes note of what was executed in any store; says whether anything has changed.
@@ -27,7 +34,27 @@ impl Digests {
             return false;
         }
         self.read = Some(now);
+        self.read_keys(view);
         self.refresh(view, usize::MAX)
+    }
+
+    fn read_keys(&mut self, view: &View) {
+        let executed = view.replicas.iter().map(|replica| replica.counters.executed).sum();
+        if self.keys_at == executed {
+            return;
+        }
+        self.keys_at = executed;
+        self.keys.clear();
+        for replica in &view.replicas {
+            self.keys.extend(replica.store.iter().map(|(key, _)| key.clone()));
+        }
+        self.keys.sort_unstable();
+        self.keys.dedup();
+    }
+
+    /// Every key that any store has, in order.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
     }
 
     fn refresh(&mut self, view: &View, keys_max: usize) -> bool {
@@ -47,7 +74,7 @@ impl Digests {
     /// A replica's digest; none of an empty store.
     pub fn of(&self, replica: ReplicaId) -> Option<String> {
         let (_, digest) = self.known.get(replica.index())?;
-        (*digest != EMPTY).then(|| format!("{:06x}", digest & 0x00ff_ffff))
+        (*digest != EMPTY).then(|| format!("{:05x}", digest & 0x000f_ffff))
     }
 
     /// Whether all stores are the same.

@@ -100,7 +100,7 @@ impl App {
                 usize::try_from(line).ok()
             }
             Pane::Store => {
-                let keys = panel::store::keys(&self.view).len();
+                let keys = self.digests.keys().len();
                 let index = self.store.offset + row;
                 (index < keys).then(|| self.store.selected = index)?;
                 Some(index)

@@ -74,9 +74,12 @@ impl TraceList {
     /// The place among the lines that are shown.
     pub fn place(&self, view: &View) -> Place {
         let last = self.len(view).saturating_sub(1);
-        let index = |number: u64| match self.is_filtered() {
-            true => self.matches.partition_point(|shown| *shown < number),
-            false => usize::try_from(number.saturating_sub(view.trace_forgotten())).unwrap_or(last),
+        let index = |number: u64| {
+            if self.is_filtered() {
+                self.matches.partition_point(|shown| *shown < number)
+            } else {
+                usize::try_from(number.saturating_sub(view.trace_forgotten())).unwrap_or(last)
+            }
         };
         Place { selected: index(self.selected).min(last), offset: index(self.top).min(last) }
     }

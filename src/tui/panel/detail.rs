@@ -48,14 +48,14 @@ pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
     else {
         return vec![Line::styled(format!("No replica knows {id} yet."), theme.dim())];
     };
-    let mut lines = vec![summary(app, id, best, columns), Line::default()];
+    let mut lines = vec![summary(app, id, best, columns)];
+    lines.extend(why(app, id, columns));
+    lines.push(Line::default());
     lines.push(table_heading(app, columns));
     for (replica, instance) in ReplicaId::all(known.len()).zip(&known) {
         lines.push(table_row(app, replica, *instance, columns));
     }
     lines.extend(agreement(app, &known));
-    lines.push(Line::default());
-    lines.extend(why(app, id, columns));
     lines.extend(picture(app, id, columns));
     lines
 }
@@ -124,12 +124,13 @@ fn agreement(app: &App, known: &[Option<&InstanceView>]) -> Option<Line<'static>
     let same = decided
         .iter()
         .all(|other| other.attributes == first.attributes && other.payload == first.payload);
-    Some(match same {
-        true => Line::styled(
+    Some(if same {
+        Line::styled(
             format!("committed alike at {} of {}", decided.len(), known.len()),
             theme.dim(),
-        ),
-        false => Line::styled("COMMITTED DIFFERENTLY: this must never happen", theme.bad()),
+        )
+    } else {
+        Line::styled("COMMITTED DIFFERENTLY: this must never happen", theme.bad())
     })
 }
 
@@ -167,6 +168,15 @@ fn why(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
         say(&mut lines, &executed(replica, order, instance), theme.text());
     }
     lines
+}
+
+/// The same in one sentence, for where there is no room for more.
+pub fn why_in_short(app: &App) -> Option<String> {
+    let id = app.selected?;
+    let replica = observer(&app.view, id, app.observer)?;
+    let instance = app.view.replica(replica).instances.get(id)?;
+    let cause = sentence(&instance.change.cause);
+    Some(format!("{} at {replica}: {cause}", instance.change.to))
 }
 
 /// A cause as a sentence.

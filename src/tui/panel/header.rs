@@ -16,20 +16,22 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let wide = area.width >= 100;
     let mut spans = vec![Span::styled(" epaxos-tui", theme.strong())];
     let quorums = app.view.shape.options.quorums;
-    let size = match wide {
-        true => format!(
+    let size = if wide {
+        format!(
             "  N={} F={} fastQ={} slowQ={} ",
             quorums.replicas(),
             quorums.failures(),
             quorums.fast(),
             quorums.slow()
-        ),
-        false => format!(" N{} F{}", quorums.replicas(), quorums.failures()),
+        )
+    } else {
+        format!(" N{} F{}", quorums.replicas(), quorums.failures())
     };
     spans.push(Span::styled(size, theme.dim()));
-    let (state, style) = match app.view.gate.paused {
-        true => (format!("  {} PAUSED", glyphs::PAUSED), theme.notable()),
-        false => (format!("  {} RUN", glyphs::RUNNING), theme.good()),
+    let (state, style) = if app.view.gate.paused {
+        (format!("  {} PAUSED", glyphs::PAUSED), theme.notable())
+    } else {
+        (format!("  {} RUN", glyphs::RUNNING), theme.good())
     };
     spans.push(Span::styled(state, style.patch(theme.strong())));
     let mut left = usize::from(area.width).saturating_sub(Line::from(spans.clone()).width());

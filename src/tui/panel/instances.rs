@@ -25,7 +25,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
     let shown = slots(app, area, room);
     let mut titles = match room {
         Room::Large => vec![cell("leader", lead(room), app.theme.heading())],
-        _ => vec![cell("id   P  A  C  X inbox", lead(room), app.theme.heading())],
+        _ => vec![cell("id  P  A  C   X inbox", lead(room), app.theme.heading())],
     };
     for slot in shown.clone() {
         titles.push(cell(&format!(".{slot}"), width(app), app.theme.heading()));
@@ -53,7 +53,7 @@ fn leader_cells(app: &App, leader: ReplicaId, room: Room, inboxes: &[u64]) -> Ve
     let waiting = if inbox == 0 { theme.dim() } else { theme.notable() };
     let here = if app.at == leader { theme.strong() } else { theme.text() };
     let mut spans = vec![cell(&name, 3, here)];
-    spans.extend(replicas::counts(app, leader, 3));
+    spans.extend(replicas::counts(app, leader, [3, 3, 3, 4]));
     spans.push(number(&inbox.to_string(), 6, waiting));
     spans.push(Span::raw("  "));
     spans
@@ -69,7 +69,7 @@ fn instance_cell(app: &App, id: InstanceId) -> Vec<Span<'static>> {
             None => vec![Span::styled("-", theme.dim())],
             Some(instance) => {
                 let letter = instance.phase.letter().to_string();
-                let path = instance.path.map(crate::epaxos::instance::Path::name).unwrap_or("");
+                let path = instance.path.map_or("", crate::epaxos::instance::Path::name);
                 let rest =
                     text::cut(&format!(" s{} {path}", instance.attributes.seq), width(app) - 2);
                 let style = theme.phase(instance.phase);
@@ -87,7 +87,7 @@ fn instance_cell(app: &App, id: InstanceId) -> Vec<Span<'static>> {
             .collect(),
     };
     if selected {
-        spans = spans.into_iter().map(|span| span.patch_style(theme.selection())).collect();
+        spans = spans.into_iter().map(|span| span.style(theme.selection())).collect();
         spans.insert(0, Span::styled("[", theme.accent()));
         spans.push(Span::styled("]", theme.accent()));
     } else {
@@ -108,7 +108,7 @@ fn width(app: &App) -> usize {
 
 /// How wide the columns before the cells are.
 fn lead(room: Room) -> usize {
-    if room == Room::Large { 7 } else { 23 }
+    if room == Room::Large { 7 } else { 24 }
 }
 
 /// How many slots are seen in an area.

@@ -14,7 +14,7 @@ use crate::tui::app::{App, Deliverable};
 use crate::tui::glyphs;
 use crate::tui::layout::{Pane, Room, take_top};
 use crate::tui::panel::text::{cell, number};
-use crate::tui::panel::{draw_lines, framed, text};
+use crate::tui::panel::{draw_lines, framed, row_of, text};
 
 /// Draws the pane.
 pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
@@ -31,9 +31,9 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
     let wide = room == Room::Large;
     if wide {
         let heading = take_top(&mut rows, 1);
-        let rest = usize::from(heading.width).saturating_sub(36 + 10);
+        let rest = usize::from(heading.width).saturating_sub(34 + 9);
         let titles =
-            format!("  id     route  message        inst {} age by", text::left("attrs", rest));
+            format!("  id    route message        inst {} age by", text::left("attrs", rest));
         draw_lines(frame, heading, vec![Line::styled(titles, app.theme.heading())]);
     }
     let place = app.deliverables.place;
@@ -52,7 +52,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
             Deliverable::Timer(replica) => spans.extend(timer_row(app, *replica, wide)),
         }
         let focused = selected && app.pane() == Pane::Messages;
-        Line::from(spans).style(if focused { app.theme.selection() } else { Style::new() })
+        row_of(app, spans, focused)
     });
     draw_lines(frame, rows, lines.collect());
 }
@@ -97,11 +97,11 @@ fn wide_row(app: &App, flight: &Flight, columns: usize) -> Vec<Span<'static>> {
         Some(HeldBy::Pause) | None => "",
     };
     vec![
-        cell(&envelope.id.to_string(), 7, theme.text()),
-        cell(&route, 7, theme.text()),
+        cell(&envelope.id.to_string(), 6, theme.text()),
+        cell(&route, 6, theme.text()),
         cell(message.kind().name(), 15, kind_style(app, message.kind())),
         cell(&message.instance().to_string(), 5, theme.text()),
-        cell(&text::short_message(message), columns.saturating_sub(34 + 9), theme.text()),
+        cell(&text::short_message(message), columns.saturating_sub(32 + 9), theme.text()),
         number(&age.to_string(), 4, theme.dim()),
         cell("", 1, theme.text()),
         cell(by, 4, theme.notable()),
@@ -128,7 +128,7 @@ fn timer_row(app: &App, id: ReplicaId, wide: bool) -> Vec<Span<'static>> {
     let Some((due, timer)) = app.view.replica(id).timer else { return Vec::new() };
     let ahead = due.since(app.view.replica(id).now).as_millis();
     let ahead = if ahead == 0 { "due now".to_owned() } else { format!("in {ahead}ms") };
-    let (first, second) = if wide { (7, 7) } else { (5, 4) };
+    let (first, second) = if wide { (6, 6) } else { (6, 3) };
     vec![
         cell("timer", first, theme.notable()),
         cell(&id.to_string(), second, theme.text()),

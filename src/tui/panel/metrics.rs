@@ -37,6 +37,9 @@ pub fn length(view: &View) -> usize {
     TOP_LINES + 2 * MessageKind::ALL.len() + 2 + counters + 1 + Reason::ALL.len()
 }
 
+/// How wide the names are.
+const NAMES: usize = 20;
+
 /// The lines before the table: rate, share, four histograms, and what divides them.
 const TOP_LINES: usize = 10;
 
@@ -45,7 +48,7 @@ fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
     let total = app.view.total();
     let mut lines = vec![rate(app, columns), share(app, &total), Line::default()];
     lines.push(Line::styled(
-        format!("{:<18}{:>9}{:>9}{:>9}{:>9}{:>9}", "", "count", "p50", "p90", "p99", "max"),
+        format!("{:<20}{:>9}{:>9}{:>9}{:>9}{:>9}", "", "count", "p50", "p90", "p99", "max"),
         theme.heading(),
     ));
     lines.push(histogram(app, "commit latency", &total.commit_latency, text::micros));
@@ -54,8 +57,8 @@ fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
     lines.push(histogram(app, "chain depth", &total.chain_depth, |n| n.to_string()));
     lines.push(Line::default());
     let each: Vec<&Counters> = app.view.replicas.iter().map(|replica| &replica.counters).collect();
-    let width = (columns.saturating_sub(28) / each.len().max(1)).min(9);
-    let mut heading = vec![cell("", 18, theme.heading()), number("all", 9, theme.heading())];
+    let width = (columns.saturating_sub(NAMES + 10) / each.len().max(1)).min(9);
+    let mut heading = vec![cell("", NAMES, theme.heading()), number("all", 9, theme.heading())];
     heading.extend((0..each.len()).map(|id| number(&format!("R{id}"), width, theme.heading())));
     lines.push(Line::from(heading));
     let mut table = Table { app, each, total: &total, width, lines };
@@ -101,7 +104,7 @@ impl Table<'_> {
     fn push(&mut self, name: &str, all: u64, each: &[u64]) {
         let theme = self.app.theme;
         let style = |value: u64| if value == 0 { theme.dim() } else { theme.text() };
-        let mut spans = vec![cell(name, 18, theme.text())];
+        let mut spans = vec![cell(name, NAMES, theme.text())];
         spans.push(number(&all.to_string(), 9, style(all).patch(theme.strong())));
         let columns =
             each.iter().map(|value| number(&value.to_string(), self.width, style(*value)));
@@ -117,14 +120,17 @@ fn histogram(
     show: fn(u64) -> String,
 ) -> Line<'static> {
     let theme = app.theme;
-    let at = |quantile| match histogram.is_empty() {
-        true => "-".to_owned(),
-        false => show(histogram.value_at_quantile(quantile)),
+    let at = |quantile| {
+        if histogram.is_empty() {
+            "-".to_owned()
+        } else {
+            show(histogram.value_at_quantile(quantile))
+        }
     };
     let max = if histogram.is_empty() { "-".to_owned() } else { show(histogram.max()) };
     let style = if histogram.is_empty() { theme.dim() } else { theme.text() };
     let values = [histogram.len().to_string(), at(0.5), at(0.9), at(0.99), max];
-    let mut spans = vec![cell(name, 18, theme.text())];
+    let mut spans = vec![cell(name, NAMES, theme.text())];
     spans.extend(values.iter().map(|value| number(value, 9, style)));
     Line::from(spans)
 }
@@ -132,7 +138,7 @@ fn histogram(
 /// What was executed in each of the last seconds, as bars.
 fn rate(app: &App, columns: usize) -> Line<'static> {
     let theme = app.theme;
-    let room = columns.saturating_sub(18 + 16);
+    let room = columns.saturating_sub(NAMES + 14);
     let shown: Vec<u64> = app.rate.seconds().rev().take(room).collect();
     let now = shown.first().copied().unwrap_or(0);
     let most = shown.iter().copied().max().unwrap_or(0).max(1);
@@ -143,7 +149,7 @@ fn rate(app: &App, columns: usize) -> Line<'static> {
     };
     let bars: String = shown.iter().rev().map(|rate| bar(*rate)).collect();
     Line::from(vec![
-        cell("executed", 18, theme.text()),
+        cell("executed", NAMES, theme.text()),
         number(&format!("{now}/s"), 9, theme.strong()),
         Span::styled(format!("  {bars}"), theme.accent()),
     ])
@@ -153,7 +159,7 @@ fn share(app: &App, total: &Counters) -> Line<'static> {
     let theme = app.theme;
     let share = total.fast_share().map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
     Line::from(vec![
-        cell("fast path", 18, theme.text()),
+        cell("fast path", NAMES, theme.text()),
         number(&share, 9, theme.strong()),
         Span::styled(format!("  {} fast", total.fasts), theme.good()),
         Span::styled(format!("  {} slow", total.slows), Style::new().patch(theme.notable())),

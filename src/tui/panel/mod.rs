@@ -16,7 +16,7 @@ pub mod trace;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use crate::tui::app::App;
@@ -83,4 +83,11 @@ fn framed(frame: &mut Frame, area: Rect, app: &App, pane: Pane, title: &str, rem
 /// Draws lines into an area, the first at its top.
 fn draw_lines(frame: &mut Frame, area: Rect, lines: Vec<Line>) {
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// A row of a list. A selected one is of one style throughout: colours would tear it apart.
+fn row_of<'a>(app: &App, spans: Vec<Span<'a>>, selected: bool) -> Line<'a> {
+    let style = if selected { app.theme.selection() } else { app.theme.text() };
+    let spans = spans.into_iter().map(|span| if selected { span.style(style) } else { span });
+    Line::from(spans.collect::<Vec<_>>()).style(style)
 }

@@ -10,7 +10,7 @@ use crate::tui::glyphs;
 use crate::tui::layout::{inner, take_top};
 use crate::tui::palette::Palette;
 use crate::tui::panel::text::cell;
-use crate::tui::panel::{draw_lines, text};
+use crate::tui::panel::{draw_lines, row_of, text};
 
 /// Where it lies on a screen.
 pub fn area(screen: Rect) -> Rect {
@@ -79,15 +79,12 @@ fn render_palette(frame: &mut Frame, area: Rect, app: &App, palette: &Palette) {
         let entry = palette.entry(index)?;
         let selected = index == palette.place.selected;
         let mark = if selected { glyphs::SELECTED } else { " " };
-        let style = if selected { theme.selection() } else { theme.text() };
-        Some(
-            Line::from(vec![
-                cell(mark, 2, theme.accent()),
-                cell(&entry.keys, 18, theme.accent()),
-                cell(&entry.about, usize::from(rows.width).saturating_sub(20), theme.text()),
-            ])
-            .style(style),
-        )
+        let spans = vec![
+            cell(mark, 2, theme.accent()),
+            cell(&entry.keys, 18, theme.accent()),
+            cell(&entry.about, usize::from(rows.width).saturating_sub(20), theme.text()),
+        ];
+        Some(row_of(app, spans, selected))
     });
     draw_lines(frame, rows, lines.collect());
 }

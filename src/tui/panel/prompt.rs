@@ -3,35 +3,55 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Block;
+use ratatui::widgets::{Block, Clear};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::tui::app::{App, Mode, Tone};
 use crate::tui::completion::Known;
-use crate::tui::keys::{Context, TABLE};
-use crate::tui::layout::inner;
-use crate::tui::panel::text;
+use crate::tui::deed::{Deed, Screen};
+use crate::tui::keys::{Binding, Context, TABLE};
+use crate::tui::layout::{Pane, inner};
+use crate::tui::panel::{detail, draw_lines, text};
 use crate::tui::prompt::Prompt;
 
 /// Draws what was said last: why a line was refused, or an answer.
 pub fn render_message(frame: &mut Frame, area: Rect, app: &App) {
     let theme = app.theme;
-    let columns = usize::from(area.width).saturating_sub(2);
-    let line = match (app.prompt.error(), &app.message) {
-        (Some(error), _) if app.mode == Mode::Prompt => {
-            Line::styled(format!(" ! {}", text::cut(&error.sentence, columns)), theme.bad())
-        }
-        (_, Some((said, tone))) => {
-            let (mark, style) = match tone {
-                Tone::Plain => (" ", theme.text()),
-                Tone::Good => (" ", theme.good()),
-                Tone::Bad => (" ! ", theme.bad()),
-            };
-            Line::styled(format!("{mark}{}", text::cut(said, columns)), style)
-        }
-        (_, None) => Line::default(),
+    let (mark, said, style) = match (app.prompt.error(), &app.message) {
+        (Some(error), _) if app.mode == Mode::Prompt => ("! ", &*error.sentence, theme.bad()),
+        (_, Some((said, tone))) => match tone {
+            Tone::Plain => ("", &**said, theme.text()),
+            Tone::Good => ("", &**said, theme.good()),
+            Tone::Bad => ("! ", &**said, theme.bad()),
+        },
+        (_, None) => return render_why(frame, area, app),
     };
-    frame.render_widget(line, area);
+    let columns = usize::from(area.width).saturating_sub(2);
+    let lines = text::wrap(&format!("{mark}{said}"), columns);
+    // A long sentence takes the rows above for as long as it stands.
+    let extra = u16::try_from(lines.len().min(MESSAGE_ROWS)).unwrap_or(1).saturating_sub(1);
+    let extra = extra.min(area.y);
+    let area = Rect { y: area.y - extra, height: area.height + extra, ..area };
+    frame.render_widget(Clear, area);
+    let lines = lines.into_iter().take(MESSAGE_ROWS);
+    draw_lines(frame, area, lines.map(|line| Line::styled(format!(" {line}"), style)).collect());
+}
+
+/// How many rows a sentence may take.
+const MESSAGE_ROWS: usize = 3;
+
+/// While there is nothing to say: why the selected instance is where it is, unless its own pane
+/// tells.
+fn render_why(frame: &mut Frame, area: Rect, app: &App) {
+    let shown = app.layout_of(frame.area()).pane(Pane::Detail).is_some();
+    if shown || app.screen != Screen::Cockpit {
+        return;
+    }
+    if let (Some(selected), Some(why)) = (app.selected, detail::why_in_short(app)) {
+        let columns = usize::from(area.width).saturating_sub(2);
+        let why = text::cut(&format!(" {selected} {why}"), columns);
+        frame.render_widget(Line::styled(why, app.theme.dim()), area);
+    }
 }
 
 /// Draws the prompt, or the filter while one is typed.
@@ -160,19 +180,24 @@ pub fn render_hints(frame: &mut Frame, area: Rect, app: &App) {
     let narrow = contexts.iter().filter(|context| **context != Context::Always);
     let bindings =
         narrow.flat_map(|context| TABLE.iter().filter(move |binding| binding.context == *context));
-    for binding in bindings {
-        let Some(key) = binding.keys.first() else { continue };
-        if binding.hint.is_empty() || !app.can(binding.deed) {
-            continue;
-        }
-        let key = key.to_string();
-        let needed = text::width(&key) + text::width(binding.hint) + 3;
-        if needed > left {
-            continue;
-        }
-        left -= needed;
-        spans.push(Span::styled(key, theme.accent()));
+    let worth = |binding: &&Binding| !binding.hint.is_empty() && app.can(binding.deed);
+    // Whoever knows the key of the palette can find all others, so it is never left out.
+    let (last, others): (Vec<&Binding>, Vec<&Binding>) =
+        bindings.filter(worth).partition(|binding| binding.deed == Deed::OpenPalette);
+    left = left.saturating_sub(last.iter().map(|binding| width(binding)).sum());
+    let fitting = others.into_iter().filter(|binding| {
+        let fits = width(binding) <= left;
+        left -= if fits { width(binding) } else { 0 };
+        fits
+    });
+    for binding in fitting.chain(last) {
+        spans.push(Span::styled(binding.key(), theme.accent()));
         spans.push(Span::styled(format!(" {}  ", binding.hint), theme.dim()));
     }
     frame.render_widget(Line::from(spans), area);
+}
+
+/// How wide the hint of a binding is.
+fn width(binding: &Binding) -> usize {
+    text::width(&binding.key()) + text::width(binding.hint) + 3
 }

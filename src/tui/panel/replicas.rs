@@ -2,7 +2,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::epaxos::id::ReplicaId;
@@ -11,7 +10,7 @@ use crate::tui::app::App;
 use crate::tui::glyphs;
 use crate::tui::layout::{Pane, take_top};
 use crate::tui::panel::text::{cell, left, number};
-use crate::tui::panel::{draw_lines, framed, store};
+use crate::tui::panel::{draw_lines, framed, row_of};
 
 /// The phases that are counted in columns.
 pub const COUNTED: [Phase; 4] =
@@ -22,8 +21,8 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let prompt = format!("proposals go to {}", app.at);
     let mut rows = framed(frame, area, app, Pane::Replicas, "Replicas", &prompt);
     let heading = take_top(&mut rows, 1);
-    let counts = COUNTED.map(|phase| format!("{:>5}", phase.letter())).concat();
-    let titles = format!("  id port {counts} inbox {:<15} {:>8} store", "next timer", "now");
+    let counts = "   P   A   C    X";
+    let titles = format!("  id port {counts} inbox {:<14} {:>7} store", "next timer", "now");
     let titles = left(&titles, usize::from(heading.width));
     draw_lines(frame, heading, vec![Line::styled(titles, app.theme.heading())]);
     let inboxes = inboxes(app);
@@ -44,25 +43,23 @@ pub fn inboxes(app: &App) -> Vec<u64> {
     inboxes
 }
 
-/// The counts of a replica's instances by phase, in columns of `columns`.
-pub fn counts(app: &App, id: ReplicaId, columns: usize) -> Vec<Span<'static>> {
+/// The counts of a replica's instances by phase, in columns of these widths.
+pub fn counts(app: &App, id: ReplicaId, columns: [usize; COUNTED.len()]) -> Vec<Span<'static>> {
     let theme = app.theme;
     let replica = app.view.replica(id);
-    let count = |phase: Phase| {
+    let count = |(phase, columns): (Phase, usize)| {
         let count = replica.in_phase(phase);
         let style = if count == 0 { theme.dim() } else { theme.phase(phase) };
-        number(&brief(count), columns, style)
+        number(&brief(count, columns), columns, style)
     };
-    COUNTED.into_iter().map(count).collect()
+    COUNTED.into_iter().zip(columns).map(count).collect()
 }
 
-/// A count in at most five characters.
-fn brief(count: u64) -> String {
-    match count {
-        0..100_000 => count.to_string(),
-        100_000..10_000_000 => format!("{}k", count / 1_000),
-        _ => format!("{}M", count / 1_000_000),
-    }
+/// A count that leaves a space in `columns`.
+fn brief(count: u64, columns: usize) -> String {
+    let (plain, thousands) = (count.to_string(), format!("{}k", count / 1_000));
+    let fits = |text: &String| text.len() < columns;
+    [plain, thousands].into_iter().find(fits).unwrap_or_else(|| format!("{}M", count / 1_000_000))
 }
 
 fn row(app: &App, id: ReplicaId, inbox: u64) -> Line<'static> {
@@ -79,17 +76,16 @@ fn row(app: &App, id: ReplicaId, inbox: u64) -> Line<'static> {
         cell(&id.to_string(), 3, here),
         cell(port, 5, theme.dim()),
     ];
-    spans.extend(counts(app, id, 5));
+    spans.extend(counts(app, id, [4, 4, 4, 5]));
     let waiting = if inbox == 0 { theme.dim() } else { theme.notable() };
     spans.push(number(&inbox.to_string(), 6, waiting));
     let timer = replica.timer.map_or_else(|| "-".to_owned(), |(_, timer)| timer.to_string());
     let style = if replica.timer.is_some() { theme.text() } else { theme.dim() };
-    spans.extend([Span::raw(" "), cell(&timer, 15, style)]);
-    spans.push(number(&clock(replica.now.0), 9, theme.dim()));
+    spans.extend([Span::raw(" "), cell(&timer, 14, style)]);
+    spans.push(number(&clock(replica.now.0), 8, theme.dim()));
     let digest = app.digests.of(id).unwrap_or_default();
-    spans.extend([Span::raw(" "), cell(&digest, 6, theme.dim())]);
-    let style = if selected && focused { theme.selection() } else { Style::new() };
-    Line::from(spans).style(style)
+    spans.extend([Span::raw(" "), cell(&digest, 5, theme.dim())]);
+    row_of(app, spans, selected && focused)
 }
 
 /// A replica's clock, to the millisecond where there is room for it.

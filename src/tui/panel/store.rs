@@ -8,7 +8,6 @@ use ratatui::text::{Line, Span};
 use crate::epaxos::command;
 use crate::epaxos::command::{Key, Value};
 use crate::epaxos::id::ReplicaId;
-use crate::observe::view::View;
 use crate::tui::app::App;
 use crate::tui::glyphs;
 use crate::tui::layout::{Pane, take_top};
@@ -18,14 +17,15 @@ use crate::tui::panel::{draw_lines, framed, text};
 /// Draws the screen.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let theme = app.theme;
-    let keys = keys(&app.view);
+    let keys = app.digests.keys();
     let alike = app.digests.alike();
-    let remark = match alike {
-        true => format!("{} keys, all stores alike", keys.len()),
-        false => format!("{} keys, stores differ", keys.len()),
+    let remark = if alike {
+        format!("{} keys, all stores alike", keys.len())
+    } else {
+        format!("{} keys, stores differ", keys.len())
     };
     let mut rows = framed(frame, area, app, Pane::Store, "Stores", &remark);
-    let columns = Columns::of(app, usize::from(rows.width), &keys);
+    let columns = Columns::of(app, usize::from(rows.width), keys);
     let heading = take_top(&mut rows, 1);
     let mut titles = vec![cell("   key", columns.key + 3, theme.heading())];
     for id in ReplicaId::all(app.view.replicas.len()) {
@@ -49,7 +49,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(app: &App, width: usize, keys: &[&Key]) -> Self {
+    fn of(app: &App, width: usize, keys: &[Key]) -> Self {
         let longest =
             keys.iter().skip(app.store.offset).take(200).map(|key| text::width(key)).max();
         let key = longest.unwrap_or(0).clamp(8, (width / 4).max(8)) + 1;
@@ -86,13 +86,4 @@ fn row(app: &App, key: &Key, selected: bool, columns: &Columns) -> Line<'static>
         spans.push(Span::raw(" ".repeat(space)));
     }
     Line::from(spans).style(if selected { theme.strong() } else { Style::new() })
-}
-
-/// Every key that any store has, in order.
-pub fn keys(view: &View) -> Vec<&Key> {
-    let mut keys: Vec<&Key> =
-        view.replicas.iter().flat_map(|replica| replica.store.iter().map(|(key, _)| key)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
 }

@@ -35,7 +35,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         // A dash and a space on either side of it.
         let needed = text.chars().count() + 3;
         if needed > left {
-            spans.push(Span::styled("… ", theme.dim()));
+            spans.push(Span::styled("…", theme.dim()));
             break;
         }
         left -= needed;

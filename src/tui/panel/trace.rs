@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use crate::epaxos::event::Event;
 use crate::epaxos::instance::Phase;
@@ -14,14 +14,15 @@ use crate::tui::app::App;
 use crate::tui::glyphs;
 use crate::tui::layout::Pane;
 use crate::tui::panel::text::cell;
-use crate::tui::panel::{draw_lines, framed, text};
+use crate::tui::panel::{draw_lines, framed, row_of, text};
 
 /// Draws the pane.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let count = app.trace.len(&app.view);
-    let mut remark = match app.trace.is_filtered() {
-        true => format!("{count} of {} lines", app.view.trace.len()),
-        false => format!("{count} lines"),
+    let mut remark = if app.trace.is_filtered() {
+        format!("{count} of {} lines", app.view.trace.len())
+    } else {
+        format!("{count} lines")
     };
     let forgotten = app.view.trace_forgotten();
     if forgotten > 0 {
@@ -51,12 +52,12 @@ fn row(app: &App, line: &TraceLine, selected: bool, columns: usize) -> Line<'sta
     let first = first_of_entry(app, line);
     let shown = if first { number.as_str() } else { "" };
     let room = columns.saturating_sub(text::width(mark) + 6);
-    Line::from(vec![
+    let spans = vec![
         cell(mark, 1, theme.accent()),
         cell(shown, 6, theme.dim()),
-        Span::styled(text::cut(&line.to_string(), room), style(app, line)),
-    ])
-    .style(if focused { theme.selection() } else { Style::new() })
+        cell(&line.to_string(), room, style(app, line)),
+    ];
+    row_of(app, spans, focused)
 }
 
 fn first_of_entry(app: &App, line: &TraceLine) -> bool {
