@@ -52,6 +52,8 @@ pub enum Event {
         on: InstanceId,
         /// Whether this replica had never heard of `on` but as a dependency.
         unseen: bool,
+        /// Whether the instance has waited for another one before.
+        again: bool,
     },
     /// The execution graph was searched for what is ready.
     Searched {

@@ -71,7 +71,7 @@ use std::collections::BTreeMap;
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
 use crate::epaxos::execution::components::{Found, Search};
-use crate::epaxos::execution::graph::{Cell, Graph, Key, VertexId};
+use crate::epaxos::execution::graph::{Cell, Graph, Key, State, VertexId};
 use crate::epaxos::id::InstanceId;
 
 /// What is committed at one replica, and how much of it is executed.
@@ -94,8 +94,19 @@ pub struct Pass {
     pub candidates: u64,
     /// How many edges were followed.
     pub edges: u64,
-    /// Which instances were found blocked, and the uncommitted one that each waits for.
-    pub blocked: Vec<(InstanceId, InstanceId)>,
+    /// Which instances were found blocked.
+    pub blocked: Vec<Blocked>,
+}
+
+/// An instance that is committed and cannot be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Blocked {
+    /// Which.
+    pub instance: InstanceId,
+    /// The uncommitted instance that it waits for.
+    pub on: InstanceId,
+    /// Whether it has waited for another one before.
+    pub again: bool,
 }
 
 /// A strongly connected component: instances that are executed together.
@@ -122,7 +133,7 @@ impl Execution {
         self.pending += 1;
         self.candidates.push((self.graph.key(vertex), vertex));
         for freed in self.waiting.remove(&instance).unwrap_or_default() {
-            self.graph.set_blocker(freed, None);
+            self.graph.set_state(freed, State::Candidate);
             self.candidates.push((self.graph.key(freed), freed));
         }
     }
@@ -153,7 +164,7 @@ impl Execution {
     /// that is executed or not committed.
     pub fn blocker(&self, instance: InstanceId) -> Option<InstanceId> {
         let Some(Cell::Pending(vertex)) = self.graph.cell(instance) else { return None };
-        self.graph.vertex(vertex).blocker
+        self.graph.vertex(vertex).blocker.filter(|_| self.graph.state(vertex) == State::Waiting)
     }
 
     /// Every uncommitted instance that something committed waits for, in order.
@@ -178,9 +189,9 @@ impl Execution {
 
     /// Notes what waits for what.
     fn wait(&mut self, found: &Found, pass: &mut Pass) {
-        for (vertex, blocker) in &found.blocked {
-            self.waiting.entry(*blocker).or_default().push(*vertex);
-            pass.blocked.push((self.graph.vertex(*vertex).instance, *blocker));
+        for (vertex, blocked) in &found.blocked {
+            self.waiting.entry(blocked.on).or_default().push(*vertex);
+            pass.blocked.push(*blocked);
         }
     }
 

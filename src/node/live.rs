@@ -222,6 +222,19 @@ impl LiveWorld {
             .ok_or_else(|| format!("no message {id} is on its way"))
     }
 
+    /// Asks a replica for operations, and waits for nothing.
+    fn ask(&mut self, at: ReplicaId, operations: Vec<Operation>) -> Vec<RequestId> {
+        let number = |operation| {
+            self.proposals += 1;
+            Command { request: RequestId::named(CLIENT, self.proposals), operation }
+        };
+        let commands: Vec<_> = operations.into_iter().map(number).collect();
+        let requests: Vec<_> = commands.iter().map(|command| command.request.clone()).collect();
+        self.ledger.ask(requests.iter());
+        self.send_proposals(at, commands);
+        requests
+    }
+
     /// Sends proposals over gRPC; the answers come to the inbox.
     fn send_proposals(&self, at: ReplicaId, commands: Vec<Command>) {
         let (connection, inbox) = (self.connections[at.index()].clone(), self.answering.clone());
@@ -277,14 +290,7 @@ impl World for LiveWorld {
         at: ReplicaId,
         operations: Vec<Operation>,
     ) -> Result<Vec<RequestId>, String> {
-        let number = |operation| {
-            self.proposals += 1;
-            Command { request: RequestId::named(CLIENT, self.proposals), operation }
-        };
-        let commands: Vec<_> = operations.into_iter().map(number).collect();
-        let requests: Vec<_> = commands.iter().map(|command| command.request.clone()).collect();
-        self.ledger.ask(requests.iter());
-        self.send_proposals(at, commands);
+        let requests = self.ask(at, operations);
         if self.view.shape.batch && !self.gates().paused {
             // Only proposals that nobody waits for can come together in a batch.
             self.catch_up();
@@ -297,6 +303,22 @@ impl World for LiveWorld {
             return Err(error);
         }
         self.come_to_rest()?;
+        Ok(requests)
+    }
+
+    fn propose_all(
+        &mut self,
+        proposals: Vec<(ReplicaId, Operation)>,
+    ) -> Result<Vec<RequestId>, String> {
+        let mut requests = Vec::with_capacity(proposals.len());
+        for (at, operation) in proposals {
+            if self.gates().paused {
+                requests.extend(self.propose(at, vec![operation])?);
+            } else {
+                requests.extend(self.ask(at, vec![operation]));
+                self.catch_up();
+            }
+        }
         Ok(requests)
     }
 

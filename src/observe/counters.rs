@@ -134,7 +134,8 @@ impl Counters {
                     return true;
                 }
             }
-            Event::Blocked { unseen, .. } => self.blips += u64::from(*unseen),
+            // Once an instance, however many more it turns out to wait for.
+            Event::Blocked { unseen, again, .. } => self.blips += u64::from(*unseen && !*again),
             Event::Searched { candidates, edges } => {
                 self.exec_candidates += candidates;
                 self.graph_edges += edges;

@@ -172,7 +172,7 @@ fn fmt_event(f: &mut fmt::Formatter<'_>, replica: ReplicaId, event: &Event) -> f
                 members => write!(f, " (in a component of {members})"),
             }
         }
-        Event::Blocked { instance, on, unseen } => {
+        Event::Blocked { instance, on, unseen, .. } => {
             let unseen = if *unseen { ", never seen" } else { "" };
             write!(f, "{replica} {instance} waits for {on}{unseen}")
         }
@@ -254,9 +254,12 @@ fn event_fields(event: &Event, replicas: usize) -> Fields {
                 ("component", json!(component)),
             ]
         }
-        Event::Blocked { instance, on, unseen } => {
-            vec![("instance", text(instance)), ("on", text(on)), ("unseen", json!(unseen))]
-        }
+        Event::Blocked { instance, on, unseen, again } => vec![
+            ("instance", text(instance)),
+            ("on", text(on)),
+            ("unseen", json!(unseen)),
+            ("again", json!(again)),
+        ],
         Event::Searched { candidates, edges } => {
             vec![("candidates", json!(candidates)), ("edges", json!(edges))]
         }

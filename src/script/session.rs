@@ -119,14 +119,18 @@ impl Session {
             }
         }
         let replicas = world.view().shape.replicas();
+        let mut proposals = Vec::new();
         for index in 0..count {
             let shared = (u64::from(index) + 1) * u64::from(percent) / 100
                 > u64::from(index) * u64::from(percent) / 100;
             let key = if shared { "hot".to_owned() } else { format!("k{}", index % keys) };
             let at = ReplicaId::from_index(index as usize % replicas);
-            self.propose(world, at, vec![Operation::put(&key, &self.bursts.to_string())])?;
+            proposals.push((at, Operation::put(&key, &self.bursts.to_string())));
             self.bursts += 1;
         }
+        let operations: Vec<_> = proposals.iter().map(|(_, operation)| operation.clone()).collect();
+        let requests = world.propose_all(proposals)?;
+        self.open.extend(requests.into_iter().zip(operations));
         Ok(vec![])
     }
 

@@ -30,6 +30,19 @@ pub trait World {
         operations: Vec<Operation>,
     ) -> Result<Vec<RequestId>, String>;
 
+    /// Asks for many operations, an instance each. Where messages move by themselves, the operations
+    /// are under way at the same time.
+    fn propose_all(
+        &mut self,
+        proposals: Vec<(ReplicaId, Operation)>,
+    ) -> Result<Vec<RequestId>, String> {
+        let mut requests = Vec::with_capacity(proposals.len());
+        for (at, operation) in proposals {
+            requests.extend(self.propose(at, vec![operation])?);
+        }
+        Ok(requests)
+    }
+
     /// Lets a held message through.
     fn deliver(&mut self, id: MessageId) -> Result<(), String>;
 

@@ -57,10 +57,12 @@ pub fn order(log: &[Committed]) -> Order {
             execution.commit(entry.instance, entry.attributes, &entry.payload);
         }
     }
-    let mut pass = execution.advance();
-    pass.blocked.sort_unstable();
+    let pass = execution.advance();
+    let mut blocked: Vec<_> =
+        pass.blocked.iter().map(|blocked| (blocked.instance, blocked.on)).collect();
+    blocked.sort_unstable();
     let components = pass.components.into_iter().map(|component| component.members).collect();
-    Order { components, blocked: pass.blocked }
+    Order { components, blocked }
 }
 
 /// The order as text: one line an instance, an empty line between components.

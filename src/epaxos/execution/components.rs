@@ -1,5 +1,6 @@
 //! Tarjan's search for strongly connected components, without recursion.
 
+use crate::epaxos::execution::Blocked;
 use crate::epaxos::execution::graph::{Graph, Key, State, VertexId};
 use crate::epaxos::id::InstanceId;
 
@@ -18,7 +19,7 @@ pub struct Search<'a> {
     members: Vec<u32>,
     /// Where in `members` each component ends.
     ends: Vec<usize>,
-    blocked: Vec<(VertexId, InstanceId)>,
+    blocked: Vec<(VertexId, Blocked)>,
     followed: u64,
 }
 
@@ -44,7 +45,7 @@ pub struct Found {
     members: Vec<u32>,
     ends: Vec<usize>,
     /// Which vertices cannot be executed, and what they wait for.
-    pub blocked: Vec<(VertexId, InstanceId)>,
+    pub blocked: Vec<(VertexId, Blocked)>,
     /// How many edges were followed.
     pub followed: u64,
 }
@@ -158,8 +159,11 @@ impl<'a> Search<'a> {
         self.path.clear();
         for number in self.open.drain(..) {
             let vertex = self.visits[number as usize].vertex;
-            self.graph.set_blocker(vertex, Some(blocker));
-            self.blocked.push((vertex, blocker));
+            let again = self.graph.wait(vertex, blocker);
+            self.blocked.push((
+                vertex,
+                Blocked { instance: self.graph.vertex(vertex).instance, on: blocker, again },
+            ));
         }
     }
 }

@@ -45,7 +45,7 @@ pub struct Vertex {
     pub instance: InstanceId,
     /// Its agreed place among others.
     pub attributes: Attributes,
-    /// The uncommitted instance that it waits for, if it does.
+    /// The uncommitted instance that it waits for, or last waited for, if it ever did.
     pub blocker: Option<InstanceId>,
     /// The keys that its commands touch.
     touches: Touches,
@@ -116,11 +116,10 @@ impl Graph {
         self.states[vertex.index()] = state;
     }
 
-    /// Lets the vertex wait for an uncommitted instance, or no longer.
-    pub fn set_blocker(&mut self, vertex: VertexId, blocker: Option<InstanceId>) {
-        self.vertices[vertex.index()].blocker = blocker;
-        let state = if blocker.is_some() { State::Waiting } else { State::Candidate };
-        self.set_state(vertex, state);
+    /// Lets the vertex wait for an uncommitted instance, and says whether it has waited before.
+    pub fn wait(&mut self, vertex: VertexId, blocker: InstanceId) -> bool {
+        self.set_state(vertex, State::Waiting);
+        self.vertices[vertex.index()].blocker.replace(blocker).is_some()
     }
 
     /// By what the vertex is ordered.

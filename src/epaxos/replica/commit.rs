@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::epaxos::command::{Command, Outcome, Payload, StateMachine};
 use crate::epaxos::event::{Applied, Cause, Event, Reason};
-use crate::epaxos::execution::Component;
+use crate::epaxos::execution::{Blocked, Component};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Path;
 use crate::epaxos::message::{Commit, Message};
@@ -88,9 +88,9 @@ impl<M: StateMachine> Replica<M> {
         for component in pass.components {
             self.execute_component(now, &component, out);
         }
-        for (instance, on) in pass.blocked {
+        for Blocked { instance, on, again } in pass.blocked {
             let unseen = self.durable.instances.get(on).is_none();
-            self.tell(out, || Event::Blocked { instance, on, unseen });
+            self.tell(out, || Event::Blocked { instance, on, unseen, again });
         }
     }
 

@@ -1,7 +1,7 @@
 //! Small logs, each for one clause of the rule.
 
 use super::{decision, execution, instance, order, text};
-use crate::epaxos::execution::Execution;
+use crate::epaxos::execution::{Blocked, Execution};
 use crate::epaxos::id::InstanceId;
 
 #[test]
@@ -103,7 +103,8 @@ fn the_whole_prefix_must_be_committed_even_where_it_does_not_interfere() {
     let pass = execution.advance();
     assert_eq!(text(&pass), "R0.1");
     let gap = instance("R0.0");
-    assert_eq!(pass.blocked, [(instance("R1.0"), gap), (instance("R2.0"), gap)]);
+    let blocked = |name| Blocked { instance: instance(name), on: gap, again: false };
+    assert_eq!(pass.blocked, [blocked("R1.0"), blocked("R2.0")]);
     assert_eq!(execution.blocker(instance("R2.0")), Some(gap));
     assert_eq!(execution.blockers().collect::<Vec<_>>(), [gap]);
     assert_eq!(execution.pending(), 2);

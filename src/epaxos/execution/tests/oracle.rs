@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{Decision, execution, operation, payload};
 use crate::epaxos::attributes::{Attributes, Dependencies};
-use crate::epaxos::execution::Execution;
+use crate::epaxos::execution::{Blocked, Execution};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 
 type Log = BTreeMap<InstanceId, Decision>;
@@ -205,7 +205,7 @@ proptest! {
         let log = log_of(&decisions);
         check_books(&execution, &log);
         prop_assert_eq!(pass.blocked.len(), execution.pending());
-        for (instance, blocker) in pass.blocked {
+        for Blocked { instance, on: blocker, .. } in pass.blocked {
             prop_assert_eq!(execution.blocker(instance), Some(blocker));
         }
     }
