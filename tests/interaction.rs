@@ -148,7 +148,11 @@ fn the_palette_does_what_is_chosen_and_loses_no_key() {
     drive.type_in(":burst");
     drive.press("Enter");
     assert_eq!((drive.app.mode, drive.app.prompt.text()), (Mode::Prompt, "burst "));
-    drive.press("F1");
+    drive.press("Esc ?");
+    drive.type_in(":pause");
+    drive.press("Enter");
+    assert!(drive.demo.view.gate.paused, "what needs no more words is done at once");
+    drive.press("i F1");
     assert!(matches!(drive.app.over, Some(Over::Palette(_))), "also while text is typed");
 }
 
@@ -187,6 +191,18 @@ fn escape_never_quits_and_control_c_always_does() {
     assert_eq!(drive.effects, [Effect::Quit]);
     drive.press("Esc q C-z C-l");
     assert_eq!(drive.effects[1..], [Effect::Quit, Effect::Suspend, Effect::Redraw]);
+}
+
+/// Esc and a key that come at once reach the program as Alt with that key.
+#[test]
+fn escape_and_a_key_at_once_are_two_keys() {
+    let mut drive = Drive::new(SMALL);
+    drive.press("i");
+    drive.type_in("put x");
+    drive.press("A-q");
+    assert_eq!((drive.app.mode, &drive.effects[..]), (Mode::Normal, &[Effect::Quit][..]));
+    drive.press("i A-b A-d");
+    assert_eq!((drive.app.mode, drive.app.prompt.text()), (Mode::Prompt, "put "));
 }
 
 #[test]

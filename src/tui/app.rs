@@ -17,7 +17,7 @@ pub use trace_list::TraceList;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent};
 use ratatui::layout::Rect;
 use tui_logger::TuiWidgetState;
 
@@ -264,6 +264,9 @@ impl App {
             return Vec::new();
         }
         self.clicked = None;
+        if event.modifiers == KeyModifiers::ALT {
+            return self.on_alt(event);
+        }
         let bound = Key::pressed(&event).and_then(|key| keys::deed(key, &self.contexts()));
         match (bound, &mut self.over, self.mode) {
             (Some(deed), _, _) => return self.perform(deed),
@@ -276,6 +279,29 @@ impl App {
             }
         }
         Vec::new()
+    }
+
+    /// A terminal sends Alt with a key as Esc before it, so Esc and a key that come at once, from a
+    /// script or a slow line, look like that. They are taken for the two keys that they are, but
+    /// for those that move by words where text is typed.
+    fn on_alt(&mut self, event: KeyEvent) -> Vec<Effect> {
+        let typing = matches!(self.over, Some(Over::Palette(_))) || self.mode != Mode::Normal;
+        let by_words = match event.code {
+            KeyCode::Char('b') => Some(KeyCode::Left),
+            KeyCode::Char('f') => Some(KeyCode::Right),
+            KeyCode::Char('d') => Some(KeyCode::Delete),
+            _ => None,
+        };
+        match by_words {
+            Some(code) if typing => self.on_key(KeyEvent::new(code, KeyModifiers::CONTROL)),
+            _ => {
+                let escape = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
+                let key = KeyEvent::new(event.code, KeyModifiers::NONE);
+                let mut effects = self.on_key(escape);
+                effects.extend(self.on_key(key));
+                effects
+            }
+        }
     }
 
     /// The contexts that hold now, the narrowest first.

@@ -221,7 +221,7 @@ pub const TABLE: &[Binding] = {
         bind(Log, &[PAGE_UP], LogWidget(LogKey::PageUp), "page", "Back in the log"),
         bind(Log, &[PAGE_DOWN], LogWidget(LogKey::PageDown), "", "Forth in the log"),
         bind(Log, &[ESC], LogWidget(LogKey::Escape), "", "Follow the log again"),
-        bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Hold everything, or let it go on"),
+        bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
         bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
         bind(Normal, &[char('i'), char('a'), char(':')], OpenPrompt, "command", "Type a command"),
         bind(Normal, &[char('/')], OpenFilter, "filter", "Filter the trace while typing"),

@@ -59,6 +59,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use ratatui::crossterm::event::{Event, EventStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::observe::notice::Shape;
 use crate::observe::view::View;
@@ -107,11 +110,18 @@ pub fn run(
     runtime.block_on(monitor.run(reports))
 }
 
-/// A layer for `tracing` that keeps what the log screen shows.
-pub fn log_layer() -> tui_logger::TuiTracingSubscriberLayer {
+/// A layer for `tracing` that keeps what the log screen shows: all that the monitor has to say for
+/// itself but traces, and of its libraries only what matters to people.
+pub fn log_layer<S>() -> impl Layer<S>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
     // It can be set up once only; a second call changes nothing.
     let _again = tui_logger::init_logger(tui_logger::LevelFilter::Debug);
-    tui_logger::TuiTracingSubscriberLayer
+    let shown = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target(env!("CARGO_CRATE_NAME"), LevelFilter::DEBUG);
+    tui_logger::TuiTracingSubscriberLayer.with_filter(shown)
 }
 
 struct Monitor {
@@ -159,11 +169,16 @@ impl Monitor {
                 _ = ticks.tick() => Some(Action::Tick(self.begun.elapsed())),
             };
             let Some(action) = action else { continue };
+            // A terminal that was made smaller and larger again at once has lost what it showed,
+            // though its size is what it was.
+            if let Action::Resize(..) = action {
+                self.screen.forget();
+            }
             for effect in self.app.update(action) {
                 match effect {
                     Effect::Quit => return Ok(self.app.view),
                     Effect::Redraw => {
-                        self.screen.clear()?;
+                        self.screen.forget();
                         drawn = None;
                     }
                     // Stops the whole job, this process by way of the signal.

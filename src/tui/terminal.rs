@@ -18,6 +18,8 @@ use ratatui::crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 
+use ratatui::layout::{Position, Rect};
+
 use crate::tui::app::App;
 use crate::tui::panel;
 
@@ -26,6 +28,7 @@ use crate::tui::panel;
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     mouse: bool,
+    forgotten: bool,
 }
 
 /// Which thread has taken the terminal over, if any has: there is one terminal, and it must be given
@@ -39,7 +42,7 @@ impl Screen {
     pub fn enter(mouse: bool) -> io::Result<Self> {
         HOOK.call_once(restore_on_panic);
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-        let mut screen = Self { terminal, mouse };
+        let mut screen = Self { terminal, mouse, forgotten: true };
         screen.take()?;
         Ok(screen)
     }
@@ -49,7 +52,8 @@ impl Screen {
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
         self.capture_mouse(self.mouse)?;
-        self.terminal.clear()
+        self.forget();
+        Ok(())
     }
 
     /// Gives the terminal back for a while; [`Screen::resume`] takes it over again.
@@ -73,8 +77,8 @@ impl Screen {
     }
 
     /// Forgets what is on the terminal, so that the next frame draws all of it.
-    pub fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+    pub fn forget(&mut self) {
+        self.forgotten = true;
     }
 
     /// How many columns and rows there are.
@@ -85,9 +89,19 @@ impl Screen {
     /// Draws one frame, which the terminal shows at once or not at all.
     pub fn draw(&mut self, app: &App) -> io::Result<()> {
         execute!(io::stdout(), BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.forgotten) {
+            self.clear()?;
+        }
         let drawn = self.terminal.draw(|frame| panel::render(frame, app)).map(|_| ());
         execute!(io::stdout(), EndSynchronizedUpdate)?;
         drawn
+    }
+
+    /// `Terminal::clear` would first ask the terminal where its cursor is, and the answer would have
+    /// to get past whoever reads the keys.
+    fn clear(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
 }
 

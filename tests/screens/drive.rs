@@ -128,6 +128,10 @@ fn key(name: &str) -> KeyEvent {
             let c = name.chars().next_back().unwrap();
             KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)
         }
+        name if name.starts_with("A-") => {
+            let c = name.chars().next_back().unwrap();
+            KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT)
+        }
         name => plain(KeyCode::Char(name.chars().next().unwrap())),
     }
 }

@@ -244,6 +244,10 @@ impl App {
             self.over = None;
             return match choice {
                 Some(Choice::Deed(deed)) => self.perform(deed),
+                Some(Choice::Command(name)) if takes_no_words(&name) => {
+                    let command = Command::parse(&name).ok().flatten();
+                    command.map(|command| self.send(command)).unwrap_or_default()
+                }
                 Some(Choice::Command(name)) => {
                     self.mode = Mode::Prompt;
                     self.prompt.set(&format!("{name} "));
@@ -287,6 +291,11 @@ impl App {
         self.filter.set("");
         self.refilter();
     }
+}
+
+/// Whether a command is complete as its name alone.
+fn takes_no_words(name: &str) -> bool {
+    Command::explain(name).is_some_and(|lines| lines.len() == 1)
 }
 
 fn log_event(key: LogKey) -> TuiWidgetEvent {

@@ -25,7 +25,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         .title_log(" Log ")
         .output_separator(' ')
         .output_timestamp(Some("%H:%M:%S%.3f".to_owned()))
-        .output_level(Some(TuiLoggerLevelOutput::Abbreviated))
+        .output_level(Some(TuiLoggerLevelOutput::Long))
         .output_file(false)
         .output_line(false)
         .state(&app.log);
