@@ -87,7 +87,7 @@ pub enum Mode {
 #[derive(Clone, Debug)]
 pub enum Over {
     /// All that can be done.
-    Palette(Palette),
+    Palette(Box<Palette>),
     /// What a command had to say.
     Output(Output),
 }
@@ -115,6 +115,7 @@ pub enum Tone {
 }
 
 /// The state of the screen.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct App {
     /// Everything known of the cluster.
     pub view: View,
@@ -236,7 +237,9 @@ impl App {
                 Vec::new()
             }
             Action::Reports(reports) => {
-                reports.into_iter().for_each(|report| self.on_report(report));
+                for report in reports {
+                    self.on_report(report);
+                }
                 Vec::new()
             }
             Action::Do(deed) => self.perform(deed),

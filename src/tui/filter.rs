@@ -116,12 +116,11 @@ struct Facets<'a> {
 impl<'a> Facets<'a> {
     fn of(line: &'a Line) -> Self {
         match line.part() {
-            Part::Decision(Decision::Deliver(envelope) | Decision::Drop(envelope)) => {
-                Self::of_message(envelope, envelope.id.sender)
-            }
-            Part::Decision(Decision::Duplicate(envelope, _)) => {
-                Self::of_message(envelope, envelope.id.sender)
-            }
+            Part::Decision(
+                Decision::Deliver(envelope)
+                | Decision::Drop(envelope)
+                | Decision::Duplicate(envelope, _),
+            ) => Self::of_message(envelope, envelope.id.sender),
             Part::Effect(Effect::Send(envelope)) => Self::of_message(envelope, envelope.to),
             Part::Effect(Effect::Event(event)) => Self::of_event(event),
             Part::Decision(Decision::Propose(_) | Decision::Wake)

@@ -48,6 +48,7 @@ pub mod terminal;
 pub mod theme;
 
 #[cfg(test)]
+#[allow(dead_code, reason = "the tests of the screens use all of it")]
 #[path = "../../tests/screens/demo.rs"]
 mod demo;
 

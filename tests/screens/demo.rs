@@ -52,7 +52,9 @@ impl Demo {
     /// Five replicas to which these commands have been given.
     pub fn of(lines: &[&str]) -> Self {
         let mut demo = Self::new(5);
-        lines.iter().for_each(|line| demo.run(line));
+        for line in lines {
+            demo.run(line);
+        }
         demo
     }
 
@@ -165,7 +167,9 @@ impl Demo {
                     .map(|why| Held { id: flight.envelope.id, why })
             })
             .collect();
-        held.into_iter().for_each(|held| self.tell(Notice::Held(held)));
+        for held in held {
+            self.tell(Notice::Held(held));
+        }
     }
 
     /// The oldest message that nothing holds.

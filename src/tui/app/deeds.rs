@@ -234,7 +234,7 @@ impl App {
 
     fn open_palette(&mut self) {
         if !matches!(self.over, Some(Over::Palette(_))) {
-            self.over = Some(Over::Palette(Palette::new(self)));
+            self.over = Some(Over::Palette(Box::new(Palette::new(self))));
         }
     }
 

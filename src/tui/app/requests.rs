@@ -111,7 +111,9 @@ impl App {
                 }
             }
         }
-        lines.iter().for_each(|line| self.prompt.remember(line));
+        for line in lines {
+            self.prompt.remember(line);
+        }
         self.say(format!("{} pasted commands", commands.len()), Tone::Plain);
         commands.into_iter().flat_map(|command| self.send(command)).collect()
     }

@@ -71,8 +71,8 @@ fn row(app: &App, key: &Key, selected: bool, columns: &Columns) -> Line<'static>
         cell(key, columns.key, theme.strong()),
     ];
     // The value that most have needs no attention; the others do.
-    let count = |value: &Option<&Value>| values.iter().filter(|other| *other == value).count();
-    let usual = values.iter().max_by_key(|value| count(value)).copied().flatten();
+    let count = |value: Option<&Value>| values.iter().filter(|other| **other == value).count();
+    let usual = values.iter().max_by_key(|value| count(**value)).copied().flatten();
     for value in &values {
         let shown = value.map_or_else(|| "-".to_owned(), |value| command::text(value));
         let style = match (*value == usual, value) {
