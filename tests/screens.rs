@@ -1,4 +1,4 @@
-//! What the screens look like.
+//! What the screens look like, and what keys, clicks and typed lines bring about.
 
 use epaxos_tui::epaxos;
 use epaxos_tui::kv;
@@ -9,6 +9,8 @@ use epaxos_tui::script;
 mod demo;
 #[path = "screens/drive.rs"]
 mod drive;
+#[path = "screens/interaction.rs"]
+mod interaction;
 #[path = "screens/picture.rs"]
 mod picture;
 

@@ -1,27 +1,16 @@
 //! What keys, clicks and typed lines bring about.
 
-use epaxos_tui::epaxos;
-use epaxos_tui::kv;
-use epaxos_tui::observe;
-use epaxos_tui::script;
-
-#[path = "screens/demo.rs"]
-mod demo;
-#[path = "screens/drive.rs"]
-mod drive;
-#[path = "screens/picture.rs"]
-mod picture;
-
-use demo::Demo;
-use drive::Drive;
 use epaxos_tui::epaxos::id::ReplicaId;
 use epaxos_tui::tui::app::{Action, Deliverable, Effect, Mode, Over};
 use epaxos_tui::tui::deed::{Deed, Screen};
 use epaxos_tui::tui::layout::Pane;
 use proptest::prelude::*;
 
-const LARGE: (u16, u16) = (120, 40);
-const SMALL: (u16, u16) = (80, 24);
+use crate::demo::Demo;
+use crate::drive::Drive;
+use crate::picture;
+
+use crate::{LARGE, SMALL};
 
 /// The selected message's name.
 fn selected(drive: &Drive) -> String {
