@@ -1,6 +1,6 @@
 //! Messages that were sent and have neither been delivered nor lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
@@ -26,6 +26,8 @@ pub struct Flight {
 pub struct InFlight {
     flights: BTreeMap<u64, Flight>,
     by_id: BTreeMap<MessageId, u64>,
+    /// Those that are held, since of very many on their way few may be.
+    held: BTreeSet<u64>,
     /// How many duplicates were made of each message that any were made of.
     copies: BTreeMap<(ReplicaId, u64), u32>,
     sent: u64,
@@ -56,6 +58,7 @@ impl InFlight {
                     self.by_id.get(&held.id).and_then(|sent| self.flights.get_mut(sent))
                 {
                     flight.held = Some(held.why);
+                    self.held.insert(flight.sent);
                 }
             }
             Notice::Lost(id) => self.remove(*id),
@@ -67,6 +70,9 @@ impl InFlight {
         let sent = self.sent;
         self.sent += 1;
         self.by_id.insert(envelope.id, sent);
+        if held.is_some() {
+            self.held.insert(sent);
+        }
         self.flights.insert(sent, Flight { envelope, sent, entry: self.steps, held });
     }
 
@@ -80,6 +86,7 @@ impl InFlight {
     fn remove(&mut self, id: MessageId) {
         if let Some(sent) = self.by_id.remove(&id) {
             self.flights.remove(&sent);
+            self.held.remove(&sent);
         }
     }
 
@@ -95,7 +102,7 @@ impl InFlight {
 
     /// The messages that are held at a gate, oldest first.
     pub fn held(&self) -> impl DoubleEndedIterator<Item = &Flight> {
-        self.iter().filter(|flight| flight.held.is_some())
+        self.held.iter().filter_map(|sent| self.flights.get(sent))
     }
 
     /// The held messages that meet a description, oldest first.

@@ -20,6 +20,8 @@ pub struct Deliverables {
     rows: Vec<Deliverable>,
     /// How many of the rows are messages.
     pub messages: usize,
+    /// How many of them wait for each replica.
+    pub inboxes: Vec<u64>,
     /// The version of the view that the rows are taken from.
     version: u64,
     /// Where the list stands.
@@ -63,9 +65,14 @@ impl Deliverables {
     pub fn settle(&mut self, view: &View, height: usize) {
         if self.version != view.version {
             self.version = view.version;
-            let held = view.in_flight.held();
             self.rows.clear();
-            self.rows.extend(held.map(|flight| Deliverable::Message(flight.envelope.id)));
+            self.inboxes = vec![0; view.replicas.len()];
+            for flight in view.in_flight.held() {
+                self.rows.push(Deliverable::Message(flight.envelope.id));
+                if let Some(inbox) = self.inboxes.get_mut(flight.envelope.to.index()) {
+                    *inbox += 1;
+                }
+            }
             self.messages = self.rows.len();
             if view.gate.paused {
                 let waiting = ReplicaId::all(view.shape.replicas())

@@ -31,10 +31,9 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
         titles.push(cell(&format!(".{slot}"), width(app), app.theme.heading()));
     }
     draw_lines(frame, heading, vec![Line::from(titles)]);
-    let inboxes = if room == Room::Large { Vec::new() } else { replicas::inboxes(app) };
     let leaders = ReplicaId::all(app.view.shape.replicas()).take(usize::from(rows.height));
     let lines = leaders.map(|leader| {
-        let mut spans = leader_cells(app, leader, room, &inboxes);
+        let mut spans = leader_cells(app, leader, room);
         for slot in shown.clone() {
             spans.extend(instance_cell(app, InstanceId::new(leader, slot)));
         }
@@ -43,13 +42,13 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
     draw_lines(frame, rows, lines.collect());
 }
 
-fn leader_cells(app: &App, leader: ReplicaId, room: Room, inboxes: &[u64]) -> Vec<Span<'static>> {
+fn leader_cells(app: &App, leader: ReplicaId, room: Room) -> Vec<Span<'static>> {
     let theme = app.theme;
     let name = leader.to_string();
     if room == Room::Large {
         return vec![cell(&name, lead(room), theme.text())];
     }
-    let inbox = inboxes.get(leader.index()).copied().unwrap_or(0);
+    let inbox = replicas::inbox(app, leader);
     let waiting = if inbox == 0 { theme.dim() } else { theme.notable() };
     let here = if app.at == leader { theme.strong() } else { theme.text() };
     let mut spans = vec![cell(&name, 3, here)];

@@ -25,22 +25,15 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let titles = format!("  id port {counts} inbox {:<14} {:>7} store", "next timer", "now");
     let titles = left(&titles, usize::from(heading.width));
     draw_lines(frame, heading, vec![Line::styled(titles, app.theme.heading())]);
-    let inboxes = inboxes(app);
     let count = app.view.shape.replicas();
     let seen = ReplicaId::all(count).skip(app.replica.offset).take(usize::from(rows.height));
-    let lines = seen.map(|id| row(app, id, inboxes.get(id.index()).copied().unwrap_or(0)));
+    let lines = seen.map(|id| row(app, id));
     draw_lines(frame, rows, lines.collect());
 }
 
-/// How many held messages wait for each replica.
-pub fn inboxes(app: &App) -> Vec<u64> {
-    let mut inboxes = vec![0; app.view.shape.replicas()];
-    for flight in app.view.in_flight.held() {
-        if let Some(inbox) = inboxes.get_mut(flight.envelope.to.index()) {
-            *inbox += 1;
-        }
-    }
-    inboxes
+/// How many held messages wait for a replica.
+pub fn inbox(app: &App, id: ReplicaId) -> u64 {
+    app.deliverables.inboxes.get(id.index()).copied().unwrap_or(0)
 }
 
 /// The counts of a replica's instances by phase, in columns of these widths.
@@ -62,7 +55,7 @@ fn brief(count: u64, columns: usize) -> String {
     [plain, thousands].into_iter().find(fits).unwrap_or_else(|| format!("{}M", count / 1_000_000))
 }
 
-fn row(app: &App, id: ReplicaId, inbox: u64) -> Line<'static> {
+fn row(app: &App, id: ReplicaId) -> Line<'static> {
     let theme = app.theme;
     let replica = app.view.replica(id);
     let selected = app.replica.selected == id.index();
@@ -77,6 +70,7 @@ fn row(app: &App, id: ReplicaId, inbox: u64) -> Line<'static> {
         cell(port, 5, theme.dim()),
     ];
     spans.extend(counts(app, id, [4, 4, 4, 5]));
+    let inbox = inbox(app, id);
     let waiting = if inbox == 0 { theme.dim() } else { theme.notable() };
     spans.push(number(&inbox.to_string(), 6, waiting));
     let timer = replica.timer.map_or_else(|| "-".to_owned(), |(_, timer)| timer.to_string());

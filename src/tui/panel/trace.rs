@@ -51,10 +51,11 @@ fn row(app: &App, line: &TraceLine, selected: bool, columns: usize) -> Line<'sta
     let number = format!("#{}", line.entry.id);
     let first = first_of_entry(app, line);
     let shown = if first { number.as_str() } else { "" };
-    let room = columns.saturating_sub(text::width(mark) + 6);
+    let numbers = text::width(&format!("#{} ", app.view.log.len())).max(6);
+    let room = columns.saturating_sub(text::width(mark) + numbers);
     let spans = vec![
         cell(mark, 1, theme.accent()),
-        cell(shown, 6, theme.dim()),
+        cell(shown, numbers, theme.dim()),
         cell(&line.to_string(), room, style(app, line)),
     ];
     row_of(app, spans, focused)
