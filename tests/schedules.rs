@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use epaxos_tui::epaxos::command::{Key, Operation, Payload};
 use epaxos_tui::epaxos::id::{InstanceId, ReplicaId};
 use epaxos_tui::epaxos::quorum::CLUSTER_SIZES;
-use epaxos_tui::epaxos::replica::{Input, Options, Output, Replica, ReplyOn};
+use epaxos_tui::epaxos::replica::{Options, Replica, ReplyOn};
 use epaxos_tui::kv::Store;
-use epaxos_tui::observe::notice::{Decision, Effect, Shape};
+use epaxos_tui::observe::notice::{Effect, Shape};
 use epaxos_tui::script::world::World;
 use epaxos_tui::sim::cluster::Cluster;
 use proptest::prelude::*;
@@ -147,31 +147,11 @@ fn check_replay(cluster: &Cluster, shape: &Shape) {
     for entry in cluster.view().log.iter() {
         let step = &entry.step;
         let (replica, sent) = &mut fresh[step.replica.index()];
-        let input = match &step.decision {
-            Decision::Propose(commands) => Input::Propose(commands.clone()),
-            Decision::Deliver(envelope) => {
-                Input::Receive { from: envelope.id.sender, message: envelope.message.clone() }
-            }
-            Decision::Wake => Input::Wake,
-            Decision::Drop(_) | Decision::Duplicate(..) => continue,
-        };
+        let Some(input) = step.decision.input() else { continue };
         let mut out = Vec::new();
         replica.step(step.now, input, &mut out);
-        assert_eq!(out.len(), step.effects.len());
-        for (output, effect) in out.into_iter().zip(&step.effects) {
-            match (output, effect) {
-                (Output::Send { to, message }, Effect::Send(envelope)) => {
-                    assert_eq!(
-                        (to, &message, *sent),
-                        (envelope.to, &envelope.message, envelope.id.number)
-                    );
-                    *sent += 1;
-                }
-                (Output::Reply(reply), Effect::Reply(seen)) => assert_eq!(reply, *seen),
-                (Output::Observe(event), Effect::Event(seen)) => assert_eq!(event, *seen),
-                (output, effect) => panic!("replayed {output:?}, recorded {effect:?}"),
-            }
-        }
+        let replayed = out.into_iter().map(|output| Effect::of(output, step.replica, sent));
+        assert_eq!(replayed.collect::<Vec<_>>(), step.effects);
     }
     for (replica, _) in &fresh {
         assert_eq!(replica, cluster.replica(replica.id()), "{} replays differently", replica.id());

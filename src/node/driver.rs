@@ -13,7 +13,7 @@ use crate::epaxos::command::{Command, RequestId};
 use crate::epaxos::event::Reply;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
-use crate::epaxos::replica::{Input, Options, Output, Replica};
+use crate::epaxos::replica::{Input, Options, Replica};
 use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::net::convert;
@@ -264,7 +264,9 @@ impl Driver {
         let now = self.clock.now();
         let mut out = Vec::new();
         self.replica.step(now, input, &mut out);
-        let effects: Vec<_> = out.into_iter().map(|output| self.effect(output)).collect();
+        let id = self.replica.id();
+        let effects = out.into_iter().map(|output| Effect::of(output, id, &mut self.sent));
+        let effects: Vec<_> = effects.collect();
         if let Some(decision) = decision {
             self.report_step(now, decision, effects.clone());
         }
@@ -274,19 +276,6 @@ impl Driver {
                 Effect::Reply(reply) => self.answer(&reply),
                 Effect::Event(_) => {}
             }
-        }
-    }
-
-    /// Gives a message its name.
-    fn effect(&mut self, output: Output) -> Effect {
-        match output {
-            Output::Send { to, message } => {
-                let id = MessageId { sender: self.replica.id(), number: self.sent, copy: 0 };
-                self.sent += 1;
-                Effect::Send(Envelope { id, to, message })
-            }
-            Output::Reply(reply) => Effect::Reply(reply),
-            Output::Observe(event) => Effect::Event(event),
         }
     }
 

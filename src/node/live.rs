@@ -26,7 +26,7 @@ use crate::observe::notice::{GateState, Notice};
 use crate::observe::trace::Line;
 use crate::observe::view::View;
 use crate::script::request::Report;
-use crate::script::world::{Answer, World};
+use crate::script::world::{Answer, Proposer, World, requests};
 
 pub use crate::node::live::serve::serve;
 
@@ -43,8 +43,7 @@ pub struct LiveWorld {
     ledger: Ledger,
     /// Each with its place among all answers.
     answers: Vec<(u64, Answer)>,
-    /// How many commands were proposed here.
-    proposals: u64,
+    proposer: Proposer,
     lockstep: Option<Lockstep>,
     audience: Audience,
 }
@@ -107,7 +106,7 @@ impl LiveWorld {
             answering,
             ledger: Ledger::default(),
             answers: Vec::new(),
-            proposals: 0,
+            proposer: Proposer::default(),
             lockstep: lockstep.then(Lockstep::default),
             audience: Audience::default(),
         };
@@ -224,12 +223,8 @@ impl LiveWorld {
 
     /// Asks a replica for operations, and waits for nothing.
     fn ask(&mut self, at: ReplicaId, operations: Vec<Operation>) -> Vec<RequestId> {
-        let number = |operation| {
-            self.proposals += 1;
-            Command { request: RequestId::named(CLIENT, self.proposals), operation }
-        };
-        let commands: Vec<_> = operations.into_iter().map(number).collect();
-        let requests: Vec<_> = commands.iter().map(|command| command.request.clone()).collect();
+        let commands = self.proposer.commands(operations);
+        let requests = requests(&commands);
         self.ledger.ask(requests.iter());
         self.send_proposals(at, commands);
         requests
@@ -375,9 +370,6 @@ impl World for LiveWorld {
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 }
-
-/// The name under which a script proposes: the same in every world.
-const CLIENT: &str = "script";
 
 /// How long anything may take that is only a matter of crossing the loopback.
 const PATIENCE: Duration = Duration::from_secs(10);

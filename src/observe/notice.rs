@@ -6,7 +6,7 @@ use crate::epaxos::command::Command;
 use crate::epaxos::event::{Event, Reply, Timer};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
-use crate::epaxos::replica::{Options, ReplyOn};
+use crate::epaxos::replica::{Input, Options, Output, ReplyOn};
 use crate::epaxos::time::Time;
 use crate::observe::filter::Filter;
 
@@ -124,4 +124,34 @@ pub enum Effect {
     Reply(Reply),
     /// The replica showed this.
     Event(Event),
+}
+
+impl Decision {
+    /// What reached the replica; nothing where only a message was touched.
+    pub fn input(&self) -> Option<Input> {
+        match self {
+            Self::Propose(commands) => Some(Input::Propose(commands.clone())),
+            Self::Deliver(envelope) => {
+                Some(Input::Receive { from: envelope.id.sender, message: envelope.message.clone() })
+            }
+            Self::Wake => Some(Input::Wake),
+            Self::Drop(_) | Self::Duplicate(..) => None,
+        }
+    }
+}
+
+impl Effect {
+    /// An output as others see it: a message gets its name, from its sender and how many messages
+    /// that has sent, which grows with it.
+    pub fn of(output: Output, sender: ReplicaId, sent: &mut u64) -> Self {
+        match output {
+            Output::Send { to, message } => {
+                let id = MessageId { sender, number: *sent, copy: 0 };
+                *sent += 1;
+                Self::Send(Envelope { id, to, message })
+            }
+            Output::Reply(reply) => Self::Reply(reply),
+            Output::Observe(event) => Self::Event(event),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::epaxos::command::{Operation, Outcome, RequestId};
+use crate::epaxos::command::{Command, Operation, Outcome, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::observe::in_flight::InFlight;
 use crate::observe::notice::GateState;
@@ -68,6 +68,32 @@ pub trait World {
     /// The answers that have come since the last call, in the order in which they came.
     fn take_answers(&mut self) -> Vec<Answer>;
 }
+
+/// The commands that scripts propose, numbered under one name. The same in every world, so that
+/// what is printed is.
+#[derive(Clone, Debug, Default)]
+pub struct Proposer {
+    proposals: u64,
+}
+
+impl Proposer {
+    /// Makes commands of operations.
+    pub fn commands(&mut self, operations: Vec<Operation>) -> Vec<Command> {
+        let command = |operation| {
+            self.proposals += 1;
+            Command { request: RequestId::named(PROPOSER, self.proposals), operation }
+        };
+        operations.into_iter().map(command).collect()
+    }
+}
+
+/// The requests that commands answer to.
+pub fn requests(commands: &[Command]) -> Vec<RequestId> {
+    commands.iter().map(|command| command.request.clone()).collect()
+}
+
+/// The name under which scripts propose.
+const PROPOSER: &str = "script";
 
 /// The answer to a proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]

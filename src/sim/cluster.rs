@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use crate::epaxos::command::{Command, Operation, RequestId};
+use crate::epaxos::command::{Operation, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
-use crate::epaxos::replica::{Input, Options, Output, Replica};
+use crate::epaxos::replica::{Options, Replica};
 use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::observe::filter::Filter;
 use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
 use crate::observe::view::View;
 use crate::script::session::next_to_deliver;
-use crate::script::world::{Answer, World};
+use crate::script::world::{Answer, Proposer, World, requests};
 
 /// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
 /// cluster delivers it when it is told to settle or to let time pass, and not before.
@@ -25,7 +25,7 @@ pub struct Cluster {
     /// When each delayed message goes on.
     delayed: Vec<(Time, MessageId)>,
     answers: Vec<Answer>,
-    proposals: u64,
+    proposer: Proposer,
 }
 
 /// A replica with what its host keeps for it.
@@ -52,7 +52,7 @@ impl Cluster {
             view: View::new(shape),
             delayed: Vec::new(),
             answers: Vec::new(),
-            proposals: 0,
+            proposer: Proposer::default(),
         }
     }
 
@@ -73,19 +73,12 @@ impl Cluster {
         if let (Decision::Wake, Some(due)) = (&decision, node.replica.next_wake()) {
             node.now = node.now.max(due);
         }
-        let input = match &decision {
-            Decision::Propose(commands) => Some(Input::Propose(commands.clone())),
-            Decision::Deliver(envelope) => {
-                Some(Input::Receive { from: envelope.id.sender, message: envelope.message.clone() })
-            }
-            Decision::Wake => Some(Input::Wake),
-            Decision::Drop(_) | Decision::Duplicate(..) => None,
-        };
         let mut out = Vec::new();
-        if let Some(input) = input {
+        if let Some(input) = decision.input() {
             node.replica.step(node.now, input, &mut out);
         }
-        let effects: Vec<_> = out.into_iter().map(|output| node.effect(output)).collect();
+        let effects = out.into_iter().map(|output| Effect::of(output, id, &mut node.sent));
+        let effects: Vec<_> = effects.collect();
         let timer = node.replica.next_timer();
         let step = Step { replica: id, now: node.now, decision, effects: effects.clone(), timer };
         self.view.apply(Notice::Step(step));
@@ -159,21 +152,6 @@ enum Due {
     Timer(ReplicaId),
 }
 
-impl Node {
-    /// Gives a message its name.
-    fn effect(&mut self, output: Output) -> Effect {
-        match output {
-            Output::Send { to, message } => {
-                let id = MessageId { sender: self.replica.id(), number: self.sent, copy: 0 };
-                self.sent += 1;
-                Effect::Send(Envelope { id, to, message })
-            }
-            Output::Reply(reply) => Effect::Reply(reply),
-            Output::Observe(event) => Effect::Event(event),
-        }
-    }
-}
-
 /// What keeps a message at a gate in this state. What nothing keeps waits to be delivered, as if
 /// everything were paused.
 fn held_by(gate: &GateState, envelope: &Envelope) -> HeldBy {
@@ -196,12 +174,8 @@ impl World for Cluster {
         at: ReplicaId,
         operations: Vec<Operation>,
     ) -> Result<Vec<RequestId>, String> {
-        let number = |operation| {
-            self.proposals += 1;
-            Command { request: RequestId::named(CLIENT, self.proposals), operation }
-        };
-        let commands: Vec<_> = operations.into_iter().map(number).collect();
-        let requests = commands.iter().map(|command| command.request.clone()).collect();
+        let commands = self.proposer.commands(operations);
+        let requests = requests(&commands);
         self.decide(at, Decision::Propose(commands));
         Ok(requests)
     }
@@ -275,6 +249,3 @@ impl World for Cluster {
         std::mem::take(&mut self.answers)
     }
 }
-
-/// The name under which a script proposes.
-const CLIENT: &str = "script";
