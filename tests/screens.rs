@@ -1,22 +1,23 @@
 //! What the screens look like, and what keys, clicks and typed lines bring about.
 
-use epaxos_tui::epaxos;
-use epaxos_tui::kv;
-use epaxos_tui::observe;
-use epaxos_tui::script;
-
-#[path = "screens/demo.rs"]
-mod demo;
 #[path = "screens/drive.rs"]
 mod drive;
+#[path = "screens/filter.rs"]
+mod filter;
 #[path = "screens/interaction.rs"]
 mod interaction;
+#[path = "screens/neighbourhood.rs"]
+mod neighbourhood;
 #[path = "screens/picture.rs"]
 mod picture;
+#[path = "screens/stage.rs"]
+mod stage;
 
-use demo::Demo;
+use std::time::Duration;
+
 use drive::Drive;
 use epaxos_tui::tui::theme::Theme;
+use stage::Stage;
 
 /// Compares a screen with what it is known to look like.
 macro_rules! look {
@@ -90,7 +91,7 @@ fn the_grid_with_one_replicas_eyes() {
 #[test]
 fn metrics() {
     for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
-        let mut drive = Drive::conflict(size);
+        let mut drive = Drive::with(Stage::slow(Duration::from_millis(1)), size);
         drive.tick(0);
         drive.press("2 i");
         drive.type_in("burst 100 conflict=20");
@@ -105,7 +106,7 @@ fn metrics() {
 fn stores_mark_what_differs() {
     for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
         let lines = ["put x 1", "put ключ 漢字", "settle", "hold to=R3", "put x 2", "settle"];
-        let mut drive = Drive::with(Demo::of(&lines), size);
+        let mut drive = Drive::with(Stage::of(&lines), size);
         drive.press("3 j");
         assert!(drive.text().contains("stores differ"));
         look!(format!("store_{name}"), drive);

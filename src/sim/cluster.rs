@@ -26,6 +26,8 @@ pub struct Cluster {
     delayed: Vec<(Time, MessageId)>,
     answers: Vec<Answer>,
     proposer: Proposer,
+    /// What was said and not yet taken, where somebody listens.
+    notices: Option<Vec<Notice>>,
 }
 
 /// A replica with what its host keeps for it.
@@ -53,7 +55,25 @@ impl Cluster {
             delayed: Vec::new(),
             answers: Vec::new(),
             proposer: Proposer::default(),
+            notices: None,
         }
+    }
+
+    /// Keeps what the cluster says, from now on, to be taken.
+    pub fn listen(&mut self) {
+        self.notices.get_or_insert_default();
+    }
+
+    /// What the cluster has said since it was last asked. Nothing unless somebody listens.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        self.notices.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn say(&mut self, notice: Notice) {
+        if let Some(notices) = &mut self.notices {
+            notices.push(notice.clone());
+        }
+        self.view.apply(notice);
     }
 
     /// One replica, to look at.
@@ -81,7 +101,7 @@ impl Cluster {
         let effects: Vec<_> = effects.collect();
         let timer = node.replica.next_timer();
         let step = Step { replica: id, now: node.now, decision, effects: effects.clone(), timer };
-        self.view.apply(Notice::Step(step));
+        self.say(Notice::Step(step));
         for effect in effects {
             match effect {
                 Effect::Send(envelope) => self.arrive(&envelope),
@@ -100,7 +120,7 @@ impl Cluster {
         if let HeldBy::Delay(delay) = why {
             self.delayed.push((self.now + delay, envelope.id));
         }
-        self.view.apply(Notice::Held(Held { id: envelope.id, why }));
+        self.say(Notice::Held(Held { id: envelope.id, why }));
     }
 
     fn envelope(&self, id: MessageId) -> Result<Envelope, String> {
@@ -209,7 +229,7 @@ impl World for Cluster {
     }
 
     fn set_gate(&mut self, gate: GateState) -> Result<(), String> {
-        self.view.apply(Notice::Gate(gate));
+        self.say(Notice::Gate(gate));
         self.delayed.clear();
         let flights: Vec<_> =
             self.view.in_flight.iter().map(|flight| flight.envelope.clone()).collect();

@@ -47,11 +47,6 @@ pub mod prompt;
 pub mod terminal;
 pub mod theme;
 
-#[cfg(test)]
-#[allow(dead_code, reason = "the tests of the screens use all of it")]
-#[path = "../../tests/screens/demo.rs"]
-mod demo;
-
 mod suspend;
 
 use std::io;

@@ -265,37 +265,3 @@ const IN_A_ROW: usize = 2;
 
 /// The least instance there is.
 const FIRST: InstanceId = InstanceId { replica: ReplicaId(0), slot: 0 };
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tui::demo::Demo;
-
-    #[test]
-    fn two_that_depend_on_each_other_are_drawn_as_a_component() {
-        let demo = Demo::conflict();
-        let mut picture = Neighbourhood::default();
-        let selected = InstanceId::new(ReplicaId(0), 0);
-        picture.settle(&demo.view, Some(selected), None);
-        let text = picture.lines.join("\n");
-        assert!(text.contains("R0.0") && text.contains("R4.0"), "{text}");
-        assert!(text.contains("component"), "{text}");
-    }
-
-    #[test]
-    fn an_instance_alone_needs_no_picture() {
-        let demo = Demo::of(&["put x 1", "settle"]);
-        let mut picture = Neighbourhood::default();
-        picture.settle(&demo.view, Some(FIRST), None);
-        assert_eq!(picture.lines, Vec::<String>::new());
-    }
-
-    #[test]
-    fn however_much_there_is_the_picture_stays_small() {
-        let demo = Demo::of(&["burst 200 conflict=100", "settle"]);
-        let mut picture = Neighbourhood::default();
-        picture.settle(&demo.view, Some(InstanceId::new(ReplicaId(2), 30)), None);
-        assert!(picture.shown.labels.len() <= NODES_MAX);
-        assert!(!picture.lines.is_empty());
-    }
-}

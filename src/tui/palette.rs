@@ -1,11 +1,13 @@
 //! The palette: a list of all that can be done now, narrowed by typing, from which it is done.
 
+use std::fmt;
+
 use ratatui::crossterm::event::KeyEvent;
 
 use crate::script::grammar::Command;
 use crate::tui::app::App;
 use crate::tui::deed::Deed;
-use crate::tui::keys::{Context, TABLE};
+use crate::tui::keys::{Binding, Context, TABLE};
 use crate::tui::list::Place;
 use crate::tui::prompt::Prompt;
 
@@ -24,8 +26,10 @@ pub struct Palette {
 /// A line of the palette.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The keys, or the command's name.
+    /// The keys that do it.
     pub keys: String,
+    /// The command that does it, if there is one.
+    pub command: Option<String>,
     /// What it does.
     pub about: String,
     /// What is done when it is chosen.
@@ -37,31 +41,56 @@ pub struct Entry {
 pub enum Choice {
     /// The same as a key.
     Deed(Deed),
-    /// The prompt opens with this command.
+    /// This command is carried out; the prompt opens with one that needs more words.
     Command(String),
+}
+
+impl fmt::Display for Entry {
+    /// All of it as one text, in which is looked for what is typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.keys, self.name(), self.about)
+    }
+}
+
+impl Entry {
+    /// The command as it is typed.
+    pub fn name(&self) -> String {
+        self.command.as_ref().map_or_else(String::new, |name| format!(":{name}"))
+    }
+}
+
+fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
+    TABLE.iter().filter(move |binding| binding.context == context)
 }
 
 impl Palette {
     /// All that can be done now. Keys of the pane come first.
     pub fn new(app: &App) -> Self {
-        let contexts: Vec<Context> =
-            app.contexts_of(app.mode).into_iter().chain([Context::Always]).collect();
+        let contexts = app.contexts_of(app.mode).into_iter().chain([Context::Always]);
+        let mut commands = Command::list();
         let mut entries: Vec<Entry> = Vec::new();
-        for context in contexts {
-            let bindings = TABLE.iter().filter(|binding| binding.context == context);
-            for binding in bindings.filter(|binding| app.can(binding.deed)) {
-                let choice = Choice::Deed(binding.deed);
-                let known = entries.iter().any(|entry| entry.choice == choice);
-                if binding.deed == Deed::OpenPalette || known {
-                    continue;
-                }
-                let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
-                let about = binding.about.to_owned();
-                entries.push(Entry { keys: keys.join(" "), about, choice });
+        for binding in contexts.flat_map(bindings).filter(|binding| app.can(binding.deed)) {
+            let choice = Choice::Deed(binding.deed);
+            let known = entries.iter().any(|entry| entry.choice == choice);
+            if binding.deed == Deed::OpenPalette || known {
+                continue;
             }
+            let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
+            // What a key and a command do alike is listed once.
+            let alike = app.command_of(binding.deed);
+            let alike = alike.and_then(|name| commands.iter().position(|(other, _)| other == name));
+            let (command, mut about) = (alike.map(|index| commands.remove(index)), binding.about);
+            if let (Some((_, precisely)), Deed::PauseOrRun) = (&command, binding.deed) {
+                about = precisely;
+            }
+            let about = about.to_owned();
+            let command = command.map(|(name, _)| name);
+            entries.push(Entry { keys: keys.join(" "), command, about, choice });
         }
-        entries.extend(Command::list().into_iter().map(|(name, about)| Entry {
-            keys: format!(":{name}"),
+        let commands = commands.into_iter().filter(|(name, _)| app.can_command(name));
+        entries.extend(commands.map(|(name, about)| Entry {
+            keys: String::new(),
+            command: Some(name.clone()),
             about,
             choice: Choice::Command(name),
         }));
@@ -83,14 +112,21 @@ impl Palette {
         self.narrow();
     }
 
+    /// A command that is called what is typed comes before all that speaks of it.
     fn narrow(&mut self) {
         let query = self.query.text().to_lowercase();
-        let meets = |entry: &Entry| {
-            let text = format!("{} {}", entry.keys, entry.about).to_lowercase();
-            query.split_whitespace().all(|word| text.contains(word))
-        };
+        let query = query.trim();
+        let name = query.trim_start_matches(':');
         let entries = self.entries.iter().enumerate();
-        self.shown = entries.filter(|(_, entry)| meets(entry)).map(|(index, _)| index).collect();
+        let meeting = entries.filter(|(_, entry)| {
+            let text = entry.to_string().to_lowercase();
+            query.split_whitespace().all(|word| text.contains(word))
+        });
+        let mut meeting: Vec<(usize, &Entry)> = meeting.collect();
+        let is_called =
+            |entry: &Entry| entry.command.as_ref().is_some_and(|own| own.starts_with(name));
+        meeting.sort_by_key(|(_, entry)| !name.is_empty() && !is_called(entry));
+        self.shown = meeting.into_iter().map(|(index, _)| index).collect();
         self.place = Place::default();
     }
 

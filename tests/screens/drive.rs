@@ -12,12 +12,12 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 
-use crate::demo::Demo;
 use crate::picture;
+use crate::stage::Stage;
 
 pub struct Drive {
     pub app: App,
-    pub demo: Demo,
+    pub stage: Stage,
     /// What was asked of the outside beside requests.
     pub effects: Vec<Effect>,
     size: (u16, u16),
@@ -25,29 +25,29 @@ pub struct Drive {
 
 impl Drive {
     pub fn new(size: (u16, u16)) -> Self {
-        Self::with(Demo::new(5), size)
+        Self::with(Stage::new(5), size)
     }
 
     pub fn conflict(size: (u16, u16)) -> Self {
-        Self::with(Demo::conflict(), size)
+        Self::with(Stage::conflict(), size)
     }
 
     pub fn held(size: (u16, u16)) -> Self {
-        Self::with(Demo::held(), size)
+        Self::with(Stage::held(), size)
     }
 
-    pub fn with(mut demo: Demo, size: (u16, u16)) -> Self {
-        let mut app = App::new(demo.view.shape.clone(), Theme::Dark, false, true);
+    pub fn with(mut stage: Stage, size: (u16, u16)) -> Self {
+        let mut app = App::new(stage.view().shape.clone(), Theme::Dark, false, true);
         app.update(Action::Resize(size.0, size.1));
-        app.update(Action::Reports(std::mem::take(&mut demo.reports)));
-        Self { app, demo, effects: Vec::new(), size }
+        app.update(Action::Reports(stage.take_reports()));
+        Self { app, stage, effects: Vec::new(), size }
     }
 
     pub fn act(&mut self, action: Action) {
         for effect in self.app.update(action) {
             match effect {
                 Effect::Request(request) => {
-                    let reports = self.demo.serve(&request);
+                    let reports = self.stage.serve(&request);
                     self.app.update(Action::Reports(reports));
                 }
                 effect => self.effects.push(effect),

@@ -1,14 +1,15 @@
 //! What keys, clicks and typed lines bring about.
 
 use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::observe::filter::Filter;
 use epaxos_tui::tui::app::{Action, Deliverable, Effect, Mode, Over};
 use epaxos_tui::tui::deed::{Deed, Screen};
 use epaxos_tui::tui::layout::Pane;
 use proptest::prelude::*;
 
-use crate::demo::Demo;
 use crate::drive::Drive;
 use crate::picture;
+use crate::stage::Stage;
 
 use crate::{LARGE, SMALL};
 
@@ -38,16 +39,15 @@ fn a_command_typed_is_carried_out_and_answered() {
 
 #[test]
 fn the_message_that_is_seen_is_the_one_delivered() {
-    let mut demo = Demo::new(3);
-    for line in ["pause", "put x 1", "dup R0-0"] {
-        demo.run(line);
-    }
-    let mut drive = Drive::with(demo, LARGE);
+    let mut stage = Stage::new(3);
+    stage.run(&["pause", "put x 1", "dup R0-0"]);
+    let mut drive = Drive::with(stage, LARGE);
     // The twin is equal to the first in everything but its name.
     drive.press("j");
     assert_eq!(selected(&drive), "R0-0/1");
     drive.press("Enter");
-    let left: Vec<_> = drive.demo.view.in_flight.iter().map(|flight| flight.envelope.id).collect();
+    let left: Vec<_> =
+        drive.stage.view().in_flight.iter().map(|flight| flight.envelope.id).collect();
     assert!(left.iter().any(|id| id.to_string() == "R0-0"));
     assert!(left.iter().all(|id| id.to_string() != "R0-0/1"));
 }
@@ -68,22 +68,22 @@ fn timers_of_paused_replicas_are_fired_by_hand() {
     let mut drive = Drive::held(LARGE);
     drive.press("G");
     assert_eq!(drive.app.deliverables.selected(), Some(Deliverable::Timer(ReplicaId(4))));
-    let steps = drive.demo.view.log.len();
+    let steps = drive.stage.view().log.len();
     drive.press("d");
     assert!(drive.text().contains("a timer can only be fired"));
     drive.press("Enter");
-    assert!(drive.demo.view.log.len() > steps);
+    assert!(drive.stage.view().log.len() > steps);
 }
 
 #[test]
 fn keys_hold_release_pause_and_run() {
     let mut drive = Drive::held(LARGE);
     drive.press("r");
-    assert!(drive.demo.view.gate.holds.is_empty());
+    assert!(drive.stage.view().gate.holds.is_empty());
     drive.press("h");
-    assert_eq!(drive.demo.view.gate.holds.len(), 1);
+    assert_eq!(drive.stage.view().gate.holds.len(), 1);
     drive.press("r Space");
-    assert!(!drive.demo.view.gate.paused);
+    assert!(!drive.stage.view().gate.paused);
     assert!(drive.text().contains("RUN"));
     drive.press("Space");
     assert!(drive.text().contains("PAUSED"));
@@ -137,10 +137,13 @@ fn the_palette_does_what_is_chosen_and_loses_no_key() {
     drive.type_in(":burst");
     drive.press("Enter");
     assert_eq!((drive.app.mode, drive.app.prompt.text()), (Mode::Prompt, "burst "));
-    drive.press("Esc ?");
-    drive.type_in(":pause");
-    drive.press("Enter");
-    assert!(drive.demo.view.gate.paused, "what needs no more words is done at once");
+    for (typed, done) in [("run", false), ("pause", true), ("hold", true)] {
+        drive.press("Esc ?");
+        drive.type_in(typed);
+        drive.press("Enter");
+        assert_eq!(drive.stage.view().gate.paused, done, "{typed} needs no more words");
+    }
+    assert!(drive.stage.view().gate.holds.iter().any(Filter::is_any));
     drive.press("i F1");
     assert!(matches!(drive.app.over, Some(Over::Palette(_))), "also while text is typed");
 }
@@ -198,9 +201,9 @@ fn escape_and_a_key_at_once_are_two_keys() {
 fn pasted_commands_are_carried_out_together_or_not_at_all() {
     let mut drive = Drive::new(SMALL);
     drive.act(Action::Paste("put x 1\rput y 2\r".to_owned()));
-    assert_eq!(drive.demo.view.total().proposals, 2);
+    assert_eq!(drive.stage.view().total().proposals, 2);
     drive.act(Action::Paste("put x 3\nputt x 4\n".to_owned()));
-    assert_eq!(drive.demo.view.total().proposals, 2);
+    assert_eq!(drive.stage.view().total().proposals, 2);
     assert_eq!(drive.app.prompt.text(), "putt x 4");
     assert!(drive.text().contains("line 2 of 2 pasted"), "{}", drive.text());
 }
@@ -216,18 +219,18 @@ fn a_refused_line_stays_at_the_prompt() {
     drive.type_in(" ценность");
     drive.press("Enter");
     assert_eq!(drive.app.prompt.text(), "");
-    assert_eq!(drive.demo.view.total().proposals, 1);
+    assert_eq!(drive.stage.view().total().proposals, 1);
 }
 
 #[test]
 fn a_click_selects_and_a_second_one_delivers() {
     let mut drive = Drive::held(LARGE);
     let (column, row) = drive.find("R2-0").expect("it is held");
-    let steps = drive.demo.view.log.len();
+    let steps = drive.stage.view().log.len();
     drive.click(column, row);
-    assert_eq!((selected(&drive).as_str(), drive.demo.view.log.len()), ("R2-0", steps));
+    assert_eq!((selected(&drive).as_str(), drive.stage.view().log.len()), ("R2-0", steps));
     drive.click(column, row);
-    assert_eq!(drive.demo.view.log.len(), steps + 1);
+    assert_eq!(drive.stage.view().log.len(), steps + 1);
     let (column, row) = drive.find("3 Store").expect("a tab");
     drive.click(column, row);
     assert_eq!(drive.app.screen, Screen::Store);
@@ -264,7 +267,7 @@ fn a_small_terminal_shows_one_pane_and_a_tiny_one_says_so() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "how long it takes is what is asked")]
 fn a_long_run_is_drawn_as_fast_as_a_short_one() {
-    let mut long = Drive::with(Demo::of(&["burst 2000 conflict=10", "settle"]), LARGE);
+    let mut long = Drive::with(Stage::of(&["burst 2000 conflict=10", "settle"]), LARGE);
     assert!(long.app.view.trace.len() > 50_000);
     long.text();
     let begun = std::time::Instant::now();
@@ -330,7 +333,7 @@ proptest! {
         pokes in proptest::collection::vec(poke(), 0..40),
         ascii in any::<bool>(),
     ) {
-        let mut drive = Drive::with(Demo::new(replicas), (100, 30));
+        let mut drive = Drive::with(Stage::new(replicas), (100, 30));
         drive.app.ascii = ascii;
         for poke in pokes {
             match poke {

@@ -84,6 +84,30 @@ impl App {
         }
     }
 
+    /// The command that does now what a deed does.
+    pub fn command_of(&self, deed: Deed) -> Option<&'static str> {
+        match deed {
+            Deed::PauseOrRun if self.view.gate.paused => Some("run"),
+            Deed::PauseOrRun => Some("pause"),
+            Deed::Step => Some("step"),
+            Deed::Release => Some("release"),
+            _ => None,
+        }
+    }
+
+    /// Whether a command would come to anything now, as far as its name tells.
+    pub fn can_command(&self, name: &str) -> bool {
+        match name {
+            "pause" => !self.view.gate.paused,
+            "run" => self.view.gate.paused,
+            "step" => self.can(Deed::Step),
+            "release" => self.can(Deed::Release),
+            "deliver" | "drop" | "dup" => self.deliverables.messages > 0,
+            "wake" => self.view.replicas.iter().any(|replica| replica.timer.is_some()),
+            _ => true,
+        }
+    }
+
     /// The replica that is meant where none is named.
     fn replica_at_hand(&self) -> ReplicaId {
         let of_message = || match self.deliverables.selected()? {
@@ -244,15 +268,14 @@ impl App {
             self.over = None;
             return match choice {
                 Some(Choice::Deed(deed)) => self.perform(deed),
-                Some(Choice::Command(name)) if takes_no_words(&name) => {
-                    let command = Command::parse(&name).ok().flatten();
-                    command.map(|command| self.send(command)).unwrap_or_default()
-                }
-                Some(Choice::Command(name)) => {
-                    self.mode = Mode::Prompt;
-                    self.prompt.set(&format!("{name} "));
-                    Vec::new()
-                }
+                Some(Choice::Command(name)) => match complete(&name) {
+                    Some(command) => self.send(command),
+                    None => {
+                        self.mode = Mode::Prompt;
+                        self.prompt.set(&format!("{name} "));
+                        Vec::new()
+                    }
+                },
                 None => Vec::new(),
             };
         }
@@ -293,9 +316,9 @@ impl App {
     }
 }
 
-/// Whether a command is complete as its name alone.
-fn takes_no_words(name: &str) -> bool {
-    Command::explain(name).is_some_and(|lines| lines.len() == 1)
+/// The command of a name, where no more words are needed.
+fn complete(name: &str) -> Option<Command> {
+    Command::parse(name).ok().flatten()
 }
 
 fn log_event(key: LogKey) -> TuiWidgetEvent {

@@ -81,8 +81,9 @@ fn render_palette(frame: &mut Frame, area: Rect, app: &App, palette: &Palette) {
         let mark = if selected { glyphs::SELECTED } else { " " };
         let spans = vec![
             cell(mark, 2, theme.accent()),
-            cell(&entry.keys, 18, theme.accent()),
-            cell(&entry.about, usize::from(rows.width).saturating_sub(20), theme.text()),
+            cell(&entry.keys, 10, theme.accent()),
+            cell(&entry.name(), 10, theme.accent()),
+            cell(&entry.about, usize::from(rows.width).saturating_sub(22), theme.text()),
         ];
         Some(row_of(app, spans, selected))
     });
