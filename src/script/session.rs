@@ -120,11 +120,15 @@ impl Session {
         }
         let replicas = world.view().shape.replicas();
         let mut proposals = Vec::new();
+        let mut turns = [0u32; 2];
         for index in 0..count {
             let shared = (u64::from(index) + 1) * u64::from(percent) / 100
                 > u64::from(index) * u64::from(percent) / 100;
-            let key = if shared { "hot".to_owned() } else { format!("k{}", index % keys) };
-            let at = ReplicaId::from_index(index as usize % replicas);
+            // Each kind has its own turns: else the shared key might always meet the same replica.
+            let turn = &mut turns[usize::from(shared)];
+            let key = if shared { "hot".to_owned() } else { format!("k{}", *turn % keys) };
+            let at = ReplicaId::from_index(*turn as usize % replicas);
+            *turn += 1;
             proposals.push((at, Operation::put(&key, &self.bursts.to_string())));
             self.bursts += 1;
         }
