@@ -382,7 +382,7 @@ impl App {
         }
         let area = layout.rows(Pane::Metrics);
         if !area.is_empty() {
-            let lines = panel::metrics::length(&self.view);
+            let lines = panel::metrics::lines(self, usize::from(area.width)).len();
             self.metrics.settle_offset(lines, usize::from(area.height));
         }
         let area = layout.rows(Pane::Store);

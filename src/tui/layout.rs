@@ -147,15 +147,17 @@ fn cockpit_panes(area: Rect, room: Room, wanted: Wanted) -> (&'static [Pane], Ve
     let list = wanted.replicas.saturating_add(3);
     let mut rest = area;
     if room == Room::Large {
-        let top = take_top(&mut rest, (2 * list).min(area.height / 5 * 3));
-        let (mut left, messages) = split(top, area.width.saturating_sub(56).max(area.width / 2));
-        let replicas = take_top(&mut left, list.min(top.height / 2));
-        let (trace, detail) = split(rest, area.width.saturating_sub(56).max(area.width / 2));
-        let areas = [replicas, left, messages, trace, detail];
+        let (mut left, mut right) = split(rest, area.width.saturating_sub(56).max(area.width / 2));
+        let lists = list.min(area.height * 3 / 10);
+        let replicas = take_top(&mut left, lists);
+        let instances = take_top(&mut left, lists);
+        // What is to be said of an instance is longer than most lists of messages.
+        let messages = take_top(&mut right, area.height / 3);
+        let areas = [replicas, instances, messages, left, right];
         return (order, order.iter().copied().zip(areas).collect());
     }
     let top = take_top(&mut rest, list.min(area.height / 2));
-    let (instances, messages) = split(top, area.width * 12 / 25);
+    let (instances, messages) = split(top, area.width * 37 / 80);
     // The two share one place: whichever was looked at last.
     let below = if focus == Pane::Detail { Pane::Detail } else { Pane::Trace };
     (order, vec![(Pane::Instances, instances), (Pane::Messages, messages), (below, rest)])

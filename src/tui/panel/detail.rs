@@ -48,9 +48,8 @@ pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
     else {
         return vec![Line::styled(format!("No replica knows {id} yet."), theme.dim())];
     };
-    let mut lines = vec![summary(app, id, best, columns)];
+    let mut lines = summary(app, id, best, columns);
     lines.extend(why(app, id, columns));
-    lines.push(Line::default());
     lines.push(table_heading(app, columns));
     for (replica, instance) in ReplicaId::all(known.len()).zip(&known) {
         lines.push(table_row(app, replica, *instance, columns));
@@ -60,25 +59,29 @@ pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn summary(app: &App, id: InstanceId, best: &InstanceView, columns: usize) -> Line<'static> {
+/// What it carries, its path, and its times, the latter in a line of their own where they must be.
+fn summary(app: &App, id: InstanceId, best: &InstanceView, columns: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
-    let mut spans = Vec::new();
-    let payload = best.payload.to_string();
-    spans.push(Span::styled(text::cut(&payload, columns.saturating_sub(22)), theme.strong()));
-    if let Some(path) = best.path {
-        spans.push(Span::styled(format!("  {path} path"), theme.path(path)));
-    }
+    let path = best.path.map(|path| Span::styled(format!("  {path} path"), theme.path(path)));
+    let room = columns.saturating_sub(path.as_ref().map_or(0, Span::width));
+    let payload = text::cut(&best.payload.to_string(), room);
+    let mut first = Line::from(Span::styled(payload, theme.strong()));
+    first.extend(path);
     let leader = app.view.replica(id.replica).instances.get(id);
-    let micros = |time: std::time::Duration| {
-        text::micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
-    };
-    if let Some(leader) = leader {
-        let committed = leader.committed_after.map(|time| format!("  commit {}", micros(time)));
-        let executed = leader.executed_after.map(|time| format!("  exec {}", micros(time)));
-        let times = committed.into_iter().chain(executed).collect::<String>();
-        spans.push(Span::styled(times, theme.dim()));
+    let committed = leader.and_then(|leader| leader.committed_after);
+    let executed = leader.and_then(|leader| leader.executed_after);
+    let committed = committed.map(|time| format!("  commit {}", text::duration(time)));
+    let executed = executed.map(|time| format!("  exec {}", text::duration(time)));
+    let times: String = committed.into_iter().chain(executed).collect();
+    if times.is_empty() {
+        return vec![first];
     }
-    Line::from(spans)
+    let times = Span::styled(times, theme.dim());
+    if first.width() + times.width() > columns {
+        return vec![first, Line::from(times)];
+    }
+    first.push_span(times);
+    vec![first]
 }
 
 fn table_heading(app: &App, columns: usize) -> Line<'static> {

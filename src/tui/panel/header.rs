@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::observe::filter::Filter;
 use crate::tui::app::App;
 use crate::tui::deed::Screen;
 use crate::tui::glyphs;
@@ -57,11 +58,20 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     if rules > 0 {
         let shown = match (rules, wide) {
             (1 | 2, true) => {
-                let rules: Vec<String> = view.gate.holds.iter().map(rule).collect();
+                let rules: Vec<String> = view.gate.holds.iter().map(name).collect();
                 format!("holding {}", rules.join(", "))
             }
             (1, _) => "1 rule".to_owned(),
             _ => format!("{rules} rules"),
+        };
+        facts.push((shown, theme.notable()));
+    }
+    let delays = &view.gate.delays;
+    if !delays.is_empty() {
+        let shown = match delays.as_slice() {
+            [(rule, delay)] if wide => format!("{} late by {}", name(rule), text::duration(*delay)),
+            [(_, delay)] => format!("late by {}", text::duration(*delay)),
+            delays => format!("{} delays", delays.len()),
         };
         facts.push((shown, theme.notable()));
     }
@@ -80,7 +90,7 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     facts
 }
 
-fn rule(rule: &crate::observe::filter::Filter) -> String {
+fn name(rule: &Filter) -> String {
     if rule.is_any() { "everything".to_owned() } else { rule.to_string() }
 }
 

@@ -25,12 +25,15 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
     let shown = slots(app, area, room);
     let mut titles = match room {
         Room::Large => vec![cell("leader", lead(room), app.theme.heading())],
-        _ => vec![cell("id  P  A  C   X inbox", lead(room), app.theme.heading())],
+        _ => vec![cell("id  P A C   X inbox", lead(room), app.theme.heading())],
     };
     for slot in shown.clone() {
-        titles.push(cell(&format!(".{slot}"), width(app), app.theme.heading()));
+        titles.push(cell(&format!(" .{slot}"), width(app), app.theme.heading()));
     }
     draw_lines(frame, heading, vec![Line::from(titles)]);
+    if room == Room::Large {
+        render_legend(frame, area, app);
+    }
     let leaders = ReplicaId::all(app.view.shape.replicas()).take(usize::from(rows.height));
     let lines = leaders.map(|leader| {
         let mut spans = leader_cells(app, leader, room);
@@ -40,6 +43,19 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
         Line::from(spans)
     });
     draw_lines(frame, rows, lines.collect());
+}
+
+/// What the letters mean, on the lower edge of the frame.
+fn render_legend(frame: &mut Frame, area: Rect, app: &App) {
+    let meaning = replicas::COUNTED.iter().map(|phase| {
+        Span::styled(format!(" {} {phase} ", phase.letter()), app.theme.phase(*phase))
+    });
+    let line = Line::from(meaning.collect::<Vec<_>>());
+    let width = u16::try_from(line.width()).unwrap_or(u16::MAX);
+    if width + 4 <= area.width && area.height > 1 {
+        let x = area.right() - width - 2;
+        frame.render_widget(line, Rect { x, y: area.bottom() - 1, width, height: 1 });
+    }
 }
 
 fn leader_cells(app: &App, leader: ReplicaId, room: Room) -> Vec<Span<'static>> {
@@ -52,9 +68,8 @@ fn leader_cells(app: &App, leader: ReplicaId, room: Room) -> Vec<Span<'static>> 
     let waiting = if inbox == 0 { theme.dim() } else { theme.notable() };
     let here = if app.at == leader { theme.strong() } else { theme.text() };
     let mut spans = vec![cell(&name, 3, here)];
-    spans.extend(replicas::counts(app, leader, [3, 3, 3, 4]));
+    spans.extend(replicas::counts(app, leader, [2, 2, 2, 4]));
     spans.push(number(&inbox.to_string(), 6, waiting));
-    spans.push(Span::raw("  "));
     spans
 }
 
@@ -107,7 +122,7 @@ fn width(app: &App) -> usize {
 
 /// How wide the columns before the cells are.
 fn lead(room: Room) -> usize {
-    if room == Room::Large { 7 } else { 24 }
+    if room == Room::Large { 7 } else { 19 }
 }
 
 /// How many slots are seen in an area.

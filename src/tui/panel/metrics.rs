@@ -9,59 +9,87 @@ use ratatui::text::{Line, Span};
 use crate::epaxos::event::Reason;
 use crate::epaxos::message::MessageKind;
 use crate::observe::counters::Counters;
-use crate::observe::view::View;
 use crate::tui::app::App;
 use crate::tui::glyphs;
 use crate::tui::layout::Pane;
 use crate::tui::panel::text::{cell, number};
-use crate::tui::panel::{draw_lines, framed, text};
+use crate::tui::panel::{draw_lines, framed, replicas, text};
 
 /// Draws the screen.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let height = usize::from(area.height).saturating_sub(2);
-    let length = length(&app.view);
-    let offset = app.metrics.offset.min(length.saturating_sub(height));
-    let remark = match length.saturating_sub(offset + height) {
+    let lines = lines(app, usize::from(area.width).saturating_sub(2));
+    let offset = app.metrics.offset.min(lines.len().saturating_sub(height));
+    let remark = match lines.len().saturating_sub(offset + height) {
         0 => String::new(),
         below => format!("{below} more below"),
     };
     let rows = framed(frame, area, app, Pane::Metrics, "Metrics", &remark);
-    let lines = lines(app, usize::from(rows.width));
     draw_lines(frame, rows, lines.into_iter().skip(offset).take(height).collect());
 }
 
-/// How many lines there are to see.
-pub fn length(view: &View) -> usize {
-    let counters = Counters::default().plain().len();
-    let _ = view;
-    TOP_LINES + 2 * MessageKind::ALL.len() + 2 + counters + 1 + Reason::ALL.len()
+/// All there is to see: side by side where there is room for two tables, otherwise one below the
+/// other.
+pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
+    let total = app.view.total();
+    let half = columns.saturating_sub(GAP) / 2;
+    let two = half >= HISTOGRAMS && half >= NAMES + NUMBER + REPLICA * app.view.replicas.len();
+    let width = if two { half } else { columns };
+    let mut lines = vec![rate(app, columns), share(app, &total), Line::default()];
+    let mut left = histograms(app, &total);
+    left.push(Line::default());
+    left.extend(message_rows(app, &total, width));
+    let right = event_rows(app, &total, width, two);
+    if !two {
+        lines.extend(left.into_iter().chain(right));
+        return lines;
+    }
+    let rows = left.len().max(right.len());
+    left.resize(rows, Line::default());
+    let mut right = right.into_iter();
+    for mut line in left {
+        let other = right.next().unwrap_or_default();
+        line.push_span(Span::raw(" ".repeat((half + GAP).saturating_sub(line.width()))));
+        line.extend(other.spans);
+        lines.push(line);
+    }
+    lines
 }
 
 /// How wide the names are.
 const NAMES: usize = 20;
 
-/// The lines before the table: rate, share, four histograms, and what divides them.
-const TOP_LINES: usize = 10;
+/// How wide a number is, where there is room for it.
+const NUMBER: usize = 8;
 
-fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
+/// How wide a replica's number has to be.
+const REPLICA: usize = 6;
+
+/// How wide the histograms are.
+const HISTOGRAMS: usize = NAMES - 2 + 5 * NUMBER;
+
+/// What is between two tables.
+const GAP: usize = 2;
+
+/// Latencies and sizes.
+fn histograms(app: &App, total: &Counters) -> Vec<Line<'static>> {
     let theme = app.theme;
-    let total = app.view.total();
-    let mut lines = vec![rate(app, columns), share(app, &total), Line::default()];
-    lines.push(Line::styled(
-        format!("{:<20}{:>9}{:>9}{:>9}{:>9}{:>9}", "", "count", "p50", "p90", "p99", "max"),
-        theme.heading(),
-    ));
-    lines.push(histogram(app, "commit latency", &total.commit_latency, text::micros));
-    lines.push(histogram(app, "execute latency", &total.execute_latency, text::micros));
-    lines.push(histogram(app, "component size", &total.component_size, |n| n.to_string()));
-    lines.push(histogram(app, "chain depth", &total.chain_depth, |n| n.to_string()));
-    lines.push(Line::default());
-    let each: Vec<&Counters> = app.view.replicas.iter().map(|replica| &replica.counters).collect();
-    let width = (columns.saturating_sub(NAMES + 10) / each.len().max(1)).min(9);
-    let mut heading = vec![cell("", NAMES, theme.heading()), number("all", 9, theme.heading())];
-    heading.extend((0..each.len()).map(|id| number(&format!("R{id}"), width, theme.heading())));
-    lines.push(Line::from(heading));
-    let mut table = Table { app, each, total: &total, width, lines };
+    let names = ["count", "p50", "p90", "p99", "max"];
+    let mut heading = vec![cell("", NAMES - 2, theme.heading())];
+    heading.extend(names.map(|name| number(name, NUMBER, theme.heading())));
+    vec![
+        Line::from(heading),
+        histogram(app, "commit latency", &total.commit_latency, text::micros),
+        histogram(app, "execute latency", &total.execute_latency, text::micros),
+        histogram(app, "component size", &total.component_size, |n| n.to_string()),
+        histogram(app, "chain depth", &total.chain_depth, |n| n.to_string()),
+    ]
+}
+
+/// What was sent and received.
+fn message_rows(app: &App, total: &Counters, width: usize) -> Vec<Line<'static>> {
+    let mut table = Table::new(app, total, width);
+    table.heading("messages");
     for (kind, name) in MessageKind::ALL.iter().map(|kind| (kind.index(), kind.name())) {
         table.row(&format!("sent {name}"), |counters| counters.sends[kind]);
     }
@@ -70,8 +98,17 @@ fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
         table.row(&format!("got {name}"), |counters| counters.receives[kind]);
     }
     table.row("got in all", Counters::receives_total);
+    table.lines
+}
+
+/// What else was counted, below a heading of its own where it is a table of its own.
+fn event_rows(app: &App, total: &Counters, width: usize, headed: bool) -> Vec<Line<'static>> {
+    let mut table = Table::new(app, total, width);
+    if headed {
+        table.heading("events");
+    }
     table.plain_rows();
-    table.lines.push(Line::styled("not acted upon", theme.heading()));
+    table.lines.push(Line::styled("not acted upon", app.theme.heading()));
     for reason in Reason::ALL {
         table.row(&format!("  {reason}"), |counters| counters.ignored[reason as usize]);
     }
@@ -86,7 +123,21 @@ struct Table<'a> {
     lines: Vec<Line<'static>>,
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    fn new(app: &'a App, total: &'a Counters, width: usize) -> Self {
+        let each: Vec<_> = app.view.replicas.iter().map(|replica| &replica.counters).collect();
+        let width = width.saturating_sub(NAMES + NUMBER) / each.len().max(1);
+        Self { app, each, total, width: width.min(NUMBER), lines: Vec::new() }
+    }
+
+    fn heading(&mut self, name: &str) {
+        let style = self.app.theme.heading();
+        let mut heading = vec![cell(name, NAMES, style), number("all", NUMBER, style)];
+        let each = (0..self.each.len()).map(|id| number(&format!("R{id}"), self.width, style));
+        heading.extend(each);
+        self.lines.push(Line::from(heading));
+    }
+
     fn row(&mut self, name: &str, value: impl Fn(&Counters) -> u64) {
         let each: Vec<u64> = self.each.iter().map(|counters| value(counters)).collect();
         self.push(name, value(self.total), &each);
@@ -104,10 +155,11 @@ impl Table<'_> {
     fn push(&mut self, name: &str, all: u64, each: &[u64]) {
         let theme = self.app.theme;
         let style = |value: u64| if value == 0 { theme.dim() } else { theme.text() };
+        let shown = |value: u64, width: usize| replicas::brief(value, width);
         let mut spans = vec![cell(name, NAMES, theme.text())];
-        spans.push(number(&all.to_string(), 9, style(all).patch(theme.strong())));
+        spans.push(number(&shown(all, NUMBER), NUMBER, style(all).patch(theme.strong())));
         let columns =
-            each.iter().map(|value| number(&value.to_string(), self.width, style(*value)));
+            each.iter().map(|value| number(&shown(*value, self.width), self.width, style(*value)));
         spans.extend(columns);
         self.lines.push(Line::from(spans));
     }
@@ -130,8 +182,8 @@ fn histogram(
     let max = if histogram.is_empty() { "-".to_owned() } else { show(histogram.max()) };
     let style = if histogram.is_empty() { theme.dim() } else { theme.text() };
     let values = [histogram.len().to_string(), at(0.5), at(0.9), at(0.99), max];
-    let mut spans = vec![cell(name, NAMES, theme.text())];
-    spans.extend(values.iter().map(|value| number(value, 9, style)));
+    let mut spans = vec![cell(name, NAMES - 2, theme.text())];
+    spans.extend(values.iter().map(|value| number(value, NUMBER, style)));
     Line::from(spans)
 }
 
@@ -149,8 +201,8 @@ fn rate(app: &App, columns: usize) -> Line<'static> {
     };
     let bars: String = shown.iter().rev().map(|rate| bar(*rate)).collect();
     Line::from(vec![
-        cell("executed", NAMES, theme.text()),
-        number(&format!("{now}/s"), 9, theme.strong()),
+        cell("executed", NAMES - 2, theme.text()),
+        number(&format!("{now}/s"), NUMBER, theme.strong()),
         Span::styled(format!("  {bars}"), theme.accent()),
     ])
 }
@@ -159,8 +211,8 @@ fn share(app: &App, total: &Counters) -> Line<'static> {
     let theme = app.theme;
     let share = total.fast_share().map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
     Line::from(vec![
-        cell("fast path", NAMES, theme.text()),
-        number(&share, 9, theme.strong()),
+        cell("fast path", NAMES - 2, theme.text()),
+        number(&share, NUMBER, theme.strong()),
         Span::styled(format!("  {} fast", total.fasts), theme.good()),
         Span::styled(format!("  {} slow", total.slows), Style::new().patch(theme.notable())),
     ])

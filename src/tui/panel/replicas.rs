@@ -49,7 +49,7 @@ pub fn counts(app: &App, id: ReplicaId, columns: [usize; COUNTED.len()]) -> Vec<
 }
 
 /// A count that leaves a space in `columns`.
-fn brief(count: u64, columns: usize) -> String {
+pub fn brief(count: u64, columns: usize) -> String {
     let (plain, thousands) = (count.to_string(), format!("{}k", count / 1_000));
     let fits = |text: &String| text.len() < columns;
     [plain, thousands].into_iter().find(fits).unwrap_or_else(|| format!("{}M", count / 1_000_000))

@@ -1,5 +1,7 @@
 //! Text that fits into columns.
 
+use std::time::Duration;
+
 use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
@@ -78,6 +80,41 @@ pub fn micros(micros: u64) -> String {
     }
 }
 
+/// A duration in microseconds or more, as people read it.
+pub fn duration(duration: Duration) -> String {
+    micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// A line of the trace in at most `columns`: as it is if it fits, otherwise with what can be seen
+/// elsewhere left out, and at last cut, but never the reason in parentheses at its end.
+pub fn trace(line: &str, columns: usize) -> String {
+    let mut line = line.to_owned();
+    for (long, short) in SHORTER {
+        if width(&line) <= columns {
+            return line;
+        }
+        line = line.replacen(long, short, 1);
+    }
+    let reason = line.rfind(" (").filter(|at| 2 * width(&line[*at..]) < columns);
+    match reason {
+        Some(at) if width(&line) > columns => {
+            let (told, reason) = line.split_at(at);
+            cut(told, columns - width(reason)) + reason
+        }
+        _ => cut(&line, columns),
+    }
+}
+
+/// What lines of the trace can be shortened by.
+const SHORTER: [(&str, &str); 6] = [
+    ("(in a component of ", "(component of "),
+    (" seq=", " s"),
+    (" deps={", " {"),
+    ("(slow path: ", "(slow: "),
+    (" slow path)", " slow)"),
+    (" fast path)", " fast)"),
+];
+
 /// Breaks text into lines of at most `columns`, between words where that can be.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
@@ -109,6 +146,23 @@ mod tests {
         assert_eq!(right("12", 4), "  12");
         assert_eq!(cut("abc", 0), "");
         assert_eq!(wrap("the quick brown fox", 10), ["the quick", "brown fox"]);
+    }
+
+    #[test]
+    fn a_line_of_the_trace_keeps_its_reason() {
+        let line = "R4 R4.0 accepted seq=2 deps={R0.0} (slow path: attributes differ)";
+        assert_eq!(trace(line, 66), line);
+        assert_eq!(trace(line, 55), "R4 R4.0 accepted s2 {R0.0} (slow: attributes differ)");
+        let line = "R1 R1.30 executed put hot aaaaaaaaaaaaaaaaaaaa = ok (in a component of 43)";
+        assert_eq!(
+            trace(line, 55),
+            "R1 R1.30 executed put hot aaaaaaaaaaaa… (component of 43)".replacen(
+                "aaaaaaaaaaaa",
+                "aaaaaaaaaa",
+                1
+            )
+        );
+        assert_eq!(trace("R1 ← R0 PreAccept", 7), "R1 ← R…");
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn row(app: &App, line: &TraceLine, selected: bool, columns: usize) -> Line<'sta
     let spans = vec![
         cell(mark, 1, theme.accent()),
         cell(shown, numbers, theme.dim()),
-        cell(&line.to_string(), room, style(app, line)),
+        cell(&text::trace(&line.to_string(), room), room, style(app, line)),
     ];
     row_of(app, spans, focused)
 }
