@@ -152,7 +152,7 @@ fn cockpit_panes(area: Rect, room: Room, wanted: Wanted) -> (&'static [Pane], Ve
         let replicas = take_top(&mut left, lists);
         let instances = take_top(&mut left, lists);
         // What is to be said of an instance is longer than most lists of messages.
-        let messages = take_top(&mut right, area.height / 3);
+        let messages = take_top(&mut right, area.height * 3 / 10);
         let areas = [replicas, instances, messages, left, right];
         return (order, order.iter().copied().zip(areas).collect());
     }

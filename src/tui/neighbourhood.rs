@@ -193,7 +193,8 @@ impl Shown {
         picture
             .lines()
             .map(str::trim_end)
-            .filter(|line| !line.is_empty())
+            // Nor do rows say anything in which there is nothing but frames.
+            .filter(|line| !line.chars().all(|c| c == ' ' || c == '║'))
             .map(str::to_owned)
             .collect()
     }

@@ -37,7 +37,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
 }
 
 /// All there is to say, in lines of at most `columns`.
-pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
+pub fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let Some(id) = app.selected else {
         return vec![Line::styled("Select an instance, or propose one.", theme.dim())];
@@ -48,14 +48,16 @@ pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
     else {
         return vec![Line::styled(format!("No replica knows {id} yet."), theme.dim())];
     };
-    let mut lines = summary(app, id, best, columns);
+    let mut lines = summary(app, id, best, width);
+    // Rows that are too long cannot be followed with the eye.
+    let columns = width.min(TABLE_MOST);
     lines.extend(why(app, id, columns));
     lines.push(table_heading(app, columns));
     for (replica, instance) in ReplicaId::all(known.len()).zip(&known) {
         lines.push(table_row(app, replica, *instance, columns));
     }
     lines.extend(agreement(app, &known));
-    lines.extend(picture(app, id, columns));
+    lines.extend(picture(app, id, width));
     lines
 }
 
@@ -293,9 +295,8 @@ fn picture(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
         return Vec::new();
     };
     let cut = if picture.is_cut() { ", not all" } else { "" };
-    let title = format!("Dependencies as {observer} has them{cut} (a → b: a depends on b)");
-    let mut lines =
-        vec![Line::default(), Line::styled(text::cut(&title, columns), theme.heading())];
+    let title = format!("Dependencies at {observer}{cut} (a → b: a depends on b)");
+    let mut lines = vec![Line::styled(text::cut(&title, columns), theme.heading())];
     let name = format!("[{id} ");
     lines.extend(picture.lines.iter().map(|line| picture_line(app, line, &name)));
     lines
@@ -317,6 +318,9 @@ fn picture_line(app: &App, line: &str, name: &str) -> Line<'static> {
         ]),
     }
 }
+
+/// How wide tables are at most.
+const TABLE_MOST: usize = 80;
 
 /// How many entries are searched for the votes of a slow path.
 const VOTES_WITHIN: usize = 2_000;

@@ -1,5 +1,7 @@
 //! The two lines at the top: where the world stands, and the screens.
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -39,7 +41,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     for (part, style) in facts(app, wide) {
         let part = format!("  {part}");
         if text::width(&part) > left {
-            break;
+            continue;
         }
         left -= text::width(&part);
         spans.push(Span::styled(part, style));
@@ -54,26 +56,20 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     let mut facts = vec![(format!("step {}", view.log.len()), theme.text())];
     let flights = view.in_flight.len();
     facts.push((format!("{flights} in flight"), theme.text()));
-    let rules = view.gate.holds.len();
-    if rules > 0 {
-        let shown = match (rules, wide) {
-            (1 | 2, true) => {
-                let rules: Vec<String> = view.gate.holds.iter().map(name).collect();
-                format!("holding {}", rules.join(", "))
-            }
-            (1, _) => "1 rule".to_owned(),
-            _ => format!("{rules} rules"),
-        };
+    let holds: Vec<String> = view.gate.holds.iter().map(name).collect();
+    if !holds.is_empty() {
+        let shown = format!("holding {}", holds.join(", "));
+        let most = if wide { 40 } else { 22 };
+        let brief = format!("{} rules", holds.len());
+        let shown = if text::width(&shown) > most { brief } else { shown };
         facts.push((shown, theme.notable()));
     }
-    let delays = &view.gate.delays;
+    let late = |(rule, delay): &(Filter, Duration)| {
+        format!("{} +{}", name(rule), humantime::format_duration(*delay))
+    };
+    let delays: Vec<String> = view.gate.delays.iter().map(late).collect();
     if !delays.is_empty() {
-        let shown = match delays.as_slice() {
-            [(rule, delay)] if wide => format!("{} late by {}", name(rule), text::duration(*delay)),
-            [(_, delay)] => format!("late by {}", text::duration(*delay)),
-            delays => format!("{} delays", delays.len()),
-        };
-        facts.push((shown, theme.notable()));
+        facts.push((delays.join(", "), theme.notable()));
     }
     let count = |pick: fn(&crate::observe::counters::Counters) -> u64| -> u64 {
         view.replicas.iter().map(|replica| pick(&replica.counters)).sum()
@@ -90,8 +86,13 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     facts
 }
 
+/// A description of messages in few words.
 fn name(rule: &Filter) -> String {
-    if rule.is_any() { "everything".to_owned() } else { rule.to_string() }
+    let kind = rule.kind.map_or_else(|| "all".to_owned(), |kind| kind.to_string());
+    let instance = rule.instance.map(|instance| format!(" of {instance}"));
+    let from = rule.from.map(|from| format!(" from {from}"));
+    let to = rule.to.map(|to| format!(" to {to}"));
+    [instance, from, to].into_iter().flatten().fold(kind, |name, more| name + &more)
 }
 
 /// Draws the names of the screens.

@@ -49,7 +49,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
                 Some(flight) => spans.extend(narrow_row(app, flight, columns)),
                 None => {}
             },
-            Deliverable::Timer(replica) => spans.extend(timer_row(app, *replica, wide)),
+            Deliverable::Timer(replica) => spans.extend(timer_row(app, *replica, wide, columns)),
         }
         let focused = selected && app.pane() == Pane::Messages;
         row_of(app, spans, focused)
@@ -71,7 +71,7 @@ fn nothing(app: &App) -> Vec<Line<'static>> {
     if !app.view.gate.paused {
         lines.push(advice("Space", "hold every message from now on"));
     }
-    lines.push(advice("i", "propose something, such as put x 1"));
+    lines.push(advice("i", "propose something: put x 1"));
     lines.push(advice("?", "see what else can be done"));
     lines
 }
@@ -123,7 +123,7 @@ fn narrow_row(app: &App, flight: &Flight, columns: usize) -> Vec<Span<'static>> 
     ]
 }
 
-fn timer_row(app: &App, id: ReplicaId, wide: bool) -> Vec<Span<'static>> {
+fn timer_row(app: &App, id: ReplicaId, wide: bool, columns: usize) -> Vec<Span<'static>> {
     let theme = app.theme;
     let Some((due, timer)) = app.view.replica(id).timer else { return Vec::new() };
     let ahead = due.since(app.view.replica(id).now).as_millis();
@@ -134,6 +134,6 @@ fn timer_row(app: &App, id: ReplicaId, wide: bool) -> Vec<Span<'static>> {
         cell(&id.to_string(), second, theme.text()),
         cell(timer.kind.name(), 15, theme.text()),
         cell(&timer.instance.to_string(), 5, theme.text()),
-        Span::styled(ahead, theme.dim()),
+        cell(&ahead, columns.saturating_sub(first + second + 20), theme.dim()),
     ]
 }

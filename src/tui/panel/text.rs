@@ -89,13 +89,15 @@ pub fn duration(duration: Duration) -> String {
 /// elsewhere left out, and at last cut, but never the reason in parentheses at its end.
 pub fn trace(line: &str, columns: usize) -> String {
     let mut line = line.to_owned();
-    for (long, short) in SHORTER {
+    for replacements in SHORTER {
         if width(&line) <= columns {
             return line;
         }
-        line = line.replacen(long, short, 1);
+        for (long, short) in *replacements {
+            line = line.replacen(long, short, 1);
+        }
     }
-    let reason = line.rfind(" (").filter(|at| 2 * width(&line[*at..]) < columns);
+    let reason = line.rfind(" (").filter(|at| 3 * width(&line[*at..]) <= 2 * columns);
     match reason {
         Some(at) if width(&line) > columns => {
             let (told, reason) = line.split_at(at);
@@ -105,14 +107,17 @@ pub fn trace(line: &str, columns: usize) -> String {
     }
 }
 
-/// What lines of the trace can be shortened by.
-const SHORTER: [(&str, &str); 6] = [
-    ("(in a component of ", "(component of "),
-    (" seq=", " s"),
-    (" deps={", " {"),
-    ("(slow path: ", "(slow: "),
-    (" slow path)", " slow)"),
-    (" fast path)", " fast)"),
+/// What lines of the trace can be shortened by, one after another.
+const SHORTER: &[&[(&str, &str)]] = &[
+    &[("(in a component of ", "(component of ")],
+    &[(" seq=", " s"), (" deps={", " {")],
+    &[
+        ("(slow path: ", "(slow: "),
+        ("(fast path: ", "(fast: "),
+        (" slow path)", " slow)"),
+        (" fast path)", " fast)"),
+        (" hold the proposal)", " alike)"),
+    ],
 ];
 
 /// Breaks text into lines of at most `columns`, between words where that can be.

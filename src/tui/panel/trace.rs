@@ -38,18 +38,20 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let seen = (place.offset..count).take(usize::from(rows.height));
     let lines = seen.filter_map(|index| {
         let line = app.trace.line(&app.view, index)?;
-        Some(row(app, line, index == place.selected, usize::from(rows.width)))
+        let before = index.checked_sub(1).and_then(|before| app.trace.line(&app.view, before));
+        let first = before.is_none_or(|before| before.entry.id != line.entry.id);
+        let selected = index == place.selected;
+        Some(row(app, line, first, selected, usize::from(rows.width)))
     });
     draw_lines(frame, rows, lines.collect());
 }
 
-fn row(app: &App, line: &TraceLine, selected: bool, columns: usize) -> Line<'static> {
+fn row(app: &App, line: &TraceLine, first: bool, selected: bool, columns: usize) -> Line<'static> {
     let theme = app.theme;
     let focused = selected && app.pane() == Pane::Trace;
     let mark = if focused { glyphs::SELECTED } else { " " };
-    // The number of the decision stands at its first line only.
+    // The number of the decision stands at its first line to be seen only.
     let number = format!("#{}", line.entry.id);
-    let first = first_of_entry(app, line);
     let shown = if first { number.as_str() } else { "" };
     let numbers = text::width(&format!("#{} ", app.view.log.len())).max(6);
     let room = columns.saturating_sub(text::width(mark) + numbers);
@@ -59,12 +61,6 @@ fn row(app: &App, line: &TraceLine, selected: bool, columns: usize) -> Line<'sta
         cell(&text::trace(&line.to_string(), room), room, style(app, line)),
     ];
     row_of(app, spans, focused)
-}
-
-fn first_of_entry(app: &App, line: &TraceLine) -> bool {
-    let index = line.n.checked_sub(app.view.trace_forgotten() + 1);
-    let before = index.and_then(|index| app.view.trace.get(usize::try_from(index).ok()?));
-    before.is_none_or(|before| before.entry.id != line.entry.id)
 }
 
 fn style(app: &App, line: &TraceLine) -> Style {
