@@ -32,12 +32,15 @@ pub struct Log {
     senders: BTreeMap<MessageId, EntryId>,
     next: EntryId,
     capacity: usize,
+    /// How many effects the entries have.
+    effects: usize,
 }
 
 impl Log {
-    /// A log that keeps the last `capacity` entries.
+    /// A log that keeps the last `capacity` entries, or fewer where they are large: one commit can
+    /// bring about thousands of effects.
     pub fn new(capacity: usize) -> Self {
-        Self { entries: VecDeque::new(), senders: BTreeMap::new(), next: 0, capacity }
+        Self { entries: VecDeque::new(), senders: BTreeMap::new(), next: 0, capacity, effects: 0 }
     }
 
     /// Appends a step.
@@ -61,11 +64,18 @@ impl Log {
             }
         }
         let entry = Arc::new(Entry { id, parent: id.checked_sub(1), cause, step });
+        self.effects += entry.step.effects.len();
         self.entries.push_back(entry.clone());
-        if self.entries.len() > self.capacity {
-            self.entries.pop_front();
+        while self.entries.len() > self.capacity || self.is_heavy() {
+            let oldest = self.entries.pop_front();
+            self.effects -= oldest.map_or(0, |oldest| oldest.step.effects.len());
         }
         entry
+    }
+
+    /// Whether there are more effects than may be kept. The last entry is, whatever it is.
+    fn is_heavy(&self) -> bool {
+        self.entries.len() > 1 && self.effects > self.capacity.saturating_mul(EFFECTS_EACH)
     }
 
     /// Forgets where a message came from that will never be delivered.
@@ -107,5 +117,38 @@ impl Entry {
             Effect::Event(event) => Some(event),
             Effect::Send(_) | Effect::Reply(_) => None,
         })
+    }
+}
+
+/// How many effects an entry may have on average.
+const EFFECTS_EACH: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epaxos::id::ReplicaId;
+    use crate::epaxos::time::Time;
+
+    fn step(effects: usize) -> Step {
+        let searched = Effect::Event(Event::Searched { candidates: 0, edges: 0 });
+        Step {
+            replica: ReplicaId(0),
+            now: Time::default(),
+            decision: Decision::Wake,
+            effects: vec![searched; effects],
+            timer: None,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_however_large_entries_are() {
+        let mut log = Log::new(10);
+        (0..20).for_each(|_| drop(log.append(step(1))));
+        assert_eq!((log.iter().len(), log.forgotten()), (10, 10));
+        log.append(step(35));
+        assert_eq!((log.iter().len(), log.forgotten()), (6, 15));
+        log.append(step(1_000));
+        assert_eq!((log.iter().len(), log.len()), (1, 22));
+        assert!(log.get(21).is_some() && log.get(20).is_none());
     }
 }

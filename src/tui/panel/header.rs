@@ -65,7 +65,7 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
         facts.push((shown, theme.notable()));
     }
     let late = |(rule, delay): &(Filter, Duration)| {
-        format!("{} +{}", name(rule), humantime::format_duration(*delay))
+        format!("{} {} late", name(rule), humantime::format_duration(*delay))
     };
     let delays: Vec<String> = view.gate.delays.iter().map(late).collect();
     if !delays.is_empty() {
