@@ -207,6 +207,24 @@ fn what_is_typed_wrong_is_said_and_kept() {
 }
 
 #[test]
+fn being_told_to_end_gives_the_terminal_back_and_writes_the_files() {
+    let files = tempfile::tempdir().expect("a folder");
+    let metrics = files.path().join("metrics.json");
+    let mut terminal = Terminal::open(100, 30);
+    let program = env!("CARGO_BIN_EXE_epaxos-tui");
+    let monitor = format!("{program} --theme dark --replicas 3 --metrics {}", metrics.display());
+    // The shell's own number becomes the monitor's.
+    terminal.keys(&format!("sh -c '(sleep 2; kill -TERM $$) & exec {monitor}'\r"));
+    terminal.wait("Cockpit");
+    terminal.command("put x 1");
+    terminal.wait("put x 1 = ok");
+    terminal.wait_gone("Cockpit");
+    terminal.check_restored();
+    let counters = std::fs::read_to_string(metrics).expect("the counters were written");
+    assert!(counters.contains("\"proposals\": 1"), "{counters}");
+}
+
+#[test]
 fn what_cannot_be_started_is_said_in_a_sentence() {
     let mut terminal = Terminal::open(50, 12);
     let program = env!("CARGO_BIN_EXE_epaxos-tui");

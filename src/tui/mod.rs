@@ -148,6 +148,9 @@ impl Monitor {
                     None => return Ok(self.app.view),
                 },
                 asked = self.signals.next() => {
+                    if asked == Asked::End {
+                        return Ok(self.app.view);
+                    }
                     self.suspend(asked).await?;
                     drawn = None;
                     None
@@ -196,7 +199,7 @@ impl Monitor {
     /// whatever was done to the terminal meanwhile is put right.
     async fn suspend(&mut self, asked: Asked) -> io::Result<()> {
         self.screen.release();
-        if asked == Asked::ToStop {
+        if asked == Asked::Stop {
             self.signals.stop().await;
         }
         self.screen.resume()?;

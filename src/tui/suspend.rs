@@ -1,4 +1,4 @@
-//! Job control: Ctrl-Z and its return.
+//! Signals: job control, Ctrl-Z and its return, and being told to end.
 //!
 //! In raw mode Ctrl-Z is a key like any other. It is turned into the signal that it would have been,
 //! to the whole job, as a shell expects; that signal, whoever sent it, is met by giving the terminal
@@ -11,20 +11,24 @@ use rustix::process::Signal as Sent;
 use rustix::process::{getpid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a signal of job control asks for.
+/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// To give the terminal back and stop.
-    ToStop,
+    Stop,
     /// To go on, after a stop of which there was no warning.
-    ToGoOn,
+    GoOn,
+    /// To end.
+    End,
 }
 
-/// The signals of job control.
+/// The signals that are listened to.
 #[derive(Debug)]
 pub struct Signals {
     stop: Signal,
     go_on: Signal,
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 impl Signals {
@@ -33,6 +37,8 @@ impl Signals {
         Ok(Self {
             stop: signal(SignalKind::from_raw(Sent::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(Sent::CONT.as_raw()))?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
         })
     }
 
@@ -40,8 +46,10 @@ impl Signals {
     pub async fn next(&mut self) -> Asked {
         // The streams end with the runtime, and this with it.
         tokio::select! {
-            Some(()) = self.stop.recv() => Asked::ToStop,
-            Some(()) = self.go_on.recv() => Asked::ToGoOn,
+            Some(()) = self.stop.recv() => Asked::Stop,
+            Some(()) = self.go_on.recv() => Asked::GoOn,
+            Some(()) = self.interrupt.recv() => Asked::End,
+            Some(()) = self.terminate.recv() => Asked::End,
             else => std::future::pending().await,
         }
     }
