@@ -268,14 +268,14 @@ impl App {
             self.over = None;
             return match choice {
                 Some(Choice::Deed(deed)) => self.perform(deed),
-                Some(Choice::Command(name)) => match complete(&name) {
-                    Some(command) => self.send(command),
-                    None => {
-                        self.mode = Mode::Prompt;
-                        self.prompt.set(&format!("{name} "));
-                        Vec::new()
+                Some(Choice::Command(name)) => {
+                    if let Some(command) = complete(&name) {
+                        return self.send(command);
                     }
-                },
+                    self.mode = Mode::Prompt;
+                    self.prompt.set(&format!("{name} "));
+                    Vec::new()
+                }
                 None => Vec::new(),
             };
         }

@@ -81,7 +81,7 @@ impl TraceList {
                 usize::try_from(number.saturating_sub(view.trace_forgotten())).unwrap_or(last)
             }
         };
-        Place { selected: index(self.selected).min(last), offset: index(self.top).min(last) }
+        Place::new(index(self.selected).min(last), index(self.top).min(last))
     }
 
     /// Moves the selection; up stops following, down to the last line starts it again.
@@ -95,7 +95,7 @@ impl TraceList {
 
     /// Selects a line that is shown.
     pub fn select(&mut self, view: &View, index: usize) {
-        let place = Place { selected: index, ..self.place(view) };
+        let place = Place::new(index, self.place(view).offset);
         self.follow = false;
         self.keep(view, place);
     }
