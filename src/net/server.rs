@@ -305,7 +305,10 @@ impl<C: Send + 'static> Replica for Service<C> {
             let taking = service.take(request.into_inner(), &answers);
             let taken = service.cancel.run_until_cancelled(taking).await;
             if let Err(status) = taken.unwrap_or_else(|| Err(service.stopped())) {
-                // Where the client has left, there is nobody to tell.
+                // An error ends the stream: what was proposed before it is answered first. Where the
+                // client has left, there is nobody to tell.
+                let all = answers.reserve_many(STREAM_DEPTH).await;
+                drop(all);
                 answers.send(Err(status)).await.ok();
             }
         });
