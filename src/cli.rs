@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use crate::cli::arguments::{Arguments, Behaviour, ClusterArguments, Command};
+use crate::cli::arguments::{Arguments, Behaviour, ClusterArguments, Command, Patience};
 use crate::cli::propose::Whom;
 use crate::config::Config;
 use crate::node::cluster;
@@ -27,7 +27,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("epaxos-tui: {error:#}");
+            // Where nobody can be told, there is still the exit status.
+            writeln!(io::stderr(), "epaxos-tui: {}", sentence(&error)).ok();
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }
@@ -85,6 +86,10 @@ fn cluster_options(replicas: usize, behaviour: &Behaviour) -> cluster::Options {
         batch: behaviour.batch,
         reply_on: behaviour.reply_on.into(),
         commit_delay: behaviour.commit_delay,
+        recover_after: match behaviour.recover_after {
+            Patience::For(time) => Some(time),
+            Patience::Endless => None,
+        },
         ..cluster::Options::new(replicas)
     }
 }
@@ -123,10 +128,23 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
+/// An error with its causes, each said once: some say their cause themselves.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if sentence.is_empty() {
+            sentence = cause;
+        } else if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    sentence
+}
+
 /// Whether all that went wrong is that nobody reads our output any more.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<io::Error>();
-    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// How many replicas a cluster has where nobody says.

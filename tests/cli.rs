@@ -99,6 +99,57 @@ fn completions_name_every_command() {
     }
 }
 
+#[test]
+fn a_script_runs_on_a_live_cluster() {
+    let script = "put x 1 @R0\nsettle\nget x @R2\nsettle\n";
+    let output =
+        program().args(["run", "-", "--replicas", "3"]).write_stdin(script).assert().success();
+    output.stdout(contains("put x 1 = ok\n").and(contains("get x = 1\n"))).stderr("");
+
+    let output = program().args(["run", "-", "--json"]).write_stdin(script).assert().success();
+    let text = String::from_utf8(output.get_output().stdout.clone()).expect("JSON is text");
+    for line in text.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(event["event"].is_string(), "{line}");
+    }
+    assert!(text.contains(r#"{"event":"output","line":4,"text":"get x = 1"}"#), "{text}");
+}
+
+#[test]
+fn a_wrong_script_is_refused_before_anything_runs() {
+    let script = "put x 1\nsettel\n";
+    let refused = program().args(["run", "-"]).write_stdin(script).assert().code(1).stdout("");
+    refused.stderr("epaxos-tui: -: line 2: there is no command 'settel'\n");
+    let failed = program().args(["run", "-"]).write_stdin("deliver R0-9\n").assert().code(1);
+    failed.stderr("epaxos-tui: -: line 1: no message R0-9 is on its way\n");
+}
+
+#[test]
+fn a_port_in_use_is_said_once() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let files = tempfile::tempdir().expect("a folder");
+    let config = files.path().join("config.json");
+    let replica = |port| format!(r#"{{"Host":"127.0.0.1","Port":{port}}}"#);
+    let replicas = [replica(port), replica(1), replica(2)].join(",");
+    std::fs::write(&config, format!(r#"{{"Replicas":[{replicas}]}}"#)).expect("a file");
+    let refused =
+        program().arg("run").arg("-").arg("--config").arg(&config).write_stdin("").assert();
+    let sentence = format!(
+        "R0 cannot listen at 127.0.0.1:{port}: the port is in use, perhaps by another cluster\n"
+    );
+    refused.code(1).stdout("").stderr(format!("epaxos-tui: {sentence}"));
+    let refused = program().args(["replica", "--id", "3", "--config"]).arg(&config).assert();
+    refused.code(2).stderr(contains("there is no replica 3; the configuration lists 0 to 2"));
+    let refused = program().args(["run", "-", "--replicas", "5", "--config"]).arg(&config).assert();
+    refused.code(2).stderr(contains("--replicas asks for 5, and the configuration lists 3"));
+}
+
+#[test]
+fn the_monitor_needs_a_terminal() {
+    program().assert().code(2).stderr(contains("the monitor needs a terminal"));
+}
+
 /// Nobody need read to the end: `epaxos-tui completions bash | head -1` is no failure.
 #[test]
 fn a_closed_pipe_is_no_failure() {

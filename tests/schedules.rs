@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use epaxos_tui::epaxos::command::{Key, Operation, Payload};
 use epaxos_tui::epaxos::id::{InstanceId, ReplicaId};
 use epaxos_tui::epaxos::quorum::CLUSTER_SIZES;
-use epaxos_tui::epaxos::replica::{Options, Replica, ReplyOn};
+use epaxos_tui::epaxos::replica::{Options, ReplyOn};
+use epaxos_tui::epaxos::seat::Seat;
 use epaxos_tui::kv::Store;
-use epaxos_tui::observe::notice::{Effect, Shape};
+use epaxos_tui::observe::notice::{Decision, Effect, Shape};
 use epaxos_tui::script::world::World;
 use epaxos_tui::sim::cluster::Cluster;
 use proptest::prelude::*;
@@ -22,6 +23,8 @@ enum Act {
     Duplicate(usize),
     Drop(usize),
     Wake(usize),
+    Crash(usize),
+    Restart(usize),
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -41,6 +44,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => index.clone().prop_map(Act::Duplicate),
         1 => index.prop_map(Act::Drop),
         1 => (0..9usize).prop_map(Act::Wake),
+        1 => (0..9usize).prop_map(Act::Crash),
+        1 => (0..9usize).prop_map(Act::Restart),
     ]
 }
 
@@ -52,37 +57,56 @@ fn play(shape: Shape, acts: Vec<Act>) -> Cluster {
         perform(&mut cluster, replicas, act);
         cluster.check_invariants();
     }
-    loop {
-        cluster.settle().expect("a simulation settles");
-        let mut waiting =
-            ReplicaId::all(replicas).filter(|id| cluster.replica(*id).next_wake().is_some());
-        let Some(next) = waiting.next() else { break };
-        cluster.wake(next).expect("a timer is set");
+    for id in ReplicaId::all(replicas).filter(|id| !cluster.seat(*id).is_up()).collect::<Vec<_>>() {
+        cluster.recover(id).expect("it is down");
     }
+    finish(&mut cluster, replicas);
+    // A replica that was told nothing of an instance need not learn of it, until something that it
+    // executes depends on it: these reads depend on everything.
+    for id in ReplicaId::all(replicas) {
+        let reads = ["x", "y"].map(Operation::get).to_vec();
+        cluster.propose(id, reads).expect("every replica takes proposals");
+    }
+    finish(&mut cluster, replicas);
     cluster.check_invariants();
     cluster
 }
 
+/// Delivers everything and fires every timer until nothing is left to do.
+fn finish(cluster: &mut Cluster, replicas: usize) {
+    for _ in 0..ROUNDS_MAX {
+        cluster.settle().expect("a simulation settles");
+        let timers =
+            ReplicaId::all(replicas).filter_map(|id| Some((cluster.seat(id).next_timer()?.0, id)));
+        let Some((_, next)) = timers.min() else { return };
+        cluster.wake(next).expect("a timer is set");
+    }
+    panic!("after {ROUNDS_MAX} timers there is still something to do");
+}
+
+/// More timers than any of these schedules needs once nothing is lost any more.
+const ROUNDS_MAX: usize = 10_000;
+
 fn perform(cluster: &mut Cluster, replicas: usize, act: Act) {
     let at = |index: usize| ReplicaId::from_index(index % replicas);
-    let flights: Vec<_> =
-        cluster.in_flight().iter().map(|flight| flight.envelope.clone()).collect();
-    let pick = |index: usize| flights.get(index % flights.len().max(1));
+    let up = |index: usize| cluster.seat(at(index)).is_up();
+    let flights: Vec<_> = cluster.in_flight().iter().map(|flight| flight.envelope.id).collect();
+    let pick = |index: usize| flights.get(index % flights.len().max(1)).copied();
+    let down = ReplicaId::all(replicas).filter(|id| !cluster.seat(*id).is_up()).count();
     let result = match act {
-        Act::Propose { at: index, operations } => {
+        Act::Propose { at: index, operations } if up(index) => {
             cluster.propose(at(index), operations).map(|_| ())
         }
-        Act::Deliver(index) => pick(index).map_or(Ok(()), |flight| cluster.deliver(flight.id)),
-        Act::Duplicate(index) => pick(index).map_or(Ok(()), |flight| cluster.duplicate(flight.id)),
-        // A lost Commit can be repaired only by recovery.
-        Act::Drop(index) => match pick(index) {
-            Some(flight) if flight.message.kind().name() != "Commit" => cluster.drop(flight.id),
-            _ => Ok(()),
-        },
-        Act::Wake(index) => {
-            let _ = cluster.wake(at(index));
-            Ok(())
+        Act::Deliver(index) => pick(index).map_or(Ok(()), |id| cluster.deliver(id)),
+        Act::Duplicate(index) => pick(index).map_or(Ok(()), |id| cluster.duplicate(id)),
+        Act::Drop(index) => pick(index).map_or(Ok(()), |id| cluster.drop(id)),
+        Act::Crash(index) if up(index) && down < replicas / 2 => cluster.crash(at(index)),
+        Act::Restart(index) if !up(index) => cluster.recover(at(index)),
+        Act::Wake(index) if cluster.seat(at(index)).next_timer().is_some() => {
+            cluster.wake(at(index))
         }
+        // Nothing of the kind can be done now.
+        Act::Propose { .. } | Act::Crash(_) | Act::Restart(_) | Act::Wake(_) => Ok(()),
     };
     result.expect("every act is possible");
 }
@@ -92,7 +116,7 @@ fn check_agreement(cluster: &Cluster, replicas: usize) -> BTreeMap<InstanceId, P
     let mut decided = BTreeMap::new();
     let mut payloads = BTreeMap::new();
     for id in ReplicaId::all(replicas) {
-        for (instance, state) in cluster.replica(id).durable().instances.iter() {
+        for (instance, state) in cluster.seat(id).durable().instances.iter() {
             assert!(state.phase.is_committed(), "{instance} is not committed at {id} in the end");
             let decision = (state.payload.clone(), state.attributes);
             let first = decided.entry(instance).or_insert_with(|| decision.clone());
@@ -109,6 +133,10 @@ fn check_agreement(cluster: &Cluster, replicas: usize) -> BTreeMap<InstanceId, P
         }
     }
     payloads
+}
+
+fn machine(cluster: &Cluster, id: ReplicaId) -> &Store {
+    cluster.seat(id).replica().expect("all are up in the end").machine()
 }
 
 /// Interfering instances are executed in the same order everywhere, and all stores end equal.
@@ -130,10 +158,10 @@ fn check_order(cluster: &Cluster, replicas: usize, payloads: &BTreeMap<InstanceI
     let first = histories(ReplicaId(0));
     for id in ReplicaId::all(replicas) {
         assert_eq!(histories(id), first, "{id} executed in another order than R0");
-        assert_eq!(cluster.replica(id).machine(), cluster.replica(ReplicaId(0)).machine());
+        assert_eq!(machine(cluster, id), machine(cluster, ReplicaId(0)));
         assert_eq!(
             &cluster.view().replica(id).store,
-            cluster.replica(id).machine(),
+            machine(cluster, id),
             "what is shown of {id}'s store is not what it is",
         );
     }
@@ -142,19 +170,23 @@ fn check_order(cluster: &Cluster, replicas: usize, payloads: &BTreeMap<InstanceI
 /// Replays the decision log on fresh replicas, and compares every effect.
 fn check_replay(cluster: &Cluster, shape: &Shape) {
     let mut fresh: Vec<_> = ReplicaId::all(shape.replicas())
-        .map(|id| (Replica::new(Options { id, ..shape.options.clone() }, Store::default()), 0u64))
+        .map(|id| (Seat::<Store>::new(Options { id, ..shape.options.clone() }), 0u64))
         .collect();
     for entry in cluster.view().log.iter() {
         let step = &entry.step;
-        let (replica, sent) = &mut fresh[step.replica.index()];
-        let Some(input) = step.decision.input() else { continue };
+        let (seat, messages) = &mut fresh[step.replica.index()];
         let mut out = Vec::new();
-        replica.step(step.now, input, &mut out);
-        let replayed = out.into_iter().map(|output| Effect::of(output, step.replica, sent));
+        match (step.decision.input(), &step.decision) {
+            (Some(input), _) => seat.step(step.now, input, &mut out),
+            (None, Decision::Crash) => assert!(seat.crash()),
+            (None, Decision::Restart) => assert!(seat.restart(step.now, &mut out)),
+            (None, _) => continue,
+        }
+        let replayed = out.into_iter().map(|output| Effect::of(output, step.replica, messages));
         assert_eq!(replayed.collect::<Vec<_>>(), step.effects);
     }
-    for (replica, _) in &fresh {
-        assert_eq!(replica, cluster.replica(replica.id()), "{} replays differently", replica.id());
+    for (seat, _) in &fresh {
+        assert_eq!(seat, cluster.seat(seat.id()), "{} replays differently", seat.id());
     }
 }
 
@@ -176,18 +208,21 @@ proptest! {
         let mut shape = Shape::new(CLUSTER_SIZES[size]);
         shape.options.thrifty = thrifty;
         shape.options.reply_on = if early { ReplyOn::Commit } else { ReplyOn::Execute };
-        let proposed: usize = acts
-            .iter()
-            .map(|act| match act {
-                Act::Propose { operations, .. } => operations.len(),
-                _ => 0,
-            })
-            .sum();
         let mut cluster = play(shape.clone(), acts);
         let payloads = check_agreement(&cluster, shape.replicas());
         check_order(&cluster, shape.replicas(), &payloads);
         check_replay(&cluster, &shape);
-        prop_assert_eq!(cluster.take_answers().len(), proposed, "every request has one answer");
+        // A client whose replica crashed has no answer there; every other has one.
+        let (mut asked, mut crashes) = (0, false);
+        for entry in cluster.view().log.iter() {
+            match &entry.step.decision {
+                Decision::Propose(commands) => asked += commands.len(),
+                Decision::Crash => crashes = true,
+                _ => {}
+            }
+        }
+        let answers = cluster.take_answers().len();
+        prop_assert!(answers == asked || crashes && answers < asked, "{answers} of {asked}");
     }
 }
 
@@ -207,6 +242,7 @@ fn schedules_reach_what_they_are_for() {
     assert!(total.fasts > 0 && total.slows > 0, "{} fast, {} slow", total.fasts, total.slows);
     assert!(total.component_size.max() > 1, "no component of several instances");
     assert!(total.blips > 0 && total.timers > 0 && total.aggregated > 0);
+    assert!(total.recoveries > 0 && total.noops > 0, "{} recoveries", total.recoveries);
     let ignored = total.ignored.iter().filter(|count| **count > 0).count();
     assert!(ignored >= 4, "only {ignored} reasons to ignore a message came up");
 }

@@ -44,6 +44,9 @@ pub enum Command {
         cluster: ClusterArguments,
     },
     /// Run one replica of a cluster whose replicas run in processes of their own
+    ///
+    /// What it knows is in memory only. A replica that was stopped has forgotten its votes, and must
+    /// not join its cluster again: stop and start all of them together.
     Replica {
         /// Which replica, from 0
         #[arg(long)]
@@ -164,6 +167,18 @@ pub struct Behaviour {
     /// Hold back every Commit for this long, such as 10s, so that conflicts can be made at leisure
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub commit_delay: Option<Duration>,
+    /// Finish another replica's instance that is undecided for this long; or never
+    #[arg(long, value_name = "TIME|never", value_parser = recover_after, default_value = "3s")]
+    pub recover_after: Patience,
+}
+
+/// How long a replica waits before it does another one's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// So long.
+    For(Duration),
+    /// It never does.
+    Endless,
 }
 
 /// When clients are answered.
@@ -210,6 +225,15 @@ pub enum ThemeArgument {
     Light,
     /// No colours
     Mono,
+}
+
+fn recover_after(text: &str) -> Result<Patience, String> {
+    match text {
+        "never" => Ok(Patience::Endless),
+        text => humantime::parse_duration(text)
+            .map(Patience::For)
+            .map_err(|error| format!("{error}, expected such as 3s, or never")),
+    }
 }
 
 fn cluster_size(text: &str) -> Result<usize, String> {

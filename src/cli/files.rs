@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 
+use crate::cli::Usage;
 use crate::cli::arguments::ClusterArguments;
 use crate::observe::trace::Line;
 use crate::observe::view::View;
@@ -23,6 +24,9 @@ pub struct Files {
 impl Files {
     /// Makes the files that the arguments ask for, of a cluster of `replicas`.
     pub fn create(arguments: &ClusterArguments, replicas: usize) -> anyhow::Result<Self> {
+        if arguments.trace.is_some() && arguments.trace == arguments.metrics {
+            return Err(Usage("--trace and --metrics name the same file".to_owned()).into());
+        }
         let trace = arguments.trace.as_deref().map(create).transpose()?;
         let printer =
             |file| Arc::new(Mutex::new(Printer::new(BufWriter::new(file), true, replicas)));
@@ -40,6 +44,8 @@ impl Files {
                 && let Ok(mut printer) = printer.lock()
             {
                 printer.trace(lines);
+                // What is written is there to be read, should the process be killed.
+                printer.flush();
             }
         }
     }

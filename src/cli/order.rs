@@ -1,5 +1,6 @@
 //! `epaxos-tui order`.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -14,7 +15,7 @@ pub fn run(file: &Path, json: bool) -> anyhow::Result<()> {
     let log = order::parse(&text).with_context(|| format!("{} is not a log", file.display()))?;
     let order = order::order(&log);
     // What cannot execute is told beside the order, not in it.
-    eprint!("{}", order::blocked_text(&order));
+    write!(io::stderr(), "{}", order::blocked_text(&order)).ok();
     if json {
         print(&format!("{}\n", order::to_json(&order)))
     } else {

@@ -34,7 +34,7 @@ pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::R
     let runtime = Runtime::new().context("cannot start a runtime")?;
     let (reports, mut heard) = mpsc::unbounded_channel();
     let replica = Standalone::start(&options, id, Some(reports), runtime.handle())?;
-    eprintln!("{id} listens at {}", config.endpoints[id.index()]);
+    writeln!(io::stderr(), "{id} listens at {}", config.endpoints[id.index()]).ok();
     let mut counters = Counters::default();
     let listened = runtime.block_on(async {
         let mut interrupted = std::pin::pin!(interrupted());
@@ -43,7 +43,8 @@ pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::R
                 () = &mut interrupted => return Ok(()),
                 report = heard.recv() => match report {
                     Some(report) => hear(&report, &mut counters, debug, replicas)?,
-                    None => return Ok(()),
+                    // Nobody has told it to end.
+                    None => return Err(io::Error::other(format!("{id} has failed"))),
                 },
             }
         }

@@ -111,6 +111,13 @@ impl Attributes {
     /// What a command gets that interferes with nothing known.
     pub const FIRST: Attributes = Attributes { seq: 1, deps: Dependencies::NONE };
 
+    /// The largest `seq`. No honest run gets there; one message may say so all the same, and must not
+    /// make others say what nobody accepts.
+    pub const SEQ_MAX: u64 = (1 << 48) - 1;
+
+    /// What a no-op gets.
+    pub const NONE: Attributes = Attributes { seq: 0, deps: Dependencies::NONE };
+
     /// Takes the larger `seq` and the union of the dependencies.
     pub fn merge(&mut self, other: &Attributes) {
         self.seq = self.seq.max(other.seq);

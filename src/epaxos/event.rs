@@ -23,6 +23,8 @@ pub enum Event {
         commands: Arc<[Command]>,
         /// What the leader proposes for it.
         attributes: Attributes,
+        /// The instance of this replica that was decided to be a no-op and whose commands these are.
+        instead_of: Option<InstanceId>,
     },
     /// A request came again: it gets the first one's answer and no effect of its own.
     Repeated {
@@ -61,6 +63,27 @@ pub enum Event {
         candidates: u64,
         /// Edges followed.
         edges: u64,
+    },
+    /// This replica sets out to finish an instance in a higher ballot.
+    Recovering {
+        /// The instance.
+        instance: InstanceId,
+        /// The ballot.
+        ballot: Ballot,
+    },
+    /// This replica joined another one's ballot.
+    Joined {
+        /// The instance.
+        instance: InstanceId,
+        /// The ballot.
+        ballot: Ballot,
+    },
+    /// A rule of recovery decided how this replica goes on with an instance.
+    Ruled {
+        /// The instance.
+        instance: InstanceId,
+        /// The rule.
+        rule: Rule,
     },
     /// A timer was due and acted upon.
     TimerFired(Timer),
@@ -116,10 +139,12 @@ impl StatusChange {
             Cause::FastQuorum { .. } => Some(Path::Fast),
             Cause::SlowQuorum { .. } => Some(Path::Slow),
             Cause::Committed { path, .. } => Some(path),
+            Cause::RecoveryQuorum { .. } => Some(Path::Recovery),
             Cause::Proposed
             | Cause::PreAccept { .. }
             | Cause::SlowPath { .. }
-            | Cause::Accept { .. } => None,
+            | Cause::Accept { .. }
+            | Cause::Recovery(_) => None,
         }
     }
 }
@@ -158,6 +183,13 @@ pub enum Cause {
         /// Who did, the leader included.
         accepted: ReplicaSet,
     },
+    /// This replica recovers it, and a rule said what to vote for.
+    Recovery(Rule),
+    /// A slow quorum voted for what the recoverer proposed.
+    RecoveryQuorum {
+        /// Who did, the recoverer included.
+        accepted: ReplicaSet,
+    },
     /// Somebody said that it is decided.
     Committed {
         /// Who.
@@ -179,8 +211,109 @@ impl fmt::Display for Cause {
             }
             Self::Accept { from } => write!(f, "Accept from {from}"),
             Self::SlowQuorum { accepted } => write!(f, "slow path: {accepted} accepted"),
+            Self::Recovery(rule) => write!(f, "recovery: {rule}"),
+            Self::RecoveryQuorum { accepted } => write!(f, "recovery: {accepted} accepted"),
             Self::Committed { from, path } => write!(f, "Commit from {from}, {path} path"),
         }
+    }
+}
+
+/// How a recovery goes on: which rule applied first.
+///
+/// In what follows Q is the recovery quorum, the N−f replicas whose answers are used; the *holders*
+/// are those of Q that have the instance pre-accepted exactly as its leader proposed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// Somebody knows it to be committed: so be it.
+    R1,
+    /// Somebody voted, and nobody in a higher ballot: that may have been chosen, so it is voted for.
+    R2,
+    /// The command leader is in Q and has not committed: it never will, so there was no fast commit.
+    R3,
+    /// There are enough holders for a fast commit to have happened: the proposal is validated.
+    R4,
+    /// There are too few holders for that: a no-op.
+    R5,
+    /// Nothing speaks against a fast commit: the proposal is voted for.
+    V1,
+    /// A committed instance speaks against it: a no-op.
+    V2,
+    /// A fast commit would need all outside Q to hold the proposal, but the leader of a conflicting
+    /// instance is outside Q and cannot: a no-op.
+    V3,
+    /// Undecided instances speak against it: wait for what becomes of them.
+    V4,
+    /// One of them was committed without a dependency on this one: a no-op.
+    W1,
+    /// All of them were committed as no-ops or with a dependency on this one: the proposal.
+    W2,
+    /// The recovery of one of them waits too, with so many holders that this one cannot have been
+    /// committed fast: a no-op.
+    W3,
+    /// A replica outside Q answered that makes it plain: it voted, or it is the command leader.
+    W4,
+}
+
+impl Rule {
+    /// All rules, in order.
+    pub const ALL: [Rule; 13] = [
+        Self::R1,
+        Self::R2,
+        Self::R3,
+        Self::R4,
+        Self::R5,
+        Self::V1,
+        Self::V2,
+        Self::V3,
+        Self::V4,
+        Self::W1,
+        Self::W2,
+        Self::W3,
+        Self::W4,
+    ];
+
+    /// The rule's name, as it is written everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::R1 => "R1",
+            Self::R2 => "R2",
+            Self::R3 => "R3",
+            Self::R4 => "R4",
+            Self::R5 => "R5",
+            Self::V1 => "V1",
+            Self::V2 => "V2",
+            Self::V3 => "V3",
+            Self::V4 => "V4",
+            Self::W1 => "W1",
+            Self::W2 => "W2",
+            Self::W3 => "W3",
+            Self::W4 => "W4",
+        }
+    }
+
+    /// What the rule found, in a few words.
+    pub fn finding(self) -> &'static str {
+        match self {
+            Self::R1 => "somebody knows the decision",
+            Self::R2 => "somebody voted",
+            Self::R3 => "the command leader has not committed",
+            Self::R4 => "enough hold the proposal",
+            Self::R5 => "too few hold the proposal",
+            Self::V1 => "nothing speaks against the proposal",
+            Self::V2 => "a committed instance speaks against it",
+            Self::V3 => "the leader of a conflicting instance is missing",
+            Self::V4 => "undecided instances speak against it",
+            Self::W1 => "one of them was committed without it",
+            Self::W2 => "all of them were committed after it",
+            Self::W3 => "one of them had too many holders",
+            Self::W4 => "a late answer made it plain",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.name(), self.finding())
     }
 }
 
@@ -206,6 +339,8 @@ pub enum TimerKind {
     FastPath,
     /// Too few have answered: ask everybody who has not.
     Resend,
+    /// An instance of another replica is still undecided: finish it.
+    Recover,
 }
 
 impl TimerKind {
@@ -214,6 +349,7 @@ impl TimerKind {
         match self {
             Self::FastPath => "fast-path",
             Self::Resend => "resend",
+            Self::Recover => "recover",
         }
     }
 }
@@ -240,17 +376,24 @@ pub enum Reason {
     /// Only the driver of its ballot may send it, the command leader for a PreAccept, and the sender
     /// is another replica.
     NotTheLeader,
+    /// It asks a member of a recovery quorum that this replica never was.
+    NotJoined,
+    /// It is about an instance of this replica that this replica never led: somebody is mistaken, or
+    /// this replica has been here before and has forgotten it.
+    NeverLed,
 }
 
 impl Reason {
     /// All reasons, in the order in which counters list them.
-    pub const ALL: [Reason; 6] = [
+    pub const ALL: [Reason; 8] = [
         Self::StaleBallot,
         Self::Repeated,
         Self::AlreadyCommitted,
         Self::AlreadyAccepted,
         Self::NotWaiting,
         Self::NotTheLeader,
+        Self::NotJoined,
+        Self::NeverLed,
     ];
 
     /// The reason's name, as it is written everywhere.
@@ -262,6 +405,8 @@ impl Reason {
             Self::AlreadyAccepted => "already-accepted",
             Self::NotWaiting => "not-waiting",
             Self::NotTheLeader => "not-the-leader",
+            Self::NotJoined => "not-joined",
+            Self::NeverLed => "never-led",
         }
     }
 }

@@ -68,6 +68,8 @@ pub enum Path {
     Fast,
     /// Two round trips: the union of what a quorum knew was voted on.
     Slow,
+    /// Another replica than the command leader finished it.
+    Recovery,
 }
 
 impl Path {
@@ -76,6 +78,7 @@ impl Path {
         match self {
             Self::Fast => "fast",
             Self::Slow => "slow",
+            Self::Recovery => "recovery",
         }
     }
 }
@@ -88,7 +91,7 @@ impl fmt::Display for Path {
 
 /// What the command leader sent in its PreAccept, as far as it is known here. Recovery compares a
 /// replica's attributes with it, to tell who could have been part of a fast quorum.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Proposal {
     /// The client commands.
     pub payload: Payload,
@@ -142,6 +145,24 @@ impl Instance {
         self.attributes = attributes;
         self.initial = Some(proposal);
         self.phase = Phase::PreAccepted;
+    }
+
+    /// Promises to act on no ballot below this one.
+    pub fn join(&mut self, ballot: Ballot) {
+        assert!(!self.phase.is_committed(), "a decided instance joins nothing any more");
+        assert!(ballot >= self.ballot, "a promise is not taken back");
+        self.ballot = ballot;
+    }
+
+    /// Takes note of the leader's proposal while a recovery validates it. Phase, attributes and vote
+    /// stay as they are: nothing has been voted on.
+    ///
+    /// Only before a vote: a Validate that is repeated late must not put the proposal in the place of
+    /// what was voted for since.
+    pub fn validate(&mut self, proposal: Proposal) {
+        assert!(self.phase <= Phase::PreAccepted, "what was voted for is not validated any more");
+        self.payload = Some(proposal.payload.clone());
+        self.initial = Some(proposal);
     }
 
     /// Votes in `ballot`.

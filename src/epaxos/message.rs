@@ -7,8 +7,15 @@
 //! | [`Accept`] | ballot's driver → slow quorum | `AcceptReply`, or `Commit` | `accept.rs` | fig. 2, Paxos-Accept |
 //! | [`AcceptReply`] | acceptor → ballot's driver | – | `accept.rs` | fig. 2, Paxos-Accept |
 //! | [`Commit`] | whoever knows → all | never | `commit.rs` | fig. 2, commit |
+//! | [`Recover`] | recoverer → all | `RecoverReply`, `Nack` or `Commit` | `recovery.rs` | EPaxos* fig. 3 |
+//! | [`RecoverReply`] | whoever joined → recoverer | – | `recovery.rs` | EPaxos* fig. 3 |
+//! | [`Validate`] | recoverer → recovery quorum | `ValidateReply`, `Nack` or `Commit` | `validation.rs` | EPaxos* fig. 3 |
+//! | [`ValidateReply`] | recovery quorum → recoverer | – | `validation.rs` | EPaxos* fig. 3 |
+//! | [`Waiting`] | recoverer → all | never | `validation.rs` | EPaxos* fig. 3 |
+//! | [`Nack`] | whoever joined a higher ballot → driver | never | `recovery.rs` | – |
 //!
-//! Figures are those of "There Is More Consensus in Egalitarian Parliaments" (SOSP 2013).
+//! Figures are those of "There Is More Consensus in Egalitarian Parliaments" (SOSP 2013), and where
+//! said so of EPaxos* (OPODIS 2025).
 //! Every message that lets its receiver vote carries the whole payload, so that an acceptor which
 //! missed the PreAccept can still execute.
 
@@ -17,7 +24,7 @@ use std::fmt;
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
 use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
-use crate::epaxos::instance::Path;
+use crate::epaxos::instance::{Path, Phase, Proposal};
 
 /// "I lead this command. Order it after everything you know to interfere." The sender has recorded
 /// the same attributes as its own vote.
@@ -80,6 +87,87 @@ pub struct Commit {
     pub path: Path,
 }
 
+/// "I mean to finish this instance in a higher ballot. Join it, and tell me what you have."
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Recover {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The ballot to join, driven by the sender.
+    pub ballot: Ballot,
+}
+
+/// "I joined, and this is what I have." The sender acts on no lower ballot any more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecoverReply {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The ballot joined.
+    pub ballot: Ballot,
+    /// How far the instance has come at the sender. Never committed: that is answered with the
+    /// decision.
+    pub phase: Phase,
+    /// The ballot in which the sender last voted, the initial one before any vote.
+    pub accepted_ballot: Ballot,
+    /// What the sender has recorded.
+    pub payload: Option<Payload>,
+    /// The attributes it has recorded.
+    pub attributes: Attributes,
+    /// What the command leader first proposed, as far as the sender knows.
+    pub initial: Option<Proposal>,
+}
+
+/// "The leader may have committed this proposal fast. Take note of it, and tell me what speaks
+/// against that."
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Validate {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The ballot of the recovery.
+    pub ballot: Ballot,
+    /// What the command leader proposed.
+    pub proposal: Proposal,
+}
+
+/// "These interfering instances, and it, do not depend on each other."
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ValidateReply {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The ballot of the recovery.
+    pub ballot: Ballot,
+    /// The instances known to the sender that the proposal does not depend on and that were not
+    /// proposed (or, where they are committed, decided) to depend on it.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// An instance that speaks against a fast commit of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Conflict {
+    /// Which.
+    pub instance: InstanceId,
+    /// Whether it is committed. One that is proves that there was no fast commit.
+    pub committed: bool,
+}
+
+/// "My recovery of this instance waits for conflicting ones. So many replicas of my quorum have it
+/// exactly as its leader proposed." A fact about the past, so it may be remembered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Waiting {
+    /// The instance.
+    pub instance: InstanceId,
+    /// How many.
+    pub holders: usize,
+}
+
+/// "I have joined a higher ballot than yours." Tells a driver to give up, and which ballot to beat.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nack {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The ballot that the sender has joined.
+    pub ballot: Ballot,
+}
+
 /// Any of the messages above.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Message {
@@ -93,6 +181,18 @@ pub enum Message {
     AcceptReply(AcceptReply),
     /// See [`Commit`].
     Commit(Commit),
+    /// See [`Recover`].
+    Recover(Recover),
+    /// See [`RecoverReply`].
+    RecoverReply(Box<RecoverReply>),
+    /// See [`Validate`].
+    Validate(Validate),
+    /// See [`ValidateReply`].
+    ValidateReply(ValidateReply),
+    /// See [`Waiting`].
+    Waiting(Waiting),
+    /// See [`Nack`].
+    Nack(Nack),
 }
 
 impl Message {
@@ -104,6 +204,12 @@ impl Message {
             Self::Accept(_) => MessageKind::Accept,
             Self::AcceptReply(_) => MessageKind::AcceptReply,
             Self::Commit(_) => MessageKind::Commit,
+            Self::Recover(_) => MessageKind::Recover,
+            Self::RecoverReply(_) => MessageKind::RecoverReply,
+            Self::Validate(_) => MessageKind::Validate,
+            Self::ValidateReply(_) => MessageKind::ValidateReply,
+            Self::Waiting(_) => MessageKind::Waiting,
+            Self::Nack(_) => MessageKind::Nack,
         }
     }
 
@@ -115,17 +221,28 @@ impl Message {
             Self::Accept(message) => message.instance,
             Self::AcceptReply(message) => message.instance,
             Self::Commit(message) => message.instance,
+            Self::Recover(message) => message.instance,
+            Self::RecoverReply(message) => message.instance,
+            Self::Validate(message) => message.instance,
+            Self::ValidateReply(message) => message.instance,
+            Self::Waiting(message) => message.instance,
+            Self::Nack(message) => message.instance,
         }
     }
 
-    /// The ballot it belongs to. A Commit belongs to none: it holds whatever was joined.
+    /// The ballot it belongs to. A Commit and a Waiting belong to none: they hold whatever was joined.
     pub fn ballot(&self) -> Option<Ballot> {
         match self {
             Self::PreAccept(message) => Some(message.ballot),
             Self::PreAcceptReply(message) => Some(message.ballot),
             Self::Accept(message) => Some(message.ballot),
             Self::AcceptReply(message) => Some(message.ballot),
-            Self::Commit(_) => None,
+            Self::Recover(message) => Some(message.ballot),
+            Self::RecoverReply(message) => Some(message.ballot),
+            Self::Validate(message) => Some(message.ballot),
+            Self::ValidateReply(message) => Some(message.ballot),
+            Self::Nack(message) => Some(message.ballot),
+            Self::Commit(_) | Self::Waiting(_) => None,
         }
     }
 
@@ -135,8 +252,14 @@ impl Message {
             Self::PreAccept(message) => Some(&message.attributes),
             Self::PreAcceptReply(message) => Some(&message.attributes),
             Self::Accept(message) => Some(&message.attributes),
-            Self::AcceptReply(_) => None,
             Self::Commit(message) => Some(&message.attributes),
+            Self::RecoverReply(message) => message.payload.as_ref().map(|_| &message.attributes),
+            Self::Validate(message) => Some(&message.proposal.attributes),
+            Self::AcceptReply(_)
+            | Self::Recover(_)
+            | Self::ValidateReply(_)
+            | Self::Waiting(_)
+            | Self::Nack(_) => None,
         }
     }
 
@@ -146,7 +269,14 @@ impl Message {
             Self::PreAccept(message) => Some(&message.payload),
             Self::Accept(message) => Some(&message.payload),
             Self::Commit(message) => Some(&message.payload),
-            Self::PreAcceptReply(_) | Self::AcceptReply(_) => None,
+            Self::RecoverReply(message) => message.payload.as_ref(),
+            Self::Validate(message) => Some(&message.proposal.payload),
+            Self::PreAcceptReply(_)
+            | Self::AcceptReply(_)
+            | Self::Recover(_)
+            | Self::ValidateReply(_)
+            | Self::Waiting(_)
+            | Self::Nack(_) => None,
         }
     }
 }
@@ -154,10 +284,30 @@ impl Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind(), self.instance())?;
-        if let Some(attributes) = self.attributes() {
-            write!(f, " {attributes}")?;
+        if let Some(ballot) = self.ballot().filter(|ballot| !ballot.is_initial()) {
+            write!(f, " {ballot}")?;
         }
-        Ok(())
+        if let Self::RecoverReply(reply) = self {
+            write!(f, " {}", reply.phase)?;
+        }
+        match (self.payload(), self.attributes()) {
+            (Some(Payload::Noop), _) => f.write_str(" no-op")?,
+            (_, Some(attributes)) => write!(f, " {attributes}")?,
+            (_, None) => {}
+        }
+        match self {
+            Self::ValidateReply(reply) => {
+                f.write_str(" conflicts={")?;
+                for (index, conflict) in reply.conflicts.iter().enumerate() {
+                    let separator = if index > 0 { " " } else { "" };
+                    let committed = if conflict.committed { "!" } else { "" };
+                    write!(f, "{separator}{}{committed}", conflict.instance)?;
+                }
+                f.write_str("}")
+            }
+            Self::Waiting(waiting) => write!(f, " holders={}", waiting.holders),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -174,12 +324,35 @@ pub enum MessageKind {
     AcceptReply,
     /// See [`Commit`].
     Commit,
+    /// See [`Recover`].
+    Recover,
+    /// See [`RecoverReply`].
+    RecoverReply,
+    /// See [`Validate`].
+    Validate,
+    /// See [`ValidateReply`].
+    ValidateReply,
+    /// See [`Waiting`].
+    Waiting,
+    /// See [`Nack`].
+    Nack,
 }
 
 impl MessageKind {
     /// All kinds, in the order in which an instance meets them.
-    pub const ALL: [MessageKind; 5] =
-        [Self::PreAccept, Self::PreAcceptReply, Self::Accept, Self::AcceptReply, Self::Commit];
+    pub const ALL: [MessageKind; 11] = [
+        Self::PreAccept,
+        Self::PreAcceptReply,
+        Self::Accept,
+        Self::AcceptReply,
+        Self::Commit,
+        Self::Recover,
+        Self::RecoverReply,
+        Self::Validate,
+        Self::ValidateReply,
+        Self::Waiting,
+        Self::Nack,
+    ];
 
     /// The kind's name, as it is written everywhere.
     pub fn name(self) -> &'static str {
@@ -189,6 +362,12 @@ impl MessageKind {
             Self::Accept => "Accept",
             Self::AcceptReply => "AcceptReply",
             Self::Commit => "Commit",
+            Self::Recover => "Recover",
+            Self::RecoverReply => "RecoverReply",
+            Self::Validate => "Validate",
+            Self::ValidateReply => "ValidateReply",
+            Self::Waiting => "Waiting",
+            Self::Nack => "Nack",
         }
     }
 

@@ -69,6 +69,17 @@
 //! the driver's name makes each unique. An acceptor promises not to act on ballots lower than the one
 //! it joined. A replica keeps *two*: the ballot it joined, and the one in which it last voted.
 //!
+//! # RECOVERY
+//!
+//! A replica that has waited too long for the decision of another one's instance finishes it. It has a
+//! majority join a ballot of its own, and asks what they have. A decision or a vote settles it. Otherwise
+//! the leader may have committed fast, which leaves no trace but replicas that hold its proposal
+//! unchanged. If there are too few of those, or the leader itself says that it did not, a no-op is voted
+//! for. If there are enough, the majority is asked what speaks against a fast commit: instances that
+//! interfere, and that neither the proposal depends on nor depend on it. Where nothing does, the proposal
+//! is voted for; where something committed does, a no-op; and where what does is undecided itself, its
+//! decision is waited for. Each of these rules has a name ([`event::Rule`]) and a scenario.
+//!
 //! # HOW A REPLICA IS DRIVEN
 //!
 //! [`replica::Replica::step`] takes one input (commands of clients, a message, or "time has passed")
@@ -101,7 +112,8 @@
 //! ```
 //!
 //! Where to read on: [`message`] for what is said, [`replica`] for what is kept, then its files in the
-//! order of an instance's life: `requests`, `pre_accept`, `accept`, `commit`, and `timers`.
+//! order of an instance's life: `requests`, `pre_accept`, `accept`, `commit`, `timers`; and what others do
+//! about it when its leader is gone, `recovery` and `validation`.
 //!
 //! # WHERE THIS DEPARTS FROM THE 2013 PAPER
 //!
@@ -128,9 +140,8 @@
 //!
 //! # WHAT IS LEFT OUT
 //!
-//! * **Recovery**: an instance whose leader stops stays as it is, and whatever depends
-//!   on it waits. All it needs is kept: two ballots, the leader's proposal, and
-//!   [`replica::Durable`], which says what must survive a crash.
+//! * **Storing**: [`replica::Durable`] says what must survive a crash, and a simulated crash keeps it; but
+//!   nothing writes it to a disk.
 //! * **Forgetting**: the log, the conflict index, and the answers to named clients grow.
 //! * **Changing the set of replicas**, leases, and reads that do not go through the log.
 //! * **Choosing the nearest acceptors**: on one machine all are near.
@@ -146,5 +157,6 @@ pub mod keys;
 pub mod message;
 pub mod quorum;
 pub mod replica;
+pub mod seat;
 pub mod space;
 pub mod time;

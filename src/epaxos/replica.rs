@@ -4,8 +4,11 @@ mod accept;
 mod commit;
 mod invariants;
 mod pre_accept;
+mod recovery;
 mod requests;
+mod restart;
 mod timers;
+mod validation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,9 +20,11 @@ use crate::epaxos::execution::Execution;
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::index::ConflictIndex;
 use crate::epaxos::instance::Instance;
-use crate::epaxos::message::Message;
+use crate::epaxos::message::{Message, RecoverReply};
 use crate::epaxos::quorum::{PreAcceptTally, Quorums, ReplicaSet};
+use crate::epaxos::replica::recovery::Watch;
 use crate::epaxos::replica::requests::Requests;
+use crate::epaxos::replica::validation::Validation;
 use crate::epaxos::space::Rows;
 use crate::epaxos::time::Time;
 
@@ -76,6 +81,10 @@ pub struct Timeouts {
     pub resend: Duration,
     /// The longest time between two repetitions.
     pub resend_max: Duration,
+    /// From hearing of another replica's instance until it is recovered, where it is not decided by
+    /// then; drawn between this and twice as long, and doubled with each further try. `None` to leave
+    /// instances to their leaders.
+    pub recover: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -84,6 +93,7 @@ impl Default for Timeouts {
             fast_path: Duration::from_millis(50),
             resend: Duration::from_millis(300),
             resend_max: Duration::from_secs(5),
+            recover: Some(Duration::from_secs(3)),
         }
     }
 }
@@ -102,6 +112,8 @@ pub struct Options {
     pub reply_on: ReplyOn,
     /// How long to wait before asking again.
     pub timeouts: Timeouts,
+    /// From what waiting times are drawn that should differ between replicas.
+    pub seed: u64,
     /// Whether anybody looks at events. Where nobody does, none are made.
     pub observed: bool,
 }
@@ -115,6 +127,7 @@ impl Options {
             thrifty: true,
             reply_on: ReplyOn::default(),
             timeouts: Timeouts::default(),
+            seed: 0,
             observed: true,
         }
     }
@@ -156,6 +169,13 @@ pub struct Replica<M> {
     requests: Requests,
     /// The instances this replica is driving to a decision.
     attempts: BTreeMap<InstanceId, Attempt>,
+    /// The undecided instances of others that it will recover if nobody else decides them.
+    watches: BTreeMap<InstanceId, Watch>,
+    /// The recoveries of others that were said to wait, with the most holders said.
+    waiting: BTreeMap<InstanceId, usize>,
+    /// The instances in which it voted for a no-op that is not decided. Each counts as interfering
+    /// with everything: the no-op may yet lose.
+    undecided_noops: BTreeSet<InstanceId>,
     timers: BTreeSet<(Time, Timer)>,
     /// How many instances have been executed.
     executed: u64,
@@ -182,6 +202,12 @@ enum Stage {
         /// Who has voted, this replica included.
         voters: ReplicaSet,
     },
+    /// Replicas that join, each with what it has, this replica included.
+    Recovering(BTreeMap<ReplicaId, RecoverReply>),
+    /// Word of what speaks against a fast commit.
+    Validating(Validation),
+    /// The decision of what does.
+    Waiting(Validation),
 }
 
 impl<M: StateMachine> Replica<M> {
@@ -196,6 +222,9 @@ impl<M: StateMachine> Replica<M> {
             machine,
             requests: Requests::default(),
             attempts: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            undecided_noops: BTreeSet::new(),
             timers: BTreeSet::new(),
             executed: 0,
             options,
@@ -243,12 +272,23 @@ impl<M: StateMachine> Replica<M> {
 
     fn on_message(&mut self, now: Time, from: ReplicaId, message: Message, out: &mut Vec<Output>) {
         debug_assert!(from != self.options.id, "a replica sends itself nothing");
+        let about = message.instance();
+        if about.replica == self.options.id && about.slot >= self.durable.next_slot {
+            // Taken in, it would stand in the place of a command that is still to be led.
+            return self.ignore(from, &message, Reason::NeverLed, out);
+        }
         match message {
-            Message::PreAccept(message) => self.on_pre_accept(from, message, out),
+            Message::PreAccept(message) => self.on_pre_accept(now, from, message, out),
             Message::PreAcceptReply(message) => self.on_pre_accept_reply(now, from, &message, out),
-            Message::Accept(message) => self.on_accept(from, message, out),
+            Message::Accept(message) => self.on_accept(now, from, message, out),
             Message::AcceptReply(message) => self.on_accept_reply(now, from, &message, out),
             Message::Commit(message) => self.on_commit(now, from, message, out),
+            Message::Recover(message) => self.on_recover(now, from, &message, out),
+            Message::RecoverReply(message) => self.on_recover_reply(now, from, *message, out),
+            Message::Validate(message) => self.on_validate(from, message, out),
+            Message::ValidateReply(message) => self.on_validate_reply(now, from, &message, out),
+            Message::Waiting(message) => self.on_waiting(now, &message, out),
+            Message::Nack(message) => self.on_nack(now, from, &message, out),
         }
     }
 
@@ -297,6 +337,11 @@ impl<M: StateMachine> Replica<M> {
         let payload =
             instance.payload.as_ref().expect("every change that is told sets the payload");
         self.index.record(id, payload, instance.attributes.seq);
+        if *payload == Payload::Noop && !instance.phase.is_committed() {
+            self.undecided_noops.insert(id);
+        } else {
+            self.undecided_noops.remove(&id);
+        }
         if self.options.observed {
             out.push(Output::Observe(Event::Status(StatusChange {
                 instance: id,
@@ -319,7 +364,12 @@ impl<M: StateMachine> Replica<M> {
         attributes: &mut Attributes,
     ) {
         let found = self.index.interfering(payload, skip);
-        attributes.merge(&Attributes { seq: found.seq + 1, deps: found.deps });
+        // At the limit `seq` no longer grows: the rest of the order decides.
+        let seq = (found.seq + 1).min(Attributes::SEQ_MAX);
+        attributes.merge(&Attributes { seq, deps: found.deps });
+        for noop in self.undecided_noops.iter().filter(|noop| Some(noop.replica) != skip) {
+            attributes.deps.add(*noop);
+        }
     }
 }
 

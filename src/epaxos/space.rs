@@ -59,6 +59,11 @@ impl<T> Rows<T> {
         })
     }
 
+    /// Everything, row by row, to change it.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.rows.iter_mut().flat_map(BTreeMap::values_mut)
+    }
+
     /// How many instances of all rows have something.
     pub fn len(&self) -> usize {
         self.rows.iter().map(BTreeMap::len).sum()

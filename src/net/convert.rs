@@ -2,6 +2,7 @@
 //! what comes out of here is a message that a replica of this cluster could have sent, or a
 //! sentence on why it is not.
 
+mod recovery;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use crate::epaxos::instance::Path;
 use crate::epaxos::message::{
     Accept, AcceptReply, Commit, Envelope, Message, PreAccept, PreAcceptReply,
 };
+use crate::net::convert::recovery::CONFLICTS_MAX;
 use crate::net::wire;
 
 /// The longest key, in bytes. Keys are names, and every replica indexes them.
@@ -103,6 +105,15 @@ pub enum Refusal {
     /// An enumeration has a value that it does not know.
     #[error("the path {0} is unknown")]
     Path(i32),
+    /// The phase is none that an undecided instance can have.
+    #[error("the phase {0} is none of an undecided instance")]
+    Phase(i32),
+    /// More conflicts than could be.
+    #[error("there are {0} conflicts, more than {CONFLICTS_MAX}")]
+    Conflicts(usize),
+    /// More holders than replicas.
+    #[error("there are {0} holders, more than replicas")]
+    Holders(u32),
     /// A batch is empty.
     #[error("a batch has at least one command")]
     EmptyBatch,
@@ -191,6 +202,14 @@ impl Dialect {
                 attributes: self.attributes(message.attributes)?,
                 path: path(message.path)?,
             }),
+            Wire::Recover(message) => Message::Recover(self.recover(message)?),
+            Wire::RecoverReply(message) => {
+                Message::RecoverReply(Box::new(self.recover_reply(message)?))
+            }
+            Wire::Validate(message) => Message::Validate(self.validate(message)?),
+            Wire::ValidateReply(message) => Message::ValidateReply(self.validate_reply(message)?),
+            Wire::Waiting(message) => Message::Waiting(self.waiting(message)?),
+            Wire::Nack(message) => Message::Nack(self.nack(message)?),
         })
     }
 
@@ -229,7 +248,7 @@ impl Dialect {
             };
         }
         let deps = Dependencies::from_vector(&deps).expect("length and entries have been checked");
-        Ok(Attributes { seq: within("seq", seq, SLOT_LIMIT)?, deps })
+        Ok(Attributes { seq: within("seq", seq, Attributes::SEQ_MAX + 1)?, deps })
     }
 
     fn payload(self, payload: Option<wire::Payload>) -> Result<Payload, Refusal> {
@@ -289,6 +308,24 @@ impl Dialect {
                 payload: Some((&message.payload).into()),
                 attributes: Some(self.write_attributes(&message.attributes)),
                 path: wire::Path::from(message.path).into(),
+            }),
+            Message::Recover(message) => Wire::Recover(wire::Recover {
+                instance: Some(message.instance.into()),
+                ballot: Some(message.ballot.into()),
+            }),
+            Message::RecoverReply(message) => {
+                Wire::RecoverReply(self.write_recover_reply(&message))
+            }
+            Message::Validate(message) => Wire::Validate(wire::Validate {
+                instance: Some(message.instance.into()),
+                ballot: Some(message.ballot.into()),
+                proposal: Some(self.write_proposal(&message.proposal)),
+            }),
+            Message::ValidateReply(message) => Wire::ValidateReply((&message).into()),
+            Message::Waiting(message) => Wire::Waiting((&message).into()),
+            Message::Nack(message) => Wire::Nack(wire::Nack {
+                instance: Some(message.instance.into()),
+                ballot: Some(message.ballot.into()),
             }),
         };
         let MessageId { sender, number, copy } = envelope.id;
@@ -389,6 +426,7 @@ fn path(path: i32) -> Result<Path, Refusal> {
     match wire::Path::try_from(path) {
         Ok(wire::Path::Fast) => Ok(Path::Fast),
         Ok(wire::Path::Slow) => Ok(Path::Slow),
+        Ok(wire::Path::Recovery) => Ok(Path::Recovery),
         Ok(wire::Path::Unspecified) | Err(_) => Err(Refusal::Path(path)),
     }
 }
@@ -410,6 +448,7 @@ impl From<Path> for wire::Path {
         match path {
             Path::Fast => Self::Fast,
             Path::Slow => Self::Slow,
+            Path::Recovery => Self::Recovery,
         }
     }
 }

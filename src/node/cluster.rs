@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::MessageKind;
 use crate::epaxos::quorum::CLUSTER_SIZES;
-use crate::epaxos::replica::{Options as ReplicaOptions, ReplyOn};
+use crate::epaxos::replica::{Options as ReplicaOptions, ReplyOn, Timeouts};
 use crate::node::clock;
 use crate::node::driver::Act;
 use crate::node::member::{Common, Member};
@@ -36,6 +36,9 @@ pub struct Options {
     pub reply_on: ReplyOn,
     /// How long every Commit waits at its receiver, where it does.
     pub commit_delay: Option<Duration>,
+    /// How long a replica waits for the decision of another one's instance before it recovers it;
+    /// for ever where nothing is said. Long enough, in any case, for delayed Commits to arrive.
+    pub recover_after: Option<Duration>,
     /// Whether to begin with everything paused.
     pub paused: bool,
 }
@@ -50,6 +53,7 @@ impl Options {
             batch: false,
             reply_on: ReplyOn::default(),
             commit_delay: None,
+            recover_after: Timeouts::default().recover,
             paused: false,
         }
     }
@@ -70,7 +74,10 @@ impl Options {
         if expected != found {
             return Err(StartError::EndpointCount { expected, found });
         }
+        let delayed = self.commit_delay.unwrap_or_default().saturating_mul(2);
+        let recover = self.recover_after.map(|after| after.max(delayed));
         let options = ReplicaOptions {
+            timeouts: Timeouts { recover, ..Timeouts::default() },
             thrifty: self.thrifty,
             reply_on: self.reply_on,
             ..ReplicaOptions::new(ReplicaId(0), self.replicas)

@@ -13,7 +13,8 @@ use crate::epaxos::command::{Command, RequestId};
 use crate::epaxos::event::Reply;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
-use crate::epaxos::replica::{Input, Options, Replica};
+use crate::epaxos::replica::{Input, Options, Output};
+use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::net::convert;
@@ -46,6 +47,10 @@ pub enum Act {
     Wake,
     /// Hold something else back from now on.
     SetGate(GateState),
+    /// Lose everything but what is durable, and be down.
+    Crash,
+    /// Come back with what is durable.
+    Restart,
     /// Set the clock forward.
     SetClock(Time),
 }
@@ -72,7 +77,7 @@ pub struct Parts {
 /// One replica with all that makes it live.
 #[derive(Debug)]
 pub struct Driver {
-    replica: Replica<Store>,
+    seat: Seat<Store>,
     batch: bool,
     queue: mpsc::Receiver<Incoming<Control>>,
     /// What was read from the queue before its turn.
@@ -93,7 +98,7 @@ impl Driver {
     pub fn new(parts: Parts) -> Self {
         let options = Options { observed: parts.reports.is_some(), ..parts.options };
         Self {
-            replica: Replica::new(options, Store::default()),
+            seat: Seat::new(options),
             batch: parts.batch,
             queue: parts.queue,
             next: None,
@@ -145,8 +150,8 @@ impl Driver {
 
     /// When time alone will bring something about.
     fn next_due(&self) -> Option<std::time::Instant> {
-        let times = self.replica.next_wake().into_iter().chain(self.gate.next_due());
-        self.clock.instant_of(times.min()?)
+        let timer = self.seat.next_timer().map(|(time, _)| time);
+        self.clock.instant_of(timer.into_iter().chain(self.gate.next_due()).min()?)
     }
 
     fn on_alarm(&mut self) {
@@ -154,7 +159,7 @@ impl Driver {
         while let Some(envelope) = self.gate.take_due(now) {
             self.deliver(envelope);
         }
-        if self.replica.next_wake().is_some_and(|due| due <= now) {
+        if self.seat.next_timer().is_some_and(|(due, _)| due <= now) {
             self.wake();
         }
     }
@@ -167,6 +172,10 @@ impl Driver {
     }
 
     fn on_proposals(&mut self, proposals: Vec<Proposal>) {
+        if !self.seat.is_up() {
+            // Their waiters go with them, which tells the clients.
+            return;
+        }
         let mut commands = Vec::with_capacity(proposals.len());
         let mut bytes = 0;
         for proposal in proposals {
@@ -197,7 +206,7 @@ impl Driver {
     fn register(&mut self, Proposal { wish, waiter }: Proposal) -> Command {
         let request = wish.request.unwrap_or_else(|| {
             self.anonymous += 1;
-            RequestId::anonymous(self.replica.id(), self.anonymous - 1)
+            RequestId::anonymous(self.seat.id(), self.anonymous - 1)
         });
         let command = Command { request, operation: wish.operation };
         let waiters = self.waiters.entry(command.clone()).or_default();
@@ -222,10 +231,24 @@ impl Driver {
                 self.tell(Decision::Duplicate(envelope, copy));
             }
             Act::Wake => {
-                let due = self.replica.next_wake();
-                let due = due.ok_or_else(|| format!("{} waits for no timer", self.replica.id()))?;
+                self.check_up()?;
+                let timer = self.seat.next_timer();
+                let (due, _) =
+                    timer.ok_or_else(|| format!("{} waits for no timer", self.seat.id()))?;
                 self.clock.set_forward(due);
                 self.wake();
+            }
+            Act::Crash => {
+                self.check_up()?;
+                // Whoever waits for an answer is told that there will be none.
+                self.waiters.clear();
+                self.come_or_go(Decision::Crash);
+            }
+            Act::Restart => {
+                if self.seat.is_up() {
+                    return Err(format!("{} is not down", self.seat.id()));
+                }
+                self.come_or_go(Decision::Restart);
             }
             Act::SetGate(state) => self.set_gate(state),
             Act::SetClock(time) => self.clock.set_forward(time),
@@ -248,7 +271,28 @@ impl Driver {
         }
     }
 
+    fn check_up(&self) -> Result<(), String> {
+        let id = self.seat.id();
+        if self.seat.is_up() { Ok(()) } else { Err(format!("{id} is down")) }
+    }
+
+    /// The replica crashes, or comes back.
+    fn come_or_go(&mut self, decision: Decision) {
+        let now = self.clock.now();
+        let mut out = Vec::new();
+        if decision == Decision::Crash {
+            self.seat.crash();
+        } else {
+            self.seat.restart(now, &mut out);
+        }
+        self.carry_out(now, self.reports.is_some().then_some(decision), out);
+    }
+
     fn deliver(&mut self, envelope: Envelope) {
+        if !self.seat.is_up() {
+            // Whoever is down receives nothing.
+            return self.tell(Decision::Drop(envelope));
+        }
         let decision = self.reports.is_some().then(|| Decision::Deliver(envelope.clone()));
         let Envelope { id, message, .. } = envelope;
         self.step(decision, Input::Receive { from: id.sender, message });
@@ -263,8 +307,12 @@ impl Driver {
     fn step(&mut self, decision: Option<Decision>, input: Input) {
         let now = self.clock.now();
         let mut out = Vec::new();
-        self.replica.step(now, input, &mut out);
-        let id = self.replica.id();
+        self.seat.step(now, input, &mut out);
+        self.carry_out(now, decision, out);
+    }
+
+    fn carry_out(&mut self, now: Time, decision: Option<Decision>, out: Vec<Output>) {
+        let id = self.seat.id();
         let effects = out.into_iter().map(|output| Effect::of(output, id, &mut self.sent));
         let effects: Vec<_> = effects.collect();
         if let Some(decision) = decision {
@@ -296,7 +344,7 @@ impl Driver {
     }
 
     fn report_step(&self, now: Time, decision: Decision, effects: Vec<Effect>) {
-        let (replica, timer) = (self.replica.id(), self.replica.next_timer());
+        let (replica, timer) = (self.seat.id(), self.seat.next_timer());
         self.report(Notice::Step(Step { replica, now, decision, effects, timer }));
     }
 
@@ -309,7 +357,7 @@ impl Driver {
 
     /// Which replica it drives.
     pub fn id(&self) -> ReplicaId {
-        self.replica.id()
+        self.seat.id()
     }
 }
 

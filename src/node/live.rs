@@ -334,6 +334,14 @@ impl World for LiveWorld {
         self.act(replica, Act::Wake)
     }
 
+    fn crash(&mut self, replica: ReplicaId) -> Result<(), String> {
+        self.act(replica, Act::Crash)
+    }
+
+    fn recover(&mut self, replica: ReplicaId) -> Result<(), String> {
+        self.act(replica, Act::Restart)
+    }
+
     fn set_gate(&mut self, gate: GateState) -> Result<(), String> {
         self.catch_up();
         self.hear(Report::Notice(Notice::Gate(gate)));

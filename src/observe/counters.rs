@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
 use crate::epaxos::command::Payload;
-use crate::epaxos::event::{Cause, Event, Reason};
+use crate::epaxos::event::{Cause, Event, Reason, Rule};
 use crate::epaxos::message::MessageKind;
 use crate::observe::notice::{Decision, Effect, Step};
 
@@ -40,6 +40,10 @@ pub struct Counters {
     pub noops: u64,
     /// Messages not acted upon, by reason.
     pub ignored: [u64; Reason::ALL.len()],
+    /// Recoveries started here.
+    pub recoveries: u64,
+    /// How often each rule decided how a recovery of this replica goes on, in [`Rule`] order.
+    pub rules: [u64; Rule::ALL.len()],
     /// Timers acted upon.
     pub timers: u64,
     /// Messages dropped at this replica's gate.
@@ -76,6 +80,8 @@ impl Default for Counters {
             executed: 0,
             noops: 0,
             ignored: [0; Reason::ALL.len()],
+            recoveries: 0,
+            rules: [0; Rule::ALL.len()],
             timers: 0,
             dropped: 0,
             duplicated: 0,
@@ -96,7 +102,7 @@ impl Counters {
             Decision::Deliver(envelope) => self.receives[envelope.message.kind().index()] += 1,
             Decision::Drop(_) => self.dropped += 1,
             Decision::Duplicate(..) => self.duplicated += 1,
-            Decision::Wake => {}
+            Decision::Wake | Decision::Crash | Decision::Restart => {}
         }
         let mut components = 0;
         for effect in &step.effects {
@@ -140,6 +146,9 @@ impl Counters {
                 self.exec_candidates += candidates;
                 self.graph_edges += edges;
             }
+            Event::Recovering { .. } => self.recoveries += 1,
+            Event::Joined { .. } => {}
+            Event::Ruled { rule, .. } => self.rules[*rule as usize] += 1,
             Event::TimerFired(_) => self.timers += 1,
             Event::Ignored { reason, .. } => self.ignored[*reason as usize] += 1,
         }
@@ -154,6 +163,7 @@ impl Counters {
         add_all(&mut self.sends, &other.sends);
         add_all(&mut self.receives, &other.receives);
         add_all(&mut self.ignored, &other.ignored);
+        add_all(&mut self.rules, &other.rules);
         for ((_, mine), (_, theirs)) in self.plain_mut().into_iter().zip(other.plain()) {
             *mine += theirs;
         }
@@ -167,7 +177,7 @@ impl Counters {
     }
 
     /// The counters that are single numbers, with the names under which they are shown.
-    pub fn plain(&self) -> [(&'static str, u64); 14] {
+    pub fn plain(&self) -> [(&'static str, u64); 15] {
         [
             ("proposals", self.proposals),
             ("repeated", self.repeated),
@@ -179,6 +189,7 @@ impl Counters {
             ("blips", self.blips),
             ("executed", self.executed),
             ("noops", self.noops),
+            ("recoveries", self.recoveries),
             ("timers", self.timers),
             ("dropped", self.dropped),
             ("duplicated", self.duplicated),
@@ -186,7 +197,7 @@ impl Counters {
         ]
     }
 
-    fn plain_mut(&mut self) -> [(&'static str, &mut u64); 14] {
+    fn plain_mut(&mut self) -> [(&'static str, &mut u64); 15] {
         [
             ("proposals", &mut self.proposals),
             ("repeated", &mut self.repeated),
@@ -198,6 +209,7 @@ impl Counters {
             ("blips", &mut self.blips),
             ("executed", &mut self.executed),
             ("noops", &mut self.noops),
+            ("recoveries", &mut self.recoveries),
             ("timers", &mut self.timers),
             ("dropped", &mut self.dropped),
             ("duplicated", &mut self.duplicated),
@@ -244,6 +256,10 @@ impl Counters {
             json.insert(name.to_owned(), json!(count));
         }
         json.insert("ignored".to_owned(), ignored.into());
+        let rules = Rule::ALL.iter().zip(self.rules);
+        let rules: Map<String, Value> =
+            rules.map(|(rule, count)| (rule.name().to_owned(), json!(count))).collect();
+        json.insert("rules".to_owned(), rules.into());
         json.insert("commit_latency_us".to_owned(), summary(&self.commit_latency));
         json.insert("execute_latency_us".to_owned(), summary(&self.execute_latency));
         json.insert("component_size".to_owned(), summary(&self.component_size));

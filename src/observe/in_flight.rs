@@ -44,7 +44,8 @@ impl InFlight {
                         self.remove(envelope.id);
                     }
                     Decision::Duplicate(envelope, copy) => self.duplicate(envelope, *copy),
-                    Decision::Propose(_) | Decision::Wake => {}
+                    Decision::Propose(_) | Decision::Wake | Decision::Crash | Decision::Restart => {
+                    }
                 }
                 for effect in &step.effects {
                     if let Effect::Send(envelope) = effect {

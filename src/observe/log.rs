@@ -56,7 +56,7 @@ impl Log {
                 self.senders.extend(sender.map(|sender| (*copy, sender)));
                 sender
             }
-            Decision::Propose(_) | Decision::Wake => None,
+            Decision::Propose(_) | Decision::Wake | Decision::Crash | Decision::Restart => None,
         };
         for effect in &step.effects {
             if let Effect::Send(envelope) = effect {

@@ -113,6 +113,10 @@ pub enum Decision {
     Drop(Envelope),
     /// This message was doubled at the gate; the twin has this name.
     Duplicate(Envelope, MessageId),
+    /// The replica lost everything but what is durable, and is down.
+    Crash,
+    /// The replica came back with what is durable.
+    Restart,
 }
 
 /// What came of a decision.
@@ -127,7 +131,7 @@ pub enum Effect {
 }
 
 impl Decision {
-    /// What reached the replica; nothing where only a message was touched.
+    /// What reached the replica; nothing where only a message was touched, or the replica came or went.
     pub fn input(&self) -> Option<Input> {
         match self {
             Self::Propose(commands) => Some(Input::Propose(commands.clone())),
@@ -135,7 +139,7 @@ impl Decision {
                 Some(Input::Receive { from: envelope.id.sender, message: envelope.message.clone() })
             }
             Self::Wake => Some(Input::Wake),
-            Self::Drop(_) | Self::Duplicate(..) => None,
+            Self::Drop(_) | Self::Duplicate(..) | Self::Crash | Self::Restart => None,
         }
     }
 }

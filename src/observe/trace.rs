@@ -10,7 +10,7 @@ use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
 use crate::epaxos::event::{Event, StatusChange};
 use crate::epaxos::id::ReplicaId;
-use crate::epaxos::message::Envelope;
+use crate::epaxos::message::{Envelope, Message};
 use crate::observe::log::Entry;
 use crate::observe::notice::{Decision, Effect};
 
@@ -38,7 +38,11 @@ impl Line {
     /// The lines that tell an entry, numbered from `first`.
     pub fn of(entry: &Arc<Entry>, first: u64) -> Vec<Line> {
         let decision = match entry.step.decision {
-            Decision::Deliver(_) | Decision::Drop(_) | Decision::Duplicate(..) => Some(0),
+            Decision::Deliver(_)
+            | Decision::Drop(_)
+            | Decision::Duplicate(..)
+            | Decision::Crash
+            | Decision::Restart => Some(0),
             // Told by the events that follow.
             Decision::Propose(_) | Decision::Wake => None,
         };
@@ -71,6 +75,8 @@ impl Line {
                 Decision::Wake => "timer",
                 Decision::Drop(_) => "drop",
                 Decision::Duplicate(..) => "duplicate",
+                Decision::Crash => "crash",
+                Decision::Restart => "recover",
             },
             Part::Effect(effect) => match effect {
                 Effect::Send(_) => "send",
@@ -82,6 +88,9 @@ impl Line {
                     Event::Executed { .. } => "execute",
                     Event::Blocked { .. } => "blocked",
                     Event::Searched { .. } => "search",
+                    Event::Recovering { .. } => "recovering",
+                    Event::Joined { .. } => "join",
+                    Event::Ruled { .. } => "rule",
                     Event::TimerFired(_) => "timer",
                     Event::Ignored { .. } => "ignored",
                 },
@@ -139,6 +148,8 @@ fn fmt_decision(
             write!(f, "{replica} ← {} {message} [{id}]", id.sender)
         }
         Decision::Wake => write!(f, "{replica} wake"),
+        Decision::Crash => write!(f, "{replica} crashes, and keeps what is durable"),
+        Decision::Restart => write!(f, "{replica} comes back with what was durable"),
         Decision::Drop(Envelope { id, message, .. }) => {
             write!(f, "{replica} ⇥ {} {message} [{id}] dropped", id.sender)
         }
@@ -150,10 +161,14 @@ fn fmt_decision(
 
 fn fmt_event(f: &mut fmt::Formatter<'_>, replica: ReplicaId, event: &Event) -> fmt::Result {
     match event {
-        Event::Proposed { instance, commands, .. } => {
-            write!(f, "{replica} propose {instance} {}", Payload::Commands(commands.clone()))
+        Event::Proposed { instance, commands, instead_of, .. } => {
+            write!(f, "{replica} propose {instance} {}", Payload::Commands(commands.clone()))?;
+            instead_of.map_or(Ok(()), |noop| write!(f, " instead of {noop}"))
         }
         Event::Repeated { request } => write!(f, "{replica} repeated {request}"),
+        Event::Status(StatusChange { instance, to, payload: Payload::Noop, cause, .. }) => {
+            write!(f, "{replica} {instance} {to} no-op ({cause})")
+        }
         Event::Status(StatusChange { instance, to, after, cause, .. }) => {
             write!(f, "{replica} {instance} {to} {after} ({cause})")
         }
@@ -179,6 +194,11 @@ fn fmt_event(f: &mut fmt::Formatter<'_>, replica: ReplicaId, event: &Event) -> f
         Event::Searched { candidates, edges } => {
             write!(f, "{replica} searched {candidates} candidates, {edges} edges")
         }
+        Event::Recovering { instance, ballot } => {
+            write!(f, "{replica} recovers {instance} in {ballot}")
+        }
+        Event::Joined { instance, ballot } => write!(f, "{replica} joins {ballot} of {instance}"),
+        Event::Ruled { instance, rule } => write!(f, "{replica} {instance} rule {rule}"),
         Event::TimerFired(timer) => write!(f, "{replica} timer {timer}"),
         Event::Ignored { from, kind, instance, reason } => {
             write!(f, "{replica} ignored {kind} {instance} from {from} ({reason})")
@@ -199,7 +219,7 @@ fn decision_fields(decision: &Decision, replicas: usize) -> Fields {
             fields.push(("copy", text(copy)));
             fields
         }
-        Decision::Wake => Vec::new(),
+        Decision::Wake | Decision::Crash | Decision::Restart => Vec::new(),
     }
 }
 
@@ -213,18 +233,24 @@ fn envelope_fields(other: &'static str, envelope: &Envelope, replicas: usize) ->
         ("instance", text(message.instance())),
     ];
     fields.extend(message.ballot().map(|ballot| ("ballot", text(ballot))));
-    fields.extend(message.attributes().into_iter().flat_map(|a| attribute_fields(a, replicas)));
+    let attributes = match message {
+        // There whether anything is recorded or not, so that the fields are always the same.
+        Message::RecoverReply(reply) => Some(&reply.attributes),
+        message => message.attributes(),
+    };
+    fields.extend(attributes.into_iter().flat_map(|a| attribute_fields(a, replicas)));
     fields
 }
 
 fn event_fields(event: &Event, replicas: usize) -> Fields {
     match event {
-        Event::Proposed { instance, commands, attributes } => {
+        Event::Proposed { instance, commands, attributes, instead_of } => {
             let payload = Payload::Commands(commands.clone());
             let requests: Vec<_> =
                 commands.iter().map(|command| command.request.to_string()).collect();
             let mut fields = vec![("instance", text(instance)), ("command", text(payload))];
             fields.push(("requests", json!(requests)));
+            fields.push(("instead_of", instead_of.map_or(Value::Null, text)));
             fields.extend(attribute_fields(attributes, replicas));
             fields
         }
@@ -262,6 +288,12 @@ fn event_fields(event: &Event, replicas: usize) -> Fields {
         ],
         Event::Searched { candidates, edges } => {
             vec![("candidates", json!(candidates)), ("edges", json!(edges))]
+        }
+        Event::Recovering { instance, ballot } | Event::Joined { instance, ballot } => {
+            vec![("instance", text(instance)), ("ballot", text(ballot))]
+        }
+        Event::Ruled { instance, rule } => {
+            vec![("instance", text(instance)), ("rule", text(rule.name()))]
         }
         Event::TimerFired(timer) => {
             vec![("timer", text(timer.kind)), ("instance", text(timer.instance))]

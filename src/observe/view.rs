@@ -15,7 +15,7 @@ use crate::kv::Store;
 use crate::observe::counters::Counters;
 use crate::observe::in_flight::InFlight;
 use crate::observe::log::{Entry, EntryId, Log};
-use crate::observe::notice::{GateState, Notice, Shape, Step};
+use crate::observe::notice::{Decision, GateState, Notice, Shape, Step};
 use crate::observe::trace::Line;
 
 /// Everything that a screen, a trace or a report shows.
@@ -55,6 +55,8 @@ pub struct ReplicaView {
     pub now: Time,
     /// The timer it waits for.
     pub timer: Option<(Time, Timer)>,
+    /// Whether it is up.
+    pub up: bool,
 }
 
 /// One instance as one replica has it.
@@ -84,7 +86,7 @@ pub struct InstanceView {
     pub order: Option<u64>,
     /// The component it was executed in, in execution order.
     pub component: Option<Arc<[InstanceId]>>,
-    /// The uncommitted instance that its execution waits for.
+    /// The instance that its execution was last said to wait for; see [`ReplicaView::waits_for`].
     pub blocked_on: Option<InstanceId>,
 }
 
@@ -173,6 +175,7 @@ impl ReplicaView {
             counters: Counters::default(),
             now: Time::default(),
             timer: None,
+            up: true,
         }
     }
 
@@ -181,6 +184,11 @@ impl ReplicaView {
         self.now = step.now;
         self.timer = step.timer;
         self.counters.count(step);
+        match step.decision {
+            Decision::Crash => self.up = false,
+            Decision::Restart => self.restart(),
+            _ => {}
+        }
         for event in entry.events() {
             match event {
                 Event::Status(change) => self.change(entry.id, change),
@@ -200,6 +208,9 @@ impl ReplicaView {
                 Event::Proposed { .. }
                 | Event::Repeated { .. }
                 | Event::Searched { .. }
+                | Event::Recovering { .. }
+                | Event::Joined { .. }
+                | Event::Ruled { .. }
                 | Event::TimerFired(_)
                 | Event::Ignored { .. } => {}
             }
@@ -231,6 +242,19 @@ impl ReplicaView {
         self.instances.insert(change.instance, view);
     }
 
+    /// What had been executed will be again: the store was not durable.
+    fn restart(&mut self) {
+        self.up = true;
+        self.store = Store::default();
+        let executed = std::mem::take(&mut self.phases[Phase::Executed as usize]);
+        self.phases[Phase::Committed as usize] += executed;
+        for view in self.instances.values_mut().filter(|view| view.phase == Phase::Executed) {
+            view.phase = Phase::Committed;
+            view.order = None;
+            view.component = None;
+        }
+    }
+
     fn execute(
         &mut self,
         entry: EntryId,
@@ -247,6 +271,20 @@ impl ReplicaView {
         view.order = Some(order);
         view.component = Some(component.clone());
         view.blocked_on = None;
+    }
+
+    /// The uncommitted instance that a committed one waits for here. What it was last said to wait for
+    /// may have been committed since, and wait itself.
+    pub fn waits_for(&self, id: InstanceId) -> Option<InstanceId> {
+        let mut waiting = self.instances.get(id)?;
+        for _ in 0..=self.instances.len() {
+            let on = waiting.blocked_on?;
+            match self.instances.get(on) {
+                Some(next) if next.phase.is_committed() => waiting = next,
+                _ => return Some(on),
+            }
+        }
+        None
     }
 
     /// How many instances are in `phase`.

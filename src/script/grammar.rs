@@ -102,6 +102,16 @@ pub enum Command {
         /// The replica
         replica: ReplicaId,
     },
+    /// Stop a replica, which keeps what must be durable and loses the rest
+    Crash {
+        /// The replica
+        replica: ReplicaId,
+    },
+    /// Let a crashed replica come back with what was durable
+    Recover {
+        /// The replica
+        replica: ReplicaId,
+    },
     /// Wait until nothing moves any more, and print the answers
     Settle,
     /// Let time pass
@@ -253,8 +263,11 @@ fn sentence(error: &clap::Error) -> String {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}, expected such as 200ms or 1s"))
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= SLEEP_MAX => Ok(duration),
+        Ok(_) => Err("nobody waits longer than a day".to_owned()),
+        Err(error) => Err(format!("{error}, expected such as 200ms or 1s")),
+    }
 }
 
 impl fmt::Display for Command {
@@ -300,6 +313,8 @@ impl Command {
             Self::Hold { which } => ("hold", terms(which)),
             Self::Release { which } => ("release", terms(which)),
             Self::Wake { replica } => ("wake", vec![replica.to_string()]),
+            Self::Crash { replica } => ("crash", vec![replica.to_string()]),
+            Self::Recover { replica } => ("recover", vec![replica.to_string()]),
             Self::Settle => ("settle", vec![]),
             Self::Sleep { duration } => {
                 ("sleep", vec![humantime::format_duration(*duration).to_string().replace(' ', "")])
@@ -313,6 +328,9 @@ impl Command {
         std::iter::once(name.to_owned()).chain(rest).collect()
     }
 }
+
+/// The longest a script may let pass at once.
+const SLEEP_MAX: Duration = Duration::from_hours(24);
 
 #[cfg(test)]
 mod tests {
@@ -348,6 +366,8 @@ mod tests {
             "hold",
             "release",
             "wake R2",
+            "crash R0",
+            "recover R0",
             "settle",
             "sleep 1s200ms",
             "status R0.1",
@@ -378,6 +398,7 @@ mod tests {
             "R0-1 is one message; a rule describes messages to come, such as kind=Commit"
         );
         assert_eq!(refused("put 'x 1"), "a quotation mark has no partner");
+        assert!(refused("sleep 584542046000years").contains("nobody waits longer than a day"));
         assert!(refused("hold kind=Prepare").contains("there is no message \"Prepare\""));
         assert!(refused("deliver kind=Commit kind=Accept").contains("can be given once"));
     }

@@ -54,6 +54,8 @@ impl Session {
             }
             Command::Release { which } => Self::release(world, filter(which)?),
             Command::Wake { replica } => world.wake(*replica).map(|()| vec![]),
+            Command::Crash { replica } => world.crash(*replica).map(|()| vec![]),
+            Command::Recover { replica } => world.recover(*replica).map(|()| vec![]),
             Command::Settle => {
                 world.settle()?;
                 Ok(self.answers(world))
@@ -78,7 +80,9 @@ impl Session {
                 });
                 at.or(Some(self.at))
             }
-            Command::Wake { replica } => Some(*replica),
+            Command::Wake { replica }
+            | Command::Crash { replica }
+            | Command::Recover { replica } => Some(*replica),
             Command::Status { instance } => instance.map(|instance| instance.replica),
             _ => None,
         };
@@ -259,8 +263,11 @@ fn status(view: &View, instance: Option<InstanceId>) -> Vec<String> {
         None => format!("{replica} {id} unknown"),
         Some(instance) => {
             let path = instance.path.map(|path| format!(" {path}")).unwrap_or_default();
-            let blocked =
-                instance.blocked_on.map(|on| format!(" waits for {on}")).unwrap_or_default();
+            let blocked = view
+                .replica(replica)
+                .waits_for(id)
+                .map(|on| format!(" waits for {on}"))
+                .unwrap_or_default();
             let (phase, attributes) = (instance.phase, instance.attributes);
             format!("{replica} {id} {phase} {attributes}{path} {}{blocked}", instance.payload)
         }

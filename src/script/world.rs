@@ -55,6 +55,12 @@ pub trait World {
     /// Fires a replica's next timer, setting its clock forward to it.
     fn wake(&mut self, replica: ReplicaId) -> Result<(), String>;
 
+    /// Stops a replica, which keeps what must be durable and loses the rest. What reaches it is lost.
+    fn crash(&mut self, replica: ReplicaId) -> Result<(), String>;
+
+    /// Lets a crashed replica come back with what was durable.
+    fn recover(&mut self, replica: ReplicaId) -> Result<(), String>;
+
     /// Sets what the gates hold back.
     fn set_gate(&mut self, gate: GateState) -> Result<(), String>;
 

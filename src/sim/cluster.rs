@@ -6,6 +6,7 @@ use crate::epaxos::command::{Operation, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::epaxos::replica::{Options, Replica};
+use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::observe::filter::Filter;
@@ -33,7 +34,7 @@ pub struct Cluster {
 /// A replica with what its host keeps for it.
 #[derive(Debug)]
 struct Node {
-    replica: Replica<Store>,
+    seat: Seat<Store>,
     /// Messages sent so far: the number of the next one.
     sent: u64,
     /// How far the replica's clock is ahead, having been set forward to fire a timer by hand.
@@ -44,7 +45,7 @@ impl Cluster {
     /// A cluster in which nothing has happened.
     pub fn new(shape: Shape) -> Self {
         let node = |id| Node {
-            replica: Replica::new(Options { id, ..shape.options.clone() }, Store::default()),
+            seat: Seat::new(Options { id, ..shape.options.clone() }),
             sent: 0,
             now: Time::default(),
         };
@@ -76,30 +77,38 @@ impl Cluster {
         self.view.apply(notice);
     }
 
-    /// One replica, to look at.
-    pub fn replica(&self, id: ReplicaId) -> &Replica<Store> {
-        &self.nodes[id.index()].replica
+    /// One replica's place, to look at.
+    pub fn seat(&self, id: ReplicaId) -> &Seat<Store> {
+        &self.nodes[id.index()].seat
     }
 
     /// Panics with a sentence where a replica contradicts itself.
     pub fn check_invariants(&self) {
-        self.nodes.iter().for_each(|node| node.replica.check_invariants());
+        self.nodes
+            .iter()
+            .filter_map(|node| node.seat.replica())
+            .for_each(Replica::check_invariants);
     }
 
     /// Takes one decision: the only way in which anything happens.
     fn decide(&mut self, id: ReplicaId, decision: Decision) {
         let node = &mut self.nodes[id.index()];
         node.now = node.now.max(self.now);
-        if let (Decision::Wake, Some(due)) = (&decision, node.replica.next_wake()) {
+        if let (Decision::Wake, Some((due, _))) = (&decision, node.seat.next_timer()) {
             node.now = node.now.max(due);
         }
         let mut out = Vec::new();
         if let Some(input) = decision.input() {
-            node.replica.step(node.now, input, &mut out);
+            node.seat.step(node.now, input, &mut out);
+        }
+        match decision {
+            Decision::Crash => assert!(node.seat.crash(), "{id} is down already"),
+            Decision::Restart => assert!(node.seat.restart(node.now, &mut out), "{id} is up"),
+            _ => {}
         }
         let effects = out.into_iter().map(|output| Effect::of(output, id, &mut node.sent));
         let effects: Vec<_> = effects.collect();
-        let timer = node.replica.next_timer();
+        let timer = node.seat.next_timer();
         let step = Step { replica: id, now: node.now, decision, effects: effects.clone(), timer };
         self.say(Notice::Step(step));
         for effect in effects {
@@ -130,10 +139,14 @@ impl Cluster {
             .ok_or_else(|| format!("no message {id} is on its way"))
     }
 
+    fn check_up(&self, replica: ReplicaId) -> Result<(), String> {
+        if self.seat(replica).is_up() { Ok(()) } else { Err(format!("{replica} is down")) }
+    }
+
     /// The next thing that time alone brings about.
     fn next_due(&self) -> Option<(Time, Due)> {
         let timers = self.nodes.iter().filter_map(|node| {
-            node.replica.next_wake().map(|time| (time, Due::Timer(node.replica.id())))
+            node.seat.next_timer().map(|(time, _)| (time, Due::Timer(node.seat.id())))
         });
         timers.chain(self.next_delayed()).min()
     }
@@ -196,13 +209,17 @@ impl World for Cluster {
     ) -> Result<Vec<RequestId>, String> {
         let commands = self.proposer.commands(operations);
         let requests = requests(&commands);
+        self.check_up(at)?;
         self.decide(at, Decision::Propose(commands));
         Ok(requests)
     }
 
     fn deliver(&mut self, id: MessageId) -> Result<(), String> {
         let envelope = self.envelope(id)?;
-        self.decide(envelope.to, Decision::Deliver(envelope));
+        // Whoever is down receives nothing.
+        let up = self.seat(envelope.to).is_up();
+        let decision = if up { Decision::Deliver } else { Decision::Drop };
+        self.decide(envelope.to, decision(envelope));
         Ok(())
     }
 
@@ -221,10 +238,25 @@ impl World for Cluster {
     }
 
     fn wake(&mut self, replica: ReplicaId) -> Result<(), String> {
-        if self.replica(replica).next_wake().is_none() {
+        self.check_up(replica)?;
+        if self.seat(replica).next_timer().is_none() {
             return Err(format!("{replica} waits for no timer"));
         }
         self.decide(replica, Decision::Wake);
+        Ok(())
+    }
+
+    fn crash(&mut self, replica: ReplicaId) -> Result<(), String> {
+        self.check_up(replica)?;
+        self.decide(replica, Decision::Crash);
+        Ok(())
+    }
+
+    fn recover(&mut self, replica: ReplicaId) -> Result<(), String> {
+        if self.seat(replica).is_up() {
+            return Err(format!("{replica} is not down"));
+        }
+        self.decide(replica, Decision::Restart);
         Ok(())
     }
 

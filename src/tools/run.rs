@@ -55,6 +55,13 @@ impl<W: Write> Printer<W> {
         }
     }
 
+    /// Writes out what is buffered.
+    pub fn flush(&mut self) {
+        if self.failed.is_none() {
+            self.failed = self.out.flush().err();
+        }
+    }
+
     /// Writes out what is buffered. The first failure to write, of this call or an earlier one.
     pub fn finish(&mut self) -> io::Result<()> {
         match self.failed.take() {
@@ -91,9 +98,12 @@ pub fn run<W: Write>(
     for (line, command) in &script.commands {
         let said = session.perform(world, command);
         let said = said.map_err(|reason| RunError::Command { line: *line, reason })?;
-        lock(printer).said(*line, &said);
+        let mut printer = lock(printer);
+        printer.said(*line, &said);
+        // So that whoever reads along sees what has been done before more is.
+        printer.finish()?;
     }
-    Ok(lock(printer).finish()?)
+    Ok(())
 }
 
 /// The printer, even after a panic of whoever had it: half a line is better than none.

@@ -123,7 +123,9 @@ impl<'a> Facets<'a> {
             ) => Self::of_message(envelope, envelope.id.sender),
             Part::Effect(Effect::Send(envelope)) => Self::of_message(envelope, envelope.to),
             Part::Effect(Effect::Event(event)) => Self::of_event(event),
-            Part::Decision(Decision::Propose(_) | Decision::Wake)
+            Part::Decision(
+                Decision::Propose(_) | Decision::Wake | Decision::Crash | Decision::Restart,
+            )
             | Part::Effect(Effect::Reply(_)) => Self::default(),
         }
     }
@@ -159,7 +161,10 @@ impl<'a> Facets<'a> {
             Event::Executed { instance, payload, .. } => {
                 Self { payload: Some(payload), ..about(*instance) }
             }
-            Event::Blocked { instance, .. } => about(*instance),
+            Event::Blocked { instance, .. }
+            | Event::Recovering { instance, .. }
+            | Event::Joined { instance, .. }
+            | Event::Ruled { instance, .. } => about(*instance),
             Event::TimerFired(timer) => about(timer.instance),
             Event::Ignored { from, kind, instance, .. } => {
                 Self { kind: Some(*kind), other: Some(*from), ..about(*instance) }

@@ -122,7 +122,7 @@ impl Theme {
     pub fn path(self, path: Path) -> Style {
         match path {
             Path::Fast => self.good(),
-            Path::Slow => self.notable(),
+            Path::Slow | Path::Recovery => self.notable(),
         }
     }
 }

@@ -39,7 +39,13 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// The driver of a ballot asks for our vote.
-    pub(super) fn on_accept(&mut self, from: ReplicaId, message: Accept, out: &mut Vec<Output>) {
+    pub(super) fn on_accept(
+        &mut self,
+        now: Time,
+        from: ReplicaId,
+        message: Accept,
+        out: &mut Vec<Output>,
+    ) {
         let id = message.instance;
         // A ballot belongs to one driver, and only that one proposes in it.
         let misled = from != message.ballot.replica;
@@ -56,19 +62,27 @@ impl<M: StateMachine> Replica<M> {
             Some(_) | None => None,
         };
         let ballot = message.ballot;
+        let joined = self.durable.instances.get(id).map(|instance| instance.ballot);
         if let Some(reason) = reason {
             self.ignore(from, &Message::Accept(message), reason, out);
             match reason {
                 Reason::AlreadyCommitted => self.tell_decision(from, id, out),
                 Reason::Repeated => Self::send_accept_reply(from, id, ballot, out),
+                Reason::StaleBallot => {
+                    Self::refuse(from, id, joined.expect("only what is known is newer"), out);
+                }
                 _ => {}
             }
             return;
+        }
+        if joined.is_some_and(|joined| joined < ballot) {
+            self.end_attempt(id);
         }
         let Accept { payload, attributes, .. } = message;
         let cause = Cause::Accept { from };
         self.update(id, cause, |instance| instance.accept(ballot, payload, attributes), out);
         Self::send_accept_reply(from, id, ballot, out);
+        self.put_off(now, id);
     }
 
     fn send_accept_reply(
@@ -95,18 +109,24 @@ impl<M: StateMachine> Replica<M> {
             Some(Attempt { stage: Stage::Accepting { voters }, .. }) => {
                 (!voters.insert(from)).then_some(Reason::Repeated)
             }
-            Some(Attempt { stage: Stage::PreAccepting(_), .. }) | None => Some(Reason::NotWaiting),
+            Some(_) | None => Some(Reason::NotWaiting),
         };
         if let Some(reason) = reason {
             return self.ignore(from, &Message::AcceptReply(message.clone()), reason, out);
         }
-        let Some(Attempt { stage: Stage::Accepting { voters }, .. }) = self.attempts.get(&id)
+        let Some(Attempt { ballot, stage: Stage::Accepting { voters }, .. }) =
+            self.attempts.get(&id)
         else {
             unreachable!("the vote was just counted");
         };
-        if voters.len() >= self.options.quorums.slow() {
-            let cause = Cause::SlowQuorum { accepted: *voters };
-            self.decide(now, id, cause, Path::Slow, out);
+        let accepted = *voters;
+        if accepted.len() < self.options.quorums.slow() {
+            return;
+        }
+        if ballot.is_initial() {
+            self.decide(now, id, Cause::SlowQuorum { accepted }, Path::Slow, out);
+        } else {
+            self.decide(now, id, Cause::RecoveryQuorum { accepted }, Path::Recovery, out);
         }
     }
 

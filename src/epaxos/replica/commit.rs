@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::epaxos::command::{Command, Outcome, Payload, StateMachine};
-use crate::epaxos::event::{Applied, Cause, Event, Reason};
+use crate::epaxos::event::{Applied, Cause, Event, Reason, Rule};
 use crate::epaxos::execution::{Blocked, Component};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Path;
 use crate::epaxos::message::{Commit, Message};
-use crate::epaxos::replica::{Output, Replica, ReplyOn, send};
+use crate::epaxos::replica::{Attempt, Output, Replica, ReplyOn, Stage, send};
 use crate::epaxos::time::Time;
 
 impl<M: StateMachine> Replica<M> {
@@ -28,7 +28,7 @@ impl<M: StateMachine> Replica<M> {
         self.record_decision(message.clone(), cause, out);
         // Out before anything is executed: others need not wait for our store.
         send(self.peers(), &Message::Commit(message.clone()), out);
-        self.act_on_decision(now, &message.payload, out);
+        self.act_on_decision(now, id, &message.payload, out);
     }
 
     /// Somebody says that an instance is decided.
@@ -44,9 +44,12 @@ impl<M: StateMachine> Replica<M> {
             return self.ignore(from, &Message::Commit(message), Reason::AlreadyCommitted, out);
         }
         let cause = Cause::Committed { from, path: message.path };
-        let payload = message.payload.clone();
+        let (id, payload) = (message.instance, message.payload.clone());
+        if let Some(Attempt { stage: Stage::Recovering(_), .. }) = self.attempts.get(&id) {
+            self.rule(id, Rule::R1, out);
+        }
         self.record_decision(message, cause, out);
-        self.act_on_decision(now, &payload, out);
+        self.act_on_decision(now, id, &payload, out);
     }
 
     /// Makes a decision part of the log, and ends this replica's own attempt at one.
@@ -55,18 +58,44 @@ impl<M: StateMachine> Replica<M> {
         self.execution.commit(id, attributes, &payload);
         self.update(id, cause, |instance| instance.commit(payload, attributes, path), out);
         self.end_attempt(id);
+        self.unwatch(id);
+        self.waiting.remove(&id);
     }
 
-    /// Answers the clients that wait for no more than the decision, and executes what has become
-    /// ready with it.
-    fn act_on_decision(&mut self, now: Time, payload: &Payload, out: &mut Vec<Output>) {
+    /// Answers the clients that wait for no more than the decision, executes what has become ready
+    /// with it, and goes on with what waited for it.
+    fn act_on_decision(
+        &mut self,
+        now: Time,
+        id: InstanceId,
+        payload: &Payload,
+        out: &mut Vec<Output>,
+    ) {
         for command in payload.commands() {
             self.requests.committed(command, now);
             if self.options.reply_on == ReplyOn::Commit && command.operation.is_write() {
                 self.answer(now, command, &Outcome::Written, false, out);
             }
         }
+        if *payload == Payload::Noop && id.replica == self.options.id {
+            self.propose_again(now, id, out);
+        }
         self.execute(now, out);
+        self.check_all_waiting(now, out);
+    }
+
+    /// Our instance was decided to be a no-op: its clients' commands become a new one. This happens
+    /// once, since an instance is decided once; and only for a no-op, since otherwise the commands
+    /// were decided with it.
+    fn propose_again(&mut self, now: Time, id: InstanceId, out: &mut Vec<Output>) {
+        let instance = self.durable.instances.get(id).expect("what is decided is recorded");
+        let initial = instance.initial.as_ref().map(|initial| initial.payload.clone());
+        let commands = initial.iter().flat_map(|payload| payload.commands().iter());
+        let open: Vec<_> =
+            commands.filter(|command| self.requests.is_open(command)).cloned().collect();
+        if !open.is_empty() {
+            self.lead(now, open.into(), Some(id), out);
+        }
     }
 
     /// Sends a decision to one replica that showed that it does not know it.
@@ -82,14 +111,28 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// Executes whatever the decisions so far allow, in order.
-    fn execute(&mut self, now: Time, out: &mut Vec<Output>) {
+    pub(super) fn execute(&mut self, now: Time, out: &mut Vec<Output>) {
         let pass = self.execution.advance();
         self.tell(out, || Event::Searched { candidates: pass.candidates, edges: pass.edges });
         for component in pass.components {
             self.execute_component(now, &component, out);
         }
-        for Blocked { instance, on, again } in pass.blocked {
-            let unseen = self.durable.instances.get(on).is_none();
+        self.tell_blocked(now, &pass.blocked, out);
+    }
+
+    /// Tells what waits, and sees to it that what it waits for is decided some time. Of what has
+    /// waited before, and now waits for something else, one is told: under contention every decision
+    /// finds all the others in that state.
+    fn tell_blocked(&mut self, now: Time, blocked: &[Blocked], out: &mut Vec<Output>) {
+        let mut told = false;
+        for Blocked { instance, on, again } in blocked.iter().copied() {
+            self.watch(now, on);
+            if again && told {
+                continue;
+            }
+            told |= again;
+            let known = self.durable.instances.get(on);
+            let unseen = known.is_none_or(|instance| instance.payload.is_none());
             self.tell(out, || Event::Blocked { instance, on, unseen, again });
         }
     }

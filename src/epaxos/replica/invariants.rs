@@ -15,17 +15,22 @@ impl<M: StateMachine> Replica<M> {
         for (id, attempt) in &self.attempts {
             let instance = self.durable.instances.get(*id).expect("a driven instance is recorded");
             let expected = match attempt.stage {
-                Stage::PreAccepting(_) => Phase::PreAccepted,
-                Stage::Accepting { .. } => Phase::Accepted,
+                Stage::PreAccepting(_) => instance.phase == Phase::PreAccepted,
+                Stage::Accepting { .. } => instance.phase == Phase::Accepted,
+                Stage::Recovering(_) | Stage::Validating(_) | Stage::Waiting(_) => {
+                    !instance.phase.is_committed() && !instance.ballot.is_initial()
+                }
             };
-            assert_eq!(instance.phase, expected, "{id} is driven in another phase than recorded");
+            assert!(expected, "{id} is driven in another phase than recorded");
             assert_eq!(
                 instance.ballot, attempt.ballot,
                 "{id} is driven in a ballot that is not joined"
             );
             assert!(self.timers.contains(&attempt.timer), "{id} waits without a timer");
         }
-        assert_eq!(self.timers.len(), self.attempts.len(), "every timer belongs to one attempt");
+        let watched = self.watches.values().filter(|watch| watch.timer.is_some()).count();
+        let expected = self.attempts.len() + watched;
+        assert_eq!(self.timers.len(), expected, "every timer belongs to one attempt or watch");
         let own_slots = self.durable.instances.row(self.options.id).next_back();
         let used = own_slots.map_or(0, |(slot, _)| slot + 1);
         assert!(used <= self.durable.next_slot, "slot {used} could be handed out twice");
@@ -52,6 +57,13 @@ impl<M: StateMachine> Replica<M> {
             assert!(executed || blocked.is_some(), "{id} waits for nothing and is not executed");
         }
         // A decided no-op interferes with nothing; any other payload must be found by its keys.
+        if instance.payload == Some(Payload::Noop) {
+            let undecided = self.undecided_noops.contains(&id);
+            assert!(
+                instance.phase.is_committed() != undecided,
+                "{id} is an undecided no-op or not"
+            );
+        }
         if let Some(payload @ Payload::Commands(_)) = &instance.payload {
             let found = self.index.interfering(payload, None);
             let write = payload.operations().any(Operation::is_write);

@@ -14,14 +14,20 @@ use crate::epaxos::time::Time;
 
 impl<M: StateMachine> Replica<M> {
     /// Makes a new instance of client commands and asks for a fast quorum.
-    pub(super) fn lead(&mut self, now: Time, commands: Arc<[Command]>, out: &mut Vec<Output>) {
+    pub(super) fn lead(
+        &mut self,
+        now: Time,
+        commands: Arc<[Command]>,
+        instead_of: Option<InstanceId>,
+        out: &mut Vec<Output>,
+    ) {
         let id = InstanceId::new(self.options.id, self.durable.next_slot);
         self.durable.next_slot += 1;
         let ballot = Ballot::initial(self.options.id);
         let payload = Payload::Commands(commands.clone());
         let mut attributes = Attributes::default();
         self.add_interfering(&payload, None, &mut attributes);
-        self.tell(out, || Event::Proposed { instance: id, commands, attributes });
+        self.tell(out, || Event::Proposed { instance: id, commands, attributes, instead_of });
 
         let proposal = Proposal { payload: payload.clone(), attributes };
         self.update(id, Cause::Proposed, |instance| instance.pre_accept(proposal, attributes), out);
@@ -41,6 +47,7 @@ impl<M: StateMachine> Replica<M> {
     /// A command leader asks us to order its command after everything we know to interfere.
     pub(super) fn on_pre_accept(
         &mut self,
+        now: Time,
         from: ReplicaId,
         message: PreAccept,
         out: &mut Vec<Output>,
@@ -67,6 +74,7 @@ impl<M: StateMachine> Replica<M> {
             match reason {
                 Reason::AlreadyCommitted => self.tell_decision(from, id, out),
                 Reason::Repeated => self.send_pre_accept_reply(from, id, out),
+                Reason::StaleBallot => Self::refuse(from, id, joined, out),
                 _ => {}
             }
             return;
@@ -79,6 +87,7 @@ impl<M: StateMachine> Replica<M> {
         let proposal = Proposal { payload: message.payload, attributes: message.attributes };
         self.update(id, cause, |instance| instance.pre_accept(proposal, attributes), out);
         self.send_pre_accept_reply(from, id, out);
+        self.watch(now, id);
     }
 
     /// Answers a PreAccept with what is recorded, the first time or again.

@@ -40,6 +40,11 @@ impl Requests {
         }
     }
 
+    /// Whether a command was proposed here and has not been executed.
+    pub(super) fn is_open(&self, command: &Command) -> bool {
+        self.open.contains_key(command)
+    }
+
     /// How long ago a command was proposed, where it was proposed here and is open.
     pub(super) fn age(&self, command: &Command, now: Time) -> Option<Duration> {
         self.open.get(command).map(|open| now.since(open.proposed))
@@ -74,7 +79,7 @@ impl<M: StateMachine> Replica<M> {
             }
         }
         if !fresh.is_empty() {
-            self.lead(now, fresh.into(), out);
+            self.lead(now, fresh.into(), None, out);
         }
     }
 

@@ -15,6 +15,7 @@ impl<M: StateMachine> Replica<M> {
             match timer.kind {
                 TimerKind::FastPath => self.go_slow(now, timer.instance, true, out),
                 TimerKind::Resend => self.on_resend(now, timer.instance, out),
+                TimerKind::Recover => self.on_recover_timer(now, timer.instance, out),
             }
         }
     }
@@ -27,6 +28,14 @@ impl<M: StateMachine> Replica<M> {
         match attempt.stage {
             Stage::PreAccepting(_) => self.resend_pre_accept(id, out),
             Stage::Accepting { .. } => self.resend_accept(id, out),
+            Stage::Recovering(_) | Stage::Validating(_) | Stage::Waiting(_)
+                if resends > RESENDS_MAX =>
+            {
+                // Somebody of the quorum may have gone for good: another ballot, another quorum.
+                return self.recover_instance(now, id, out);
+            }
+            Stage::Recovering(_) => self.resend_recover(id, out),
+            Stage::Validating(_) | Stage::Waiting(_) => self.resend_validation(id, out),
         }
         self.set_timer(self.resend_timer(now, id, resends));
     }
@@ -58,3 +67,6 @@ impl<M: StateMachine> Replica<M> {
         }
     }
 }
+
+/// How often a request of a recovery is repeated before the recovery starts anew.
+const RESENDS_MAX: u32 = 3;

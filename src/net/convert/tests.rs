@@ -5,6 +5,10 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::*;
+use crate::epaxos::instance::{Phase, Proposal};
+use crate::epaxos::message::{
+    Conflict, Nack, Recover, RecoverReply, Validate, ValidateReply, Waiting,
+};
 
 const REPLICAS: usize = 5;
 
@@ -57,7 +61,7 @@ fn payload() -> impl Strategy<Value = Payload> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (0..5, instance(), ballot(), payload(), attributes(), any::<bool>()).prop_map(
+    (0..11, instance(), ballot(), payload(), attributes(), any::<bool>()).prop_map(
         |(kind, instance, ballot, payload, attributes, fast)| match kind {
             0 => {
                 // Only the owner sends it.
@@ -67,10 +71,30 @@ fn message() -> impl Strategy<Value = Message> {
             1 => Message::PreAcceptReply(PreAcceptReply { instance, ballot, attributes }),
             2 => Message::Accept(Accept { instance, ballot, payload, attributes }),
             3 => Message::AcceptReply(AcceptReply { instance, ballot }),
-            _ => {
-                let path = if fast { Path::Fast } else { Path::Slow };
+            4 => {
+                let path = if fast { Path::Fast } else { Path::Recovery };
                 Message::Commit(Commit { instance, payload, attributes, path })
             }
+            5 => Message::Recover(Recover { instance, ballot }),
+            6 => Message::RecoverReply(Box::new(RecoverReply {
+                instance,
+                ballot,
+                phase: if fast { Phase::PreAccepted } else { Phase::Initial },
+                accepted_ballot: ballot,
+                payload: fast.then(|| payload.clone()),
+                attributes,
+                initial: fast.then_some(Proposal { payload, attributes }),
+            })),
+            7 => {
+                let proposal = Proposal { payload, attributes };
+                Message::Validate(Validate { instance, ballot, proposal })
+            }
+            8 => {
+                let conflicts = vec![Conflict { instance, committed: fast }];
+                Message::ValidateReply(ValidateReply { instance, ballot, conflicts })
+            }
+            9 => Message::Waiting(Waiting { instance, holders: 3 }),
+            _ => Message::Nack(Nack { instance, ballot }),
         },
     )
 }

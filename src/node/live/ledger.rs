@@ -64,7 +64,7 @@ impl Ledger {
                     self.delayed.insert(*copy, delay);
                 }
             }
-            Decision::Wake => {}
+            Decision::Wake | Decision::Crash | Decision::Restart => {}
         }
         for effect in &step.effects {
             match effect {

@@ -200,6 +200,8 @@ fn sentence(cause: &Cause) -> String {
         }
         Cause::Accept { from } => format!("{from} asked for a vote."),
         Cause::SlowQuorum { accepted } => format!("slow path, since {accepted} accepted."),
+        Cause::Recovery(rule) => format!("it recovers the instance; rule {rule}."),
+        Cause::RecoveryQuorum { accepted } => format!("recovered, since {accepted} accepted."),
         Cause::Committed { from, path } => format!("{from} said so, {path} path."),
     }
 }

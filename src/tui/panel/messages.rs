@@ -78,6 +78,12 @@ fn nothing(app: &App) -> Vec<Line<'static>> {
 
 fn kind_style(app: &App, kind: MessageKind) -> Style {
     let phase = match kind {
+        MessageKind::Recover
+        | MessageKind::RecoverReply
+        | MessageKind::Validate
+        | MessageKind::ValidateReply
+        | MessageKind::Waiting
+        | MessageKind::Nack => return app.theme.notable(),
         MessageKind::PreAccept | MessageKind::PreAcceptReply => Phase::PreAccepted,
         MessageKind::Accept | MessageKind::AcceptReply => Phase::Accepted,
         MessageKind::Commit => Phase::Committed,

@@ -75,9 +75,12 @@ fn style(app: &App, line: &TraceLine) -> Style {
             Event::Proposed { .. } => theme.strong(),
             Event::Status(change) => theme.phase(change.to),
             Event::Executed { .. } => theme.phase(Phase::Executed),
-            Event::TimerFired(_) => theme.notable(),
+            Event::Recovering { .. } | Event::Ruled { .. } | Event::TimerFired(_) => {
+                theme.notable()
+            }
             Event::Blocked { .. }
             | Event::Ignored { .. }
+            | Event::Joined { .. }
             | Event::Repeated { .. }
             | Event::Searched { .. } => theme.dim(),
         },

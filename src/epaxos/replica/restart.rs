@@ -1,0 +1,68 @@
+//! Coming back after a crash, with what was durable and nothing else.
+
+use crate::epaxos::command::StateMachine;
+use crate::epaxos::id::InstanceId;
+use crate::epaxos::instance::Phase;
+use crate::epaxos::quorum::{PreAcceptTally, ReplicaSet};
+use crate::epaxos::replica::{Attempt, Durable, Options, Output, Replica, Stage};
+use crate::epaxos::time::Time;
+
+impl<M: StateMachine> Replica<M> {
+    /// A replica that had stored `durable` when it crashed, with an empty `machine`.
+    ///
+    /// Votes and promises are as they were. What follows from the log is made again: the conflict
+    /// index, and the store, by executing anew what is committed. What only memory held is gone: the
+    /// counts of replies, which are taken up again for the instances that this replica still leads in
+    /// its own first ballot, and the clients, whose requests are answered by nobody here.
+    pub fn restart(
+        options: Options,
+        durable: Durable,
+        machine: M,
+        now: Time,
+        out: &mut Vec<Output>,
+    ) -> Self {
+        let mut replica = Self { durable, ..Self::new(options, machine) };
+        let ids: Vec<_> = replica.durable.instances.iter().map(|(id, _)| id).collect();
+        for id in &ids {
+            replica.take_in(*id);
+        }
+        replica.execute(now, out);
+        for id in ids {
+            replica.take_up(now, id);
+        }
+        replica
+    }
+
+    /// Enters an instance of the log in all that is derived from it.
+    fn take_in(&mut self, id: InstanceId) {
+        let instance = self.durable.instances.get_mut(id).expect("it was just listed");
+        let Some(payload) = &instance.payload else { return };
+        self.index.record(id, payload, instance.attributes.seq);
+        if instance.phase.is_committed() {
+            // Executed or not when the replica crashed, it is not now: the store is empty.
+            instance.phase = Phase::Committed;
+            self.execution.commit(id, instance.attributes, payload);
+        } else if payload.commands().is_empty() {
+            self.undecided_noops.insert(id);
+        }
+    }
+
+    /// Goes on with an undecided instance: as its leader, or by watching it.
+    fn take_up(&mut self, now: Time, id: InstanceId) {
+        let instance = self.durable.instances.get(id).expect("it was just listed");
+        let (leader, ballot) = (self.options.id, instance.ballot);
+        let stage = match instance.phase {
+            Phase::Committed | Phase::Executed => return,
+            _ if id.replica != leader || !ballot.is_initial() => return self.watch(now, id),
+            // The replies that came before the crash come again: an acceptor repeats its answer.
+            Phase::PreAccepted => {
+                Stage::PreAccepting(PreAcceptTally::new(leader, instance.attributes))
+            }
+            Phase::Accepted => Stage::Accepting { voters: ReplicaSet::from_iter([leader]) },
+            Phase::Initial => unreachable!("a leader records its instance before anything else"),
+        };
+        let timer = self.resend_timer(now, id, 0);
+        self.timers.insert(timer);
+        self.attempts.insert(id, Attempt { ballot, stage, resends: 0, timer });
+    }
+}

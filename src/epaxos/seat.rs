@@ -1,0 +1,92 @@
+//! A replica's place in a cluster, whether the replica is up or has crashed.
+
+use crate::epaxos::command::StateMachine;
+use crate::epaxos::event::Timer;
+use crate::epaxos::id::ReplicaId;
+use crate::epaxos::replica::{Durable, Input, Options, Output, Replica};
+use crate::epaxos::time::Time;
+
+/// A running replica, or what a crashed one left. Hosts hold one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Seat<M> {
+    options: Options,
+    state: State<M>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum State<M> {
+    Up(Box<Replica<M>>),
+    Down(Box<Durable>),
+}
+
+impl<M: StateMachine + Default> Seat<M> {
+    /// A new replica.
+    pub fn new(options: Options) -> Self {
+        let replica = Replica::new(options.clone(), M::default());
+        Self { options, state: State::Up(Box::new(replica)) }
+    }
+
+    /// Which replica it is.
+    pub fn id(&self) -> ReplicaId {
+        self.options.id
+    }
+
+    /// The replica, while it is up.
+    pub fn replica(&self) -> Option<&Replica<M>> {
+        match &self.state {
+            State::Up(replica) => Some(replica),
+            State::Down(_) => None,
+        }
+    }
+
+    /// Whether the replica is up.
+    pub fn is_up(&self) -> bool {
+        self.replica().is_some()
+    }
+
+    /// What survives a crash, or has.
+    pub fn durable(&self) -> &Durable {
+        match &self.state {
+            State::Up(replica) => replica.durable(),
+            State::Down(durable) => durable,
+        }
+    }
+
+    /// Hands an input to the replica, which must be up.
+    pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        match &mut self.state {
+            State::Up(replica) => replica.step(now, input, out),
+            State::Down(_) => panic!("{} is down and takes no input", self.options.id),
+        }
+    }
+
+    /// The replica's next timer; none while it is down.
+    pub fn next_timer(&self) -> Option<(Time, Timer)> {
+        self.replica().and_then(Replica::next_timer)
+    }
+
+    /// Takes everything from the replica but what is durable. `false` where it was down already.
+    pub fn crash(&mut self) -> bool {
+        match &self.state {
+            State::Up(replica) => {
+                self.state = State::Down(Box::new(replica.durable().clone()));
+                true
+            }
+            State::Down(_) => false,
+        }
+    }
+
+    /// Starts the replica anew from what is durable. `false` where it was up.
+    pub fn restart(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
+        match &self.state {
+            State::Up(_) => false,
+            State::Down(durable) => {
+                let options = self.options.clone();
+                let replica =
+                    Replica::restart(options, (**durable).clone(), M::default(), now, out);
+                self.state = State::Up(Box::new(replica));
+                true
+            }
+        }
+    }
+}
