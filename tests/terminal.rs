@@ -1,6 +1,6 @@
 //! The whole program in a terminal of its own, worked as a person works it.
 
-#![expect(clippy::disallowed_methods, reason = "a test must not wait for ever")]
+#![expect(clippy::disallowed_methods, reason = "a person waits, but not for ever")]
 
 use std::io::{Read, Write};
 use std::num::NonZero;

@@ -1,6 +1,7 @@
 //! The monitor: a cluster in this process, and the screen on it.
 
 use std::io::{self, IsTerminal};
+use std::mem::ManuallyDrop;
 use std::thread;
 
 use anyhow::{Context, anyhow};
@@ -47,7 +48,9 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
     };
     // The screen is gone, and with it the only one who could ask the world for anything: it ends.
     serving.join().map_err(|_| anyhow!("the cluster's thread ended in a panic"))?;
-    files.finish(&seen.context("the screen failed")?)
+    // The program ends here: to free bit by bit all that was seen would keep the shell waiting.
+    let seen = ManuallyDrop::new(seen.context("the screen failed")?);
+    files.finish(&seen)
 }
 
 /// Whether there is a terminal, and enough of it.

@@ -315,10 +315,13 @@ impl Driver {
         let id = self.seat.id();
         let effects = out.into_iter().map(|output| Effect::of(output, id, &mut self.sent));
         let effects: Vec<_> = effects.collect();
+        // Most of what is told goes nowhere else.
+        let goes_out = |effect: &&Effect| !matches!(effect, Effect::Event(_));
+        let out: Vec<_> = effects.iter().filter(goes_out).cloned().collect();
         if let Some(decision) = decision {
-            self.report_step(now, decision, effects.clone());
+            self.report_step(now, decision, effects);
         }
-        for effect in effects {
+        for effect in out {
             match effect {
                 Effect::Send(envelope) => self.send(envelope),
                 Effect::Reply(reply) => self.answer(&reply),

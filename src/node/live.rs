@@ -70,6 +70,13 @@ impl Audience {
     }
 }
 
+impl Audience {
+    /// Whether a screen that there was is gone: what it does not see need not be heard.
+    fn is_gone(&self) -> bool {
+        self.reports.as_ref().is_some_and(mpsc::UnboundedSender::is_closed)
+    }
+}
+
 impl fmt::Debug for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Audience").finish_non_exhaustive()
@@ -157,6 +164,9 @@ impl LiveWorld {
     /// never be done.
     fn catch_up(&mut self) {
         for _ in 0..self.inbox.len() {
+            if self.audience.is_gone() {
+                return;
+            }
             if let Ok(report) = self.inbox.try_recv() {
                 self.hear(report);
             }

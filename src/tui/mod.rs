@@ -129,7 +129,18 @@ struct Monitor {
 }
 
 impl Monitor {
+    /// Comes back as soon as the person has had enough: what has been said by then and not been
+    /// seen may be much, and is freed aside.
     async fn run(mut self, mut reports: UnboundedReceiver<Report>) -> io::Result<View> {
+        let ended = self.watch(&mut reports).await;
+        self.screen.release();
+        reports.close();
+        std::thread::spawn(move || drop(reports));
+        ended.map(|()| self.app.view)
+    }
+
+    /// Shows what is reported and does what the person asks for, until the person quits.
+    async fn watch(&mut self, reports: &mut UnboundedReceiver<Report>) -> io::Result<()> {
         let (width, height) = self.screen.size()?;
         self.app.update(Action::Resize(width, height));
         let mut input = EventStream::new();
@@ -145,11 +156,11 @@ impl Monitor {
                 event = input.next() => match event {
                     Some(event) => of_event(event?),
                     // The terminal is gone, and the person with it.
-                    None => return Ok(self.app.view),
+                    None => return Ok(()),
                 },
                 asked = self.signals.next() => {
                     if asked == Asked::End {
-                        return Ok(self.app.view);
+                        return Ok(());
                     }
                     self.suspend(asked).await?;
                     drawn = None;
@@ -161,7 +172,7 @@ impl Monitor {
                     next_frame = tokio::time::Instant::now() + FRAME;
                     None
                 }
-                report = reports.recv(), if open => if let Some(report) = report { Some(Action::Reports(drain(report, &mut reports))) } else {
+                report = reports.recv(), if open => if let Some(report) = report { Some(Action::Reports(drain(report, reports))) } else {
                     open = false;
                     None
                 },
@@ -175,7 +186,7 @@ impl Monitor {
             }
             for effect in self.app.update(action) {
                 match effect {
-                    Effect::Quit => return Ok(self.app.view),
+                    Effect::Quit => return Ok(()),
                     Effect::Redraw => {
                         self.screen.forget();
                         drawn = None;

@@ -148,6 +148,17 @@ fn the_palette_does_what_is_chosen_and_loses_no_key() {
     assert!(matches!(drive.app.over, Some(Over::Palette(_))), "also while text is typed");
 }
 
+/// Of what is said of an instance, the table and the start of the picture are seen beside the rest.
+#[test]
+fn an_instance_is_explained_without_scrolling() {
+    let mut drive = Drive::conflict(LARGE);
+    drive.press("BackTab k");
+    let text = drive.text();
+    for part in ["┌ Instance R0.0", "DIFFERENT", "committed alike at 5 of 5", "[R0.0 X]"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
 #[test]
 fn the_palette_offers_only_what_can_be_done() {
     let offers = |drive: &Drive, deed: Deed| drive.app.can(deed);

@@ -31,14 +31,21 @@ pub fn serve(
         let LiveWorld { runtime, inbox, .. } = &mut world;
         let next = runtime.block_on(async {
             tokio::select! {
-                heard = inbox.recv() => Next::Heard(heard),
+                biased;
+                // A person comes first: a busy cluster always has something to say.
                 asked = requests.recv() => Next::Asked(asked),
+                heard = inbox.recv() => Next::Heard(heard),
             }
         });
         match next {
             Next::Heard(Some(report)) => {
                 world.hear(report);
-                world.catch_up();
+                for _ in 0..HEARD_AT_ONCE {
+                    match world.inbox.try_recv() {
+                        Ok(report) => world.hear(report),
+                        Err(_) => break,
+                    }
+                }
             }
             Next::Asked(Some(Request { id, at, command })) => {
                 session.at = at;
@@ -51,3 +58,6 @@ pub fn serve(
     }
     world.shutdown();
 }
+
+/// How much is heard in between looks at the requests.
+const HEARD_AT_ONCE: usize = 1_024;
