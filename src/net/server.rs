@@ -161,7 +161,7 @@ impl<C: Send + 'static> Service<C> {
     }
 
     fn stopped(&self) -> Status {
-        Status::unavailable(format!("{} has stopped", self.dialect.me))
+        Status::unavailable(format!("{} is down", self.dialect.me))
     }
 
     /// Asks the replica for one instance of all that is wished, and waits for what it comes to.

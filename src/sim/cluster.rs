@@ -26,6 +26,8 @@ pub struct Cluster {
     /// When each delayed message goes on.
     delayed: Vec<(Time, MessageId)>,
     answers: Vec<Answer>,
+    /// The requests that wait for an answer, and of whom.
+    open: Vec<(ReplicaId, RequestId)>,
     proposer: Proposer,
     /// What was said and not yet taken, where somebody listens.
     notices: Option<Vec<Notice>>,
@@ -55,6 +57,7 @@ impl Cluster {
             view: View::new(shape),
             delayed: Vec::new(),
             answers: Vec::new(),
+            open: Vec::new(),
             proposer: Proposer::default(),
             notices: None,
         }
@@ -115,6 +118,7 @@ impl Cluster {
             match effect {
                 Effect::Send(envelope) => self.arrive(&envelope),
                 Effect::Reply(reply) => {
+                    self.open.retain(|(_, request)| *request != reply.command.request);
                     self.answers
                         .push(Answer { request: reply.command.request, result: Ok(reply.outcome) });
                 }
@@ -210,6 +214,7 @@ impl World for Cluster {
         let commands = self.proposer.commands(operations);
         let requests = requests(&commands);
         self.check_up(at)?;
+        self.open.extend(requests.iter().map(|request| (at, request.clone())));
         self.decide(at, Decision::Propose(commands));
         Ok(requests)
     }
@@ -249,6 +254,11 @@ impl World for Cluster {
     fn crash(&mut self, replica: ReplicaId) -> Result<(), String> {
         self.check_up(replica)?;
         self.decide(replica, Decision::Crash);
+        // Whoever waits for an answer is told that there will be none.
+        let lost = self.open.extract_if(.., |(at, _)| *at == replica);
+        let lost =
+            lost.map(|(at, request)| Answer { request, result: Err(format!("{at} is down")) });
+        self.answers.extend(lost);
         Ok(())
     }
 

@@ -172,9 +172,10 @@ pub const TABLE: &[Binding] = {
         Always, Filter, Instances, Log, Messages, Normal, Output, Palette, Prompt, Replicas, Trace,
     };
     use Deed::{
-        Back, Complete, CompleteBack, Drop, Duplicate, Enter, FocusBack, FocusNext, Go,
-        HistoryBack, HistoryForth, Hold, LogWidget, Mouse, Observer, Open, OpenFilter, OpenPalette,
-        OpenPrompt, PauseOrRun, Quit, Redraw, Release, Show, Step, Suspend, Wake, Zoom,
+        Back, Complete, CompleteBack, CrashOrRecover, Drop, Duplicate, Enter, FocusBack, FocusNext,
+        Go, HistoryBack, HistoryForth, Hold, LogWidget, Mouse, Observer, Open, OpenFilter,
+        OpenPalette, OpenPrompt, PauseOrRun, Quit, Redraw, Release, Show, Step, Suspend, Wake,
+        Zoom,
     };
     &[
         bind(
@@ -228,6 +229,13 @@ pub const TABLE: &[Binding] = {
         bind(Normal, &[TAB], FocusNext, "pane", "Go to the next pane"),
         bind(Normal, &[BACK_TAB], FocusBack, "", "Go to the pane before"),
         bind(Normal, &[char('w')], Wake, "wake", "Fire the next timer of the selected replica"),
+        bind(
+            Normal,
+            &[char('c')],
+            CrashOrRecover,
+            "",
+            "Crash the selected replica, or let it come back",
+        ),
         bind(Normal, &[char('r')], Release, "release", "Take back all rules that hold messages"),
         bind(Normal, &[char('o')], Observer, "observer", "See with the next replica's eyes"),
         bind(Normal, &[char('f')], Zoom, "full", "Give the pane the whole screen, or take it back"),

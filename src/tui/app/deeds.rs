@@ -29,6 +29,13 @@ impl App {
                 let replica = self.replica_at_hand();
                 return self.send(Command::Wake { replica });
             }
+            Deed::CrashOrRecover => {
+                let replica = self.replica_at_hand();
+                let up = self.view.replica(replica).up;
+                let command =
+                    if up { Command::Crash { replica } } else { Command::Recover { replica } };
+                return self.send(command);
+            }
             Deed::Go(to) => self.go(to),
             Deed::FocusNext => self.move_focus(1),
             Deed::FocusBack => self.move_focus(-1),

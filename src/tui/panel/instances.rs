@@ -67,7 +67,10 @@ fn leader_cells(app: &App, leader: ReplicaId, room: Room) -> Vec<Span<'static>> 
     let inbox = replicas::inbox(app, leader);
     let waiting = if inbox == 0 { theme.dim() } else { theme.notable() };
     let here = if app.at == leader { theme.strong() } else { theme.text() };
-    let mut spans = vec![cell(&name, 3, here)];
+    let up = app.view.replica(leader).up;
+    // A replica that is down is known by its name, here where room is scarce.
+    let name = if up { name } else { format!("{name}!") };
+    let mut spans = vec![cell(&name, 3, if up { here } else { theme.bad() })];
     spans.extend(replicas::counts(app, leader, [2, 2, 2, 4]));
     spans.push(number(&inbox.to_string(), 6, waiting));
     spans

@@ -67,7 +67,7 @@ fn row(app: &App, id: ReplicaId) -> Line<'static> {
     let mut spans = vec![
         cell(mark, 2, theme.accent()),
         cell(&id.to_string(), 3, here),
-        cell(port, 5, theme.dim()),
+        if replica.up { cell(port, 5, theme.dim()) } else { cell("DOWN", 5, theme.bad()) },
     ];
     spans.extend(counts(app, id, [4, 4, 4, 5]));
     let inbox = inbox(app, id);
