@@ -62,7 +62,7 @@ impl Options {
     pub fn gate(&self) -> GateState {
         let commits = Filter { kind: Some(MessageKind::Commit), ..Filter::default() };
         let delays = self.commit_delay.map(|delay| (commits, delay)).into_iter().collect();
-        GateState { paused: self.paused, holds: Vec::new(), delays }
+        GateState { paused: self.paused, delays, ..GateState::default() }
     }
 
     /// What the cluster is, listening at `endpoints`.

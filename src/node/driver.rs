@@ -157,7 +157,7 @@ impl Driver {
     fn on_alarm(&mut self) {
         let now = self.clock.now();
         while let Some(envelope) = self.gate.take_due(now) {
-            self.deliver(envelope);
+            self.pass(envelope);
         }
         if self.seat.next_timer().is_some_and(|(due, _)| due <= now) {
             self.wake();
@@ -166,7 +166,7 @@ impl Driver {
 
     fn on_envelope(&mut self, envelope: Envelope) {
         match self.gate.admit(envelope, self.clock.now()) {
-            Ok(envelope) => self.deliver(envelope),
+            Ok(envelope) => self.pass(envelope),
             Err(held) => self.report(Notice::Held(held)),
         }
     }
@@ -267,7 +267,7 @@ impl Driver {
             self.report(Notice::Held(held));
         }
         for envelope in released {
-            self.deliver(envelope);
+            self.pass(envelope);
         }
     }
 
@@ -286,6 +286,15 @@ impl Driver {
             self.seat.restart(now, &mut out);
         }
         self.carry_out(now, self.reports.is_some().then_some(decision), out);
+    }
+
+    /// Lets a message go on that nothing holds.
+    fn pass(&mut self, envelope: Envelope) {
+        if self.gate.loses(&envelope) {
+            self.tell(Decision::Drop(envelope));
+        } else {
+            self.deliver(envelope);
+        }
     }
 
     fn deliver(&mut self, envelope: Envelope) {

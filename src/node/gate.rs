@@ -99,6 +99,11 @@ impl Gate {
         (released, changed)
     }
 
+    /// Whether a message that may go on is lost on its way instead.
+    pub fn loses(&self, envelope: &Envelope) -> bool {
+        !self.open && self.state.loses(envelope)
+    }
+
     /// When the next delay is over, by the replica's clock.
     pub fn next_due(&self) -> Option<Time> {
         self.next_due.filter(|_| !self.state.paused)

@@ -1,5 +1,6 @@
 //! What a world, live or simulated, says of itself. All that is ever shown is folded from these.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::epaxos::command::Command;
@@ -82,6 +83,20 @@ pub struct GateState {
     pub holds: Vec<Filter>,
     /// Messages that meet one of these are kept for a while.
     pub delays: Vec<(Filter, Duration)>,
+    /// Links that are cut, each in one direction: from the first replica to the second.
+    pub cuts: BTreeSet<(ReplicaId, ReplicaId)>,
+    /// How many messages in a hundred are lost.
+    pub loss: u32,
+}
+
+impl GateState {
+    /// Whether a message that nothing holds is lost. A function of its name: the same every time.
+    pub fn loses(&self, envelope: &Envelope) -> bool {
+        let MessageId { sender, number, copy } = envelope.id;
+        let mixed = (number ^ u64::from(copy) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let drawn = (mixed.rotate_left(u32::from(sender.0) * 7) >> 32) % 100;
+        self.cuts.contains(&(sender, envelope.to)) || drawn < u64::from(self.loss)
+    }
 }
 
 /// One entry of the decision log as a world reports it: what reached a replica, and all that came

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::epaxos::command::Operation;
 use crate::epaxos::id::{InstanceId, ReplicaId};
-use crate::script::words::{At, BurstOption, Count, Part, Term, Which};
+use crate::script::words::{At, BurstOption, Count, Part, Side, Term, Which};
 
 /// One command of the script language.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -101,6 +101,27 @@ pub enum Command {
     Wake {
         /// The replica
         replica: ReplicaId,
+    },
+    /// Cut all links between replicas on different sides, such as: partition R0 R1 / R2 R3 R4
+    Partition {
+        /// The replicas of each side, with / between the sides; who is left out is on a side of its own
+        #[arg(required = true, value_name = "R|/")]
+        groups: Vec<Side>,
+    },
+    /// Cut a link in one direction
+    Cut {
+        /// Whose messages are lost
+        from: ReplicaId,
+        /// On the way to this one
+        to: ReplicaId,
+    },
+    /// Mend all links
+    Heal,
+    /// Lose a share of all messages
+    Loss {
+        /// How many in a hundred
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=100))]
+        percent: u32,
     },
     /// Stop a replica, which keeps what must be durable and loses the rest
     Crash {
@@ -313,6 +334,12 @@ impl Command {
             Self::Hold { which } => ("hold", terms(which)),
             Self::Release { which } => ("release", terms(which)),
             Self::Wake { replica } => ("wake", vec![replica.to_string()]),
+            Self::Partition { groups } => {
+                ("partition", groups.iter().map(ToString::to_string).collect())
+            }
+            Self::Cut { from, to } => ("cut", vec![from.to_string(), to.to_string()]),
+            Self::Heal => ("heal", vec![]),
+            Self::Loss { percent } => ("loss", vec![percent.to_string()]),
             Self::Crash { replica } => ("crash", vec![replica.to_string()]),
             Self::Recover { replica } => ("recover", vec![replica.to_string()]),
             Self::Settle => ("settle", vec![]),
@@ -366,6 +393,10 @@ mod tests {
             "hold",
             "release",
             "wake R2",
+            "partition R0 R1 / R2 R3 R4",
+            "cut R0 R3",
+            "heal",
+            "loss 20",
             "crash R0",
             "recover R0",
             "settle",

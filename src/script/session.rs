@@ -1,6 +1,6 @@
 //! Carries out commands on a world, one after another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::epaxos::command::{Operation, RequestId, text};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
@@ -9,7 +9,7 @@ use crate::observe::filter::Filter;
 use crate::observe::notice::{GateState, HeldBy};
 use crate::observe::view::View;
 use crate::script::grammar::Command;
-use crate::script::words::{BurstOption, Count, Part, Term, Which};
+use crate::script::words::{BurstOption, Count, Part, Side, Term, Which};
 use crate::script::world::World;
 
 /// A person's or a script's dealings with one world.
@@ -54,6 +54,18 @@ impl Session {
             }
             Command::Release { which } => Self::release(world, filter(which)?),
             Command::Wake { replica } => world.wake(*replica).map(|()| vec![]),
+            Command::Partition { groups } => {
+                let cuts = partition(groups, world.view().shape.replicas())?;
+                Self::change_gate(world, |gate| gate.cuts = cuts)
+            }
+            Command::Cut { from, to } => Self::change_gate(world, |gate| {
+                gate.cuts.insert((*from, *to));
+            }),
+            Command::Heal => Self::change_gate(world, |gate| {
+                gate.cuts.clear();
+                gate.loss = 0;
+            }),
+            Command::Loss { percent } => Self::change_gate(world, |gate| gate.loss = *percent),
             Command::Crash { replica } => world.crash(*replica).map(|()| vec![]),
             Command::Recover { replica } => world.recover(*replica).map(|()| vec![]),
             Command::Settle => {
@@ -84,6 +96,10 @@ impl Session {
             | Command::Crash { replica }
             | Command::Recover { replica } => Some(*replica),
             Command::Status { instance } => instance.map(|instance| instance.replica),
+            Command::Cut { from, to } => {
+                exists(view, *from)?;
+                Some(*to)
+            }
             _ => None,
         };
         named.map_or(Ok(()), |replica| exists(view, replica))
@@ -169,7 +185,7 @@ impl Session {
         while left > 0
             && let Some(id) = next_to_deliver(world)
         {
-            world.deliver(id)?;
+            pass(world, id)?;
             delivered += 1;
             left -= 1;
         }
@@ -198,6 +214,13 @@ impl Session {
 pub fn next_to_deliver(world: &impl World) -> Option<MessageId> {
     let held = world.in_flight().held().find(|flight| flight.held == Some(HeldBy::Pause));
     held.map(|flight| flight.envelope.id)
+}
+
+/// Lets a message go on that nothing holds: it is delivered, or lost on a link that loses it.
+pub fn pass(world: &mut impl World, id: MessageId) -> Result<(), String> {
+    let flight = world.in_flight().get(id);
+    let lost = flight.is_some_and(|flight| world.view().gate.loses(&flight.envelope));
+    if lost { world.drop(id) } else { world.deliver(id) }
 }
 
 fn nothing_to_deliver(world: &impl World) -> String {
@@ -242,6 +265,31 @@ fn filter(which: &[Term]) -> Result<Filter, String> {
         Which::Filter(filter) => Ok(filter),
         Which::Id(id) => Err(format!("{id} is one message, not a rule")),
     }
+}
+
+/// The links between replicas of different groups, in both directions.
+fn partition(groups: &[Side], replicas: usize) -> Result<BTreeSet<(ReplicaId, ReplicaId)>, String> {
+    let mut group = 0;
+    let mut groups_of = BTreeMap::new();
+    for side in groups {
+        match side {
+            Side::Other => group += 1,
+            Side::Replica(replica) if replica.index() >= replicas => {
+                let last = ReplicaId::from_index(replicas - 1);
+                return Err(format!("there is no {replica}; the replicas are R0 to {last}"));
+            }
+            Side::Replica(replica) => {
+                if groups_of.insert(*replica, group).is_some() {
+                    return Err(format!("{replica} can be on one side only"));
+                }
+            }
+        }
+    }
+    // Who is not named is on a side of their own, with all others that are not.
+    let side = |replica: &ReplicaId| groups_of.get(replica).copied().unwrap_or(group + 1);
+    let pairs = ReplicaId::all(replicas)
+        .flat_map(|from| ReplicaId::all(replicas).map(move |to| (from, to)));
+    Ok(pairs.filter(|(from, to)| side(from) != side(to)).collect())
 }
 
 fn exists(view: &View, replica: ReplicaId) -> Result<(), String> {

@@ -138,6 +138,37 @@ impl FromStr for Term {
     }
 }
 
+/// A part of the description of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This replica is on this side.
+    Replica(ReplicaId),
+    /// Here the next side begins.
+    Other,
+}
+
+impl FromStr for Side {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "/" => Ok(Self::Other),
+            text => {
+                text.parse().map(Self::Replica).map_err(|error: ParseIdError| error.to_string())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replica(replica) => replica.fmt(f),
+            Self::Other => f.write_str("/"),
+        }
+    }
+}
+
 /// Which messages a command means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {

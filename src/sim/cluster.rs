@@ -12,7 +12,7 @@ use crate::kv::Store;
 use crate::observe::filter::Filter;
 use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
 use crate::observe::view::View;
-use crate::script::session::next_to_deliver;
+use crate::script::session::{next_to_deliver, pass};
 use crate::script::world::{Answer, Proposer, World, requests};
 
 /// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
@@ -166,7 +166,7 @@ impl Cluster {
             Due::Message(id) => {
                 self.delayed.retain(|(_, delayed)| *delayed != id);
                 if self.view.in_flight.get(id).is_some() {
-                    self.deliver(id)?;
+                    pass(self, id)?;
                 }
             }
         }
@@ -176,7 +176,7 @@ impl Cluster {
     /// Delivers whatever may move, oldest first, until nothing does.
     fn deliver_all(&mut self) -> Result<(), String> {
         while let Some(id) = next_to_deliver(self) {
-            self.deliver(id)?;
+            pass(self, id)?;
         }
         Ok(())
     }

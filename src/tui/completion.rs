@@ -83,7 +83,7 @@ fn words(verb: &str, place: usize, word: &str, known: &Known) -> Vec<String> {
         ("burst", 1..) => vec!["keys=".to_owned(), "conflict=".to_owned()],
         ("step", 0) => vec!["all".to_owned()],
         ("sleep", 0) => vec!["100ms".to_owned(), "1s".to_owned()],
-        ("wake" | "crash" | "recover", 0) => replicas(""),
+        ("wake" | "crash" | "recover", 0) | ("cut", 0 | 1) | ("partition", _) => replicas(""),
         ("status", 0) => known.instances.clone(),
         ("help", 0) => verbs(),
         ("deliver" | "drop" | "dup", 0) if !word.contains('=') => {

@@ -8,7 +8,7 @@ use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::time::Time;
 use crate::node::driver::Act;
 use crate::node::live::LiveWorld;
-use crate::script::session::next_to_deliver;
+use crate::script::session::{next_to_deliver, pass};
 use crate::script::world::World;
 
 /// What lockstep keeps besides.
@@ -70,7 +70,7 @@ impl LiveWorld {
     fn deliver_undelayed(&mut self) -> Result<(), String> {
         self.note_delays();
         while let Some(id) = next_to_deliver(self) {
-            self.deliver(id)?;
+            pass(self, id)?;
             self.note_delays();
         }
         Ok(())
@@ -92,7 +92,7 @@ impl LiveWorld {
         self.set_now(time)?;
         match due {
             Due::Timer(id) => self.wake(id),
-            Due::Message(id) => self.deliver(id),
+            Due::Message(id) => pass(self, id),
         }
     }
 

@@ -71,6 +71,19 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     if !delays.is_empty() {
         facts.push((delays.join(", "), theme.notable()));
     }
+    match view.gate.cuts.len() {
+        0 => {}
+        1 => facts.extend(
+            view.gate
+                .cuts
+                .iter()
+                .map(|(from, to)| (format!("{from}{}{to} cut", glyphs::TO), theme.bad())),
+        ),
+        cuts => facts.push((format!("{cuts} links cut"), theme.bad())),
+    }
+    if view.gate.loss > 0 {
+        facts.push((format!("{}% lost", view.gate.loss), theme.bad()));
+    }
     let count = |pick: fn(&crate::observe::counters::Counters) -> u64| -> u64 {
         view.replicas.iter().map(|replica| pick(&replica.counters)).sum()
     };
