@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::epaxos::event::Reason;
+use crate::epaxos::event::{Reason, Rule};
 use crate::epaxos::message::MessageKind;
 use crate::observe::counters::Counters;
 use crate::tui::app::App;
@@ -111,6 +111,12 @@ fn event_rows(app: &App, total: &Counters, width: usize, headed: bool) -> Vec<Li
     table.lines.push(Line::styled("not acted upon", app.theme.heading()));
     for reason in Reason::ALL {
         table.row(&format!("  {reason}"), |counters| counters.ignored[reason as usize]);
+    }
+    if total.recoveries > 0 {
+        table.lines.push(Line::styled("rules of recovery", app.theme.heading()));
+    }
+    for rule in Rule::ALL.into_iter().filter(|rule| total.rules[*rule as usize] > 0) {
+        table.row(&format!("  {}", rule.name()), |counters| counters.rules[rule as usize]);
     }
     table.lines
 }
