@@ -83,26 +83,32 @@ impl Session {
     fn check(&self, view: &View, command: &Command) -> Result<(), String> {
         let named = match command {
             Command::Put { at, .. } | Command::Get { at, .. } | Command::Del { at, .. } => {
-                at.map(|at| at.0).or(Some(self.at))
+                vec![at.map_or(self.at, |at| at.0)]
             }
             Command::Batch { parts } => {
                 let at = parts.iter().find_map(|part| match part {
                     Part::At(at) => Some(at.0),
                     Part::Operation(_) => None,
                 });
-                at.or(Some(self.at))
+                vec![at.unwrap_or(self.at)]
             }
+            Command::Partition { groups } => {
+                let replica = |side: &Side| match side {
+                    Side::Replica(replica) => Some(*replica),
+                    Side::Other => None,
+                };
+                groups.iter().filter_map(replica).collect()
+            }
+            Command::Cut { from, to } => vec![*from, *to],
             Command::Wake { replica }
             | Command::Crash { replica }
-            | Command::Recover { replica } => Some(*replica),
-            Command::Status { instance } => instance.map(|instance| instance.replica),
-            Command::Cut { from, to } => {
-                exists(view, *from)?;
-                Some(*to)
+            | Command::Recover { replica } => vec![*replica],
+            Command::Status { instance } => {
+                instance.iter().map(|instance| instance.replica).collect()
             }
-            _ => None,
+            _ => vec![],
         };
-        named.map_or(Ok(()), |replica| exists(view, replica))
+        named.into_iter().try_for_each(|replica| exists(view, replica))
     }
 
     fn propose(
@@ -274,10 +280,6 @@ fn partition(groups: &[Side], replicas: usize) -> Result<BTreeSet<(ReplicaId, Re
     for side in groups {
         match side {
             Side::Other => group += 1,
-            Side::Replica(replica) if replica.index() >= replicas => {
-                let last = ReplicaId::from_index(replicas - 1);
-                return Err(format!("there is no {replica}; the replicas are R0 to {last}"));
-            }
             Side::Replica(replica) => {
                 if groups_of.insert(*replica, group).is_some() {
                     return Err(format!("{replica} can be on one side only"));
