@@ -225,6 +225,19 @@ fn being_told_to_end_gives_the_terminal_back_and_writes_the_files() {
 }
 
 #[test]
+fn a_world_that_is_busy_is_said_to_be() {
+    let mut terminal = Terminal::with_monitor(120, 40, "--replicas 3");
+    terminal.command("sleep 4s");
+    terminal.wait("busy: sleep 4s");
+    terminal.command("put x 1");
+    terminal.wait("1 waiting");
+    terminal.wait("put x 1 = ok");
+    terminal.wait_gone("busy");
+    terminal.keys("q");
+    terminal.check_restored();
+}
+
+#[test]
 fn what_cannot_be_started_is_said_in_a_sentence() {
     let mut terminal = Terminal::open(50, 12);
     let program = env!("CARGO_BIN_EXE_epaxos-tui");

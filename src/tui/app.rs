@@ -177,6 +177,11 @@ pub struct App {
     requests: u64,
     /// Commands that nothing has been said of yet.
     pending: BTreeMap<u64, String>,
+    /// The oldest of those when time was told last. If it still is one the next time, the world is
+    /// busy with it, and all others wait.
+    oldest_pending: Option<u64>,
+    /// Whether that is so.
+    busy: bool,
     /// What was asked for lately, to be named with its answer.
     asked: VecDeque<(RequestId, String)>,
     clicked: Option<(Pane, usize)>,
@@ -217,6 +222,8 @@ impl App {
             size: (0, 0),
             requests: 0,
             pending: BTreeMap::new(),
+            oldest_pending: None,
+            busy: false,
             asked: VecDeque::new(),
             clicked: None,
         }
@@ -259,7 +266,22 @@ impl App {
             Screen::Log => true,
             Screen::Cockpit | Screen::Store => digests,
         };
-        self.revision += u64::from(shown);
+        let was_busy = self.busy;
+        self.busy = self.is_busy();
+        self.oldest_pending = self.pending.keys().next().copied();
+        self.revision += u64::from(shown || was_busy != self.busy);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.oldest_pending.is_some_and(|oldest| self.pending.contains_key(&oldest))
+    }
+
+    /// The command that the world has been busy with for a while, and the number of those that wait
+    /// for it to be done.
+    pub fn busy_with(&self) -> Option<(&str, usize)> {
+        let (_, command) =
+            self.pending.first_key_value().filter(|_| self.busy && self.is_busy())?;
+        Some((command, self.pending.len() - 1))
     }
 
     fn on_key(&mut self, event: KeyEvent) -> Vec<Effect> {

@@ -53,7 +53,12 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
 fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     let theme = app.theme;
     let view = &app.view;
-    let mut facts = vec![(format!("step {}", view.log.len()), theme.text())];
+    let mut facts = Vec::new();
+    if let Some((command, waiting)) = app.busy_with() {
+        let others = if waiting > 0 { format!(", {waiting} waiting") } else { String::new() };
+        facts.push((format!("busy: {command}{others}"), theme.notable()));
+    }
+    facts.push((format!("step {}", view.log.len()), theme.text()));
     let flights = view.in_flight.len();
     facts.push((format!("{flights} in flight"), theme.text()));
     let holds: Vec<String> = view.gate.holds.iter().map(name).collect();
