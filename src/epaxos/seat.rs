@@ -19,6 +19,27 @@ enum State<M> {
     Down(Box<Durable>),
 }
 
+/// Why something cannot be done to a replica as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It is down.
+    #[error("{0} is down")]
+    Down(ReplicaId),
+    /// It is up.
+    #[error("{0} is not down")]
+    Up(ReplicaId),
+    /// It waits for no timer.
+    #[error("{0} waits for no timer")]
+    NoTimer(ReplicaId),
+}
+
+/// Hosts tell people, in sentences.
+impl From<Unfit> for String {
+    fn from(unfit: Unfit) -> Self {
+        unfit.to_string()
+    }
+}
+
 impl<M: StateMachine + Default> Seat<M> {
     /// A new replica.
     pub fn new(options: Options) -> Self {
@@ -42,6 +63,22 @@ impl<M: StateMachine + Default> Seat<M> {
     /// Whether the replica is up.
     pub fn is_up(&self) -> bool {
         self.replica().is_some()
+    }
+
+    /// Refuses where the replica is down.
+    pub fn check_up(&self) -> Result<(), Unfit> {
+        if self.is_up() { Ok(()) } else { Err(Unfit::Down(self.id())) }
+    }
+
+    /// Refuses where the replica is up.
+    pub fn check_down(&self) -> Result<(), Unfit> {
+        if self.is_up() { Err(Unfit::Up(self.id())) } else { Ok(()) }
+    }
+
+    /// The time of the replica's next timer, to be fired by hand.
+    pub fn due(&self) -> Result<Time, Unfit> {
+        self.check_up()?;
+        self.next_timer().map(|(due, _)| due).ok_or(Unfit::NoTimer(self.id()))
     }
 
     /// What survives a crash, or has.

@@ -231,23 +231,18 @@ impl Driver {
                 self.tell(Decision::Duplicate(envelope, copy));
             }
             Act::Wake => {
-                self.check_up()?;
-                let timer = self.seat.next_timer();
-                let (due, _) =
-                    timer.ok_or_else(|| format!("{} waits for no timer", self.seat.id()))?;
+                let due = self.seat.due()?;
                 self.clock.set_forward(due);
                 self.wake();
             }
             Act::Crash => {
-                self.check_up()?;
+                self.seat.check_up()?;
                 // Whoever waits for an answer is told that there will be none.
                 self.waiters.clear();
                 self.come_or_go(Decision::Crash);
             }
             Act::Restart => {
-                if self.seat.is_up() {
-                    return Err(format!("{} is not down", self.seat.id()));
-                }
+                self.seat.check_down()?;
                 self.come_or_go(Decision::Restart);
             }
             Act::SetGate(state) => self.set_gate(state),
@@ -269,11 +264,6 @@ impl Driver {
         for envelope in released {
             self.pass(envelope);
         }
-    }
-
-    fn check_up(&self) -> Result<(), String> {
-        let id = self.seat.id();
-        if self.seat.is_up() { Ok(()) } else { Err(format!("{id} is down")) }
     }
 
     /// The replica crashes, or comes back.

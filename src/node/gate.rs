@@ -42,8 +42,7 @@ impl Gate {
         if self.open {
             return Ok(envelope);
         }
-        let meets = self.state.delays.iter().find(|(filter, _)| filter.matches(&envelope));
-        let due = meets.map(|(_, delay)| now + *delay);
+        let due = self.state.delay_of(&envelope).map(|delay| now + delay);
         match self.state.holds_back(&envelope, due, now) {
             None => Ok(envelope),
             Some(why) => {
@@ -125,26 +124,6 @@ impl Gate {
 
     fn delayed(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.iter().filter(|waiting| matches!(waiting.why, HeldBy::Delay(_)))
-    }
-}
-
-/// What a state says of one message.
-trait HoldsBack {
-    /// What keeps the message, if anything does. A rule is named before a delay and a delay before
-    /// the pause: it is what would still keep the message without the others.
-    fn holds_back(&self, envelope: &Envelope, due: Option<Time>, now: Time) -> Option<HeldBy>;
-}
-
-impl HoldsBack for GateState {
-    fn holds_back(&self, envelope: &Envelope, due: Option<Time>, now: Time) -> Option<HeldBy> {
-        if self.holds.iter().any(|filter| filter.matches(envelope)) {
-            return Some(HeldBy::Rule);
-        }
-        match due {
-            Some(due) if due > now => Some(HeldBy::Delay(due.since(now))),
-            _ if self.paused => Some(HeldBy::Pause),
-            _ => None,
-        }
     }
 }
 

@@ -68,9 +68,7 @@ impl Audience {
             None => std::future::pending().await,
         }
     }
-}
 
-impl Audience {
     /// Whether a screen that there was is gone: what it does not see need not be heard.
     fn is_gone(&self) -> bool {
         self.reports.as_ref().is_some_and(mpsc::UnboundedSender::is_closed)
@@ -225,10 +223,7 @@ impl LiveWorld {
 
     /// The replica at which a message is.
     fn receiver(&self, id: MessageId) -> Result<ReplicaId, String> {
-        let flight = self.view.in_flight.get(id);
-        flight
-            .map(|flight| flight.envelope.to)
-            .ok_or_else(|| format!("no message {id} is on its way"))
+        Ok(self.view.in_flight.named(id)?.envelope.to)
     }
 
     /// Asks a replica for operations, and waits for nothing.

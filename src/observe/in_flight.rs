@@ -96,6 +96,11 @@ impl InFlight {
         self.flights.get(self.by_id.get(&id)?)
     }
 
+    /// One message that somebody names, or the sentence that it is not there.
+    pub fn named(&self, id: MessageId) -> Result<&Flight, String> {
+        self.get(id).ok_or_else(|| format!("no message {id} is on its way"))
+    }
+
     /// All messages on their way, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Flight> {
         self.flights.values()

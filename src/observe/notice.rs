@@ -90,6 +90,26 @@ pub struct GateState {
 }
 
 impl GateState {
+    /// How long a message is kept for, where it meets a delay.
+    pub fn delay_of(&self, envelope: &Envelope) -> Option<Duration> {
+        let met = self.delays.iter().find(|(filter, _)| filter.matches(envelope));
+        met.map(|(_, delay)| *delay)
+    }
+
+    /// What keeps a message whose delay, where it met one, is over at `due`. A rule is named before
+    /// a delay and a delay before the pause: it is what would still keep the message without the
+    /// others.
+    pub fn holds_back(&self, envelope: &Envelope, due: Option<Time>, now: Time) -> Option<HeldBy> {
+        if self.holds.iter().any(|filter| filter.matches(envelope)) {
+            return Some(HeldBy::Rule);
+        }
+        match due {
+            Some(due) if due > now => Some(HeldBy::Delay(due.since(now))),
+            _ if self.paused => Some(HeldBy::Pause),
+            _ => None,
+        }
+    }
+
     /// Whether a message that nothing holds is lost. A function of its name: the same every time.
     pub fn loses(&self, envelope: &Envelope) -> bool {
         let MessageId { sender, number, copy } = envelope.id;

@@ -255,13 +255,10 @@ fn for_each<W: World>(
         }
     };
     for id in ids {
-        match world.in_flight().get(id) {
-            None => return Err(format!("no message {id} is on its way")),
-            Some(flight) if flight.held.is_none() => {
-                return Err(format!("{id} is not held; pause or hold first"));
-            }
-            Some(_) => act(world, id)?,
+        if world.in_flight().named(id)?.held.is_none() {
+            return Err(format!("{id} is not held; pause or hold first"));
         }
+        act(world, id)?;
     }
     Ok(vec![])
 }

@@ -9,7 +9,6 @@ use crate::epaxos::replica::{Options, Replica};
 use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
-use crate::observe::filter::Filter;
 use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
 use crate::observe::view::View;
 use crate::script::session::{next_to_deliver, pass};
@@ -129,7 +128,10 @@ impl Cluster {
 
     /// A message reaches its receiver's gate, at once.
     fn arrive(&mut self, envelope: &Envelope) {
-        let why = held_by(&self.view.gate, envelope);
+        let due = self.view.gate.delay_of(envelope).map(|delay| self.now + delay);
+        let held = self.view.gate.holds_back(envelope, due, self.now);
+        // What nothing keeps waits to be delivered, as if everything were paused.
+        let why = held.unwrap_or(HeldBy::Pause);
         if let HeldBy::Delay(delay) = why {
             self.delayed.push((self.now + delay, envelope.id));
         }
@@ -137,14 +139,7 @@ impl Cluster {
     }
 
     fn envelope(&self, id: MessageId) -> Result<Envelope, String> {
-        let flight = self.view.in_flight.get(id);
-        flight
-            .map(|flight| flight.envelope.clone())
-            .ok_or_else(|| format!("no message {id} is on its way"))
-    }
-
-    fn check_up(&self, replica: ReplicaId) -> Result<(), String> {
-        if self.seat(replica).is_up() { Ok(()) } else { Err(format!("{replica} is down")) }
+        Ok(self.view.in_flight.named(id)?.envelope.clone())
     }
 
     /// The next thing that time alone brings about.
@@ -189,18 +184,6 @@ enum Due {
     Timer(ReplicaId),
 }
 
-/// What keeps a message at a gate in this state. What nothing keeps waits to be delivered, as if
-/// everything were paused.
-fn held_by(gate: &GateState, envelope: &Envelope) -> HeldBy {
-    let meets = |filter: &Filter| filter.matches(envelope);
-    let delay = gate.delays.iter().find(|(filter, _)| meets(filter));
-    match delay {
-        _ if gate.holds.iter().any(meets) => HeldBy::Rule,
-        Some((_, delay)) => HeldBy::Delay(*delay),
-        None => HeldBy::Pause,
-    }
-}
-
 impl World for Cluster {
     fn view(&self) -> &View {
         &self.view
@@ -213,7 +196,7 @@ impl World for Cluster {
     ) -> Result<Vec<RequestId>, String> {
         let commands = self.proposer.commands(operations);
         let requests = requests(&commands);
-        self.check_up(at)?;
+        self.seat(at).check_up()?;
         self.open.extend(requests.iter().map(|request| (at, request.clone())));
         self.decide(at, Decision::Propose(commands));
         Ok(requests)
@@ -243,16 +226,13 @@ impl World for Cluster {
     }
 
     fn wake(&mut self, replica: ReplicaId) -> Result<(), String> {
-        self.check_up(replica)?;
-        if self.seat(replica).next_timer().is_none() {
-            return Err(format!("{replica} waits for no timer"));
-        }
+        self.seat(replica).due()?;
         self.decide(replica, Decision::Wake);
         Ok(())
     }
 
     fn crash(&mut self, replica: ReplicaId) -> Result<(), String> {
-        self.check_up(replica)?;
+        self.seat(replica).check_up()?;
         self.decide(replica, Decision::Crash);
         // Whoever waits for an answer is told that there will be none.
         let lost = self.open.extract_if(.., |(at, _)| *at == replica);
@@ -263,9 +243,7 @@ impl World for Cluster {
     }
 
     fn recover(&mut self, replica: ReplicaId) -> Result<(), String> {
-        if self.seat(replica).is_up() {
-            return Err(format!("{replica} is not down"));
-        }
+        self.seat(replica).check_down()?;
         self.decide(replica, Decision::Restart);
         Ok(())
     }
