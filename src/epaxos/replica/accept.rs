@@ -1,6 +1,7 @@
 //! Phase 2, the slow path: a majority votes on the union of what was known.
 
-use crate::epaxos::command::StateMachine;
+use crate::epaxos::attributes::Attributes;
+use crate::epaxos::command::{Payload, StateMachine};
 use crate::epaxos::event::{Cause, Reason};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
@@ -18,24 +19,37 @@ impl<M: StateMachine> Replica<M> {
         timed_out: bool,
         out: &mut Vec<Output>,
     ) {
-        let own = ReplicaSet::from_iter([self.options.id]);
-        let attempt = self.attempts.get_mut(&id).expect("only a driven instance goes slow");
-        let next = Stage::Accepting { voters: own };
-        let Stage::PreAccepting(tally) = std::mem::replace(&mut attempt.stage, next) else {
+        let Some(Attempt { stage: Stage::PreAccepting(tally), .. }) = self.attempts.get(&id) else {
             unreachable!("the slow path follows PreAccept");
         };
-        attempt.resends = 0;
-        let ballot = attempt.ballot;
         let attributes = tally.union();
+        let cause = Cause::SlowPath { votes: tally.votes().to_vec(), timed_out };
         let instance = self.durable.instances.get(id).expect("a led instance is recorded");
         let payload = instance.payload.clone().expect("the leader knows its own commands");
+        self.ask_for_votes(now, id, cause, payload, attributes, out);
+    }
 
-        let cause = Cause::SlowPath { votes: tally.votes().to_vec(), timed_out };
+    /// Votes for a payload and its attributes in the ballot of the attempt, and asks others to: a
+    /// leader a slow quorum, a recoverer, who knows that somebody is gone, everybody.
+    pub(super) fn ask_for_votes(
+        &mut self,
+        now: Time,
+        id: InstanceId,
+        cause: Cause,
+        payload: Payload,
+        attributes: Attributes,
+        out: &mut Vec<Output>,
+    ) {
+        let voters = ReplicaSet::from_iter([self.options.id]);
+        let ballot = self.enter(now, id, Stage::Accepting { voters });
         let vote = payload.clone();
         self.update(id, cause, |instance| instance.accept(ballot, vote, attributes), out);
         let message = Message::Accept(Accept { instance: id, ballot, payload, attributes });
-        send(self.peers_for(self.options.quorums.slow()), &message, out);
-        self.set_timer(self.resend_timer(now, id, 0));
+        if ballot.is_initial() {
+            send(self.peers_for(self.options.quorums.slow()), &message, out);
+        } else {
+            send(self.peers(), &message, out);
+        }
     }
 
     /// The driver of a ballot asks for our vote.

@@ -38,10 +38,7 @@ impl<M: StateMachine> Replica<M> {
             tally.ask(to);
             out.push(Output::Send { to, message: message.clone() });
         }
-        let timer = self.resend_timer(now, id, 0);
-        self.timers.insert(timer);
-        self.attempts
-            .insert(id, Attempt { ballot, stage: Stage::PreAccepting(tally), resends: 0, timer });
+        self.begin_attempt(now, id, ballot, Stage::PreAccepting(tally));
     }
 
     /// A command leader asks us to order its command after everything we know to interfere.

@@ -13,7 +13,7 @@ use crate::epaxos::command::{Payload, StateMachine};
 use crate::epaxos::event::{Cause, Event, Reason, Rule, Timer, TimerKind};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase, Proposal};
-use crate::epaxos::message::{Accept, Message, Nack, Recover, RecoverReply};
+use crate::epaxos::message::{Message, Nack, Recover, RecoverReply};
 use crate::epaxos::quorum::ReplicaSet;
 use crate::epaxos::replica::{Attempt, Output, Replica, Stage, send};
 use crate::epaxos::time::Time;
@@ -54,10 +54,15 @@ impl<M: StateMachine> Replica<M> {
 
     /// Puts a watch off: somebody else is at it.
     pub(super) fn put_off(&mut self, now: Time, id: InstanceId) {
+        self.stop_watching(id);
+        self.watch(now, id);
+    }
+
+    /// Takes the timer of a watch away; how often the instance has been tried is remembered.
+    fn stop_watching(&mut self, id: InstanceId) {
         if let Some(timer) = self.watches.get_mut(&id).and_then(|watch| watch.timer.take()) {
             self.timers.remove(&timer);
         }
-        self.watch(now, id);
     }
 
     /// Ends a watch: the instance is decided.
@@ -78,9 +83,7 @@ impl<M: StateMachine> Replica<M> {
     /// Sets out to finish an instance in a ballot above all that are known here.
     pub(super) fn recover_instance(&mut self, now: Time, id: InstanceId, out: &mut Vec<Output>) {
         self.end_attempt(id);
-        if let Some(timer) = self.watches.get_mut(&id).and_then(|watch| watch.timer.take()) {
-            self.timers.remove(&timer);
-        }
+        self.stop_watching(id);
         let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
         // The own name makes it a ballot that nobody else drives, whoever drove the last one.
         let ballot = Ballot { round: instance.ballot.round + 1, replica: self.options.id };
@@ -88,10 +91,7 @@ impl<M: StateMachine> Replica<M> {
         let own = reply(instance, id);
         self.tell(out, || Event::Recovering { instance: id, ballot });
         let replies = BTreeMap::from([(self.options.id, own)]);
-        let timer = self.resend_timer(now, id, 0);
-        self.timers.insert(timer);
-        let stage = Stage::Recovering(replies);
-        self.attempts.insert(id, Attempt { ballot, stage, resends: 0, timer });
+        self.begin_attempt(now, id, ballot, Stage::Recovering(replies));
         let message = Message::Recover(Recover { instance: id, ballot });
         send(self.peers(), &message, out);
     }
@@ -272,29 +272,18 @@ impl<M: StateMachine> Replica<M> {
         out: &mut Vec<Output>,
     ) {
         self.rule(id, rule, out);
-        let voters = ReplicaSet::from_iter([self.options.id]);
-        let attempt = self.attempts.get_mut(&id).expect("rules apply to attempts");
-        attempt.stage = Stage::Accepting { voters };
-        attempt.resends = 0;
-        let ballot = attempt.ballot;
-        let vote = payload.clone();
-        let cause = Cause::Recovery(rule);
-        self.update(id, cause, |instance| instance.accept(ballot, vote, attributes), out);
-        let message = Message::Accept(Accept { instance: id, ballot, payload, attributes });
-        send(self.peers(), &message, out);
-        self.set_timer(self.resend_timer(now, id, 0));
+        self.ask_for_votes(now, id, Cause::Recovery(rule), payload, attributes, out);
     }
 
     /// Asks everybody to join who has not answered.
     pub(super) fn resend_recover(&self, id: InstanceId, out: &mut Vec<Output>) {
-        let attempt = &self.attempts[&id];
-        let answered: ReplicaSet = match &attempt.stage {
-            Stage::Recovering(replies) => replies.keys().copied().collect(),
-            Stage::Validating(validation) | Stage::Waiting(validation) => validation.heard(),
-            Stage::PreAccepting(_) | Stage::Accepting { .. } => return,
+        let Some(Attempt { ballot, stage: Stage::Recovering(replies), .. }) =
+            self.attempts.get(&id)
+        else {
+            unreachable!("only an attempt that waits for replicas to join repeats the request")
         };
-        let message = Message::Recover(Recover { instance: id, ballot: attempt.ballot });
-        send(self.peers().filter(|peer| !answered.contains(*peer)), &message, out);
+        let message = Message::Recover(Recover { instance: id, ballot: *ballot });
+        send(self.peers().filter(|peer| !replies.contains_key(peer)), &message, out);
     }
 }
 

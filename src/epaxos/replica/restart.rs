@@ -4,7 +4,7 @@ use crate::epaxos::command::StateMachine;
 use crate::epaxos::id::InstanceId;
 use crate::epaxos::instance::Phase;
 use crate::epaxos::quorum::{PreAcceptTally, ReplicaSet};
-use crate::epaxos::replica::{Attempt, Durable, Options, Output, Replica, Stage};
+use crate::epaxos::replica::{Durable, Options, Output, Replica, Stage};
 use crate::epaxos::time::Time;
 
 impl<M: StateMachine> Replica<M> {
@@ -61,8 +61,6 @@ impl<M: StateMachine> Replica<M> {
             Phase::Accepted => Stage::Accepting { voters: ReplicaSet::from_iter([leader]) },
             Phase::Initial => unreachable!("a leader records its instance before anything else"),
         };
-        let timer = self.resend_timer(now, id, 0);
-        self.timers.insert(timer);
-        self.attempts.insert(id, Attempt { ballot, stage, resends: 0, timer });
+        self.begin_attempt(now, id, ballot, stage);
     }
 }

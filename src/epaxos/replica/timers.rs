@@ -2,8 +2,8 @@
 
 use crate::epaxos::command::StateMachine;
 use crate::epaxos::event::{Event, Timer, TimerKind};
-use crate::epaxos::id::InstanceId;
-use crate::epaxos::replica::{Output, Replica, Stage};
+use crate::epaxos::id::{Ballot, InstanceId};
+use crate::epaxos::replica::{Attempt, Output, Replica, Stage};
 use crate::epaxos::time::Time;
 
 impl<M: StateMachine> Replica<M> {
@@ -58,6 +58,30 @@ impl<M: StateMachine> Replica<M> {
             self.attempts.get_mut(&timer.1.instance).expect("a timer is set for a driven instance");
         self.timers.remove(&std::mem::replace(&mut attempt.timer, timer));
         self.timers.insert(timer);
+    }
+
+    /// Begins to drive an instance: its request has gone out, or goes out now.
+    pub(super) fn begin_attempt(
+        &mut self,
+        now: Time,
+        id: InstanceId,
+        ballot: Ballot,
+        stage: Stage,
+    ) {
+        let timer = self.resend_timer(now, id, 0);
+        self.timers.insert(timer);
+        self.attempts.insert(id, Attempt { ballot, stage, resends: 0, timer });
+    }
+
+    /// Goes on to the next stage of an attempt, with a request that has not been repeated yet.
+    /// Returns the ballot.
+    pub(super) fn enter(&mut self, now: Time, id: InstanceId, stage: Stage) -> Ballot {
+        let attempt = self.attempts.get_mut(&id).expect("only a driven instance has stages");
+        attempt.stage = stage;
+        attempt.resends = 0;
+        let ballot = attempt.ballot;
+        self.set_timer(self.resend_timer(now, id, 0));
+        ballot
     }
 
     /// Ends an attempt, if there is one, and its timer.

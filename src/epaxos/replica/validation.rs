@@ -33,13 +33,6 @@ pub(super) struct Validation {
     pub(super) late: BTreeMap<ReplicaId, RecoverReply>,
 }
 
-impl Validation {
-    /// Who has answered our Recover.
-    pub(super) fn heard(&self) -> ReplicaSet {
-        self.quorum.iter().chain(self.late.keys().copied()).collect()
-    }
-}
-
 impl<M: StateMachine> Replica<M> {
     /// Asks the whole of Q what speaks against a proposal, this replica first.
     pub(super) fn validate(
@@ -61,13 +54,9 @@ impl<M: StateMachine> Replica<M> {
             conflicts: own.into_iter().map(|own| (own.instance, own.committed)).collect(),
             late: BTreeMap::new(),
         };
-        let attempt = self.attempts.get_mut(&id).expect("rules apply to attempts");
-        attempt.stage = Stage::Validating(validation);
-        attempt.resends = 0;
-        let ballot = attempt.ballot;
+        let ballot = self.enter(now, id, Stage::Validating(validation));
         let message = Message::Validate(Validate { instance: id, ballot, proposal });
         send(self.peers().filter(|peer| quorum.contains(*peer)), &message, out);
-        self.set_timer(self.resend_timer(now, id, 0));
     }
 
     /// A recoverer asks what speaks against a fast commit.
@@ -189,21 +178,14 @@ impl<M: StateMachine> Replica<M> {
         }
         let holders = *holders;
         let undecided: Vec<_> = conflicts.keys().copied().collect();
+        let stage = Stage::Waiting(validation.clone());
         self.rule(id, Rule::V4, out);
-        let attempt = self.attempts.get_mut(&id).expect("rules apply to attempts");
-        let Stage::Validating(validation) =
-            std::mem::replace(&mut attempt.stage, Stage::Recovering(BTreeMap::new()))
-        else {
-            unreachable!("the rules apply to answers to Validate");
-        };
-        attempt.stage = Stage::Waiting(validation);
-        attempt.resends = 0;
+        self.enter(now, id, stage);
         let message = Message::Waiting(Waiting { instance: id, holders });
         send(self.peers(), &message, out);
         for other in undecided {
             self.watch(now, other);
         }
-        self.set_timer(self.resend_timer(now, id, 0));
         self.check_waiting(now, id, out);
     }
 
