@@ -7,16 +7,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::MessageKind;
 use crate::epaxos::quorum::CLUSTER_SIZES;
 use crate::epaxos::replica::{Options as ReplicaOptions, ReplyOn, Timeouts};
-use crate::node::clock;
 use crate::node::driver::Act;
-use crate::node::member::{Common, Member};
+use crate::node::member::{Common, Member, Tasks};
 use crate::observe::filter::Filter;
 use crate::observe::notice::{GateState, Shape};
 use crate::script::request::Report;
@@ -139,8 +136,7 @@ pub enum StartError {
 pub struct Cluster {
     shape: Shape,
     members: Vec<Member>,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
+    tasks: Tasks,
 }
 
 impl Cluster {
@@ -164,19 +160,12 @@ impl Cluster {
             Some(endpoints) => endpoints.clone(),
             None => listeners.iter().map(local).collect::<Result<_, _>>()?,
         };
-        let common = Common {
-            shape: options.shape(endpoints)?,
-            gate: options.gate(),
-            start: clock::start(),
-            reports,
-            tasks: TaskTracker::new(),
-            cancel: CancellationToken::new(),
-        };
+        let common = Common::new(options, endpoints, reports)?;
         let members = ReplicaId::all(options.replicas).zip(listeners);
         let members = members.map(|(id, listener)| Member::start(&common, id, listener));
-        let members = members.collect::<Result<_, _>>().inspect_err(|_| common.cancel.cancel())?;
-        let Common { shape, tasks, cancel, .. } = common;
-        Ok(Cluster { shape, members, tasks, cancel })
+        let members = members.collect::<Result<_, _>>()?;
+        let Common { shape, tasks, .. } = common;
+        Ok(Cluster { shape, members, tasks })
     }
 
     /// What the cluster is.
@@ -206,15 +195,7 @@ impl Cluster {
 
     /// Stops everything, and waits until it has.
     pub async fn shutdown(&self) {
-        self.cancel.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.cancel.cancel();
+        self.tasks.shutdown().await;
     }
 }
 

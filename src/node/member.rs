@@ -17,21 +17,62 @@ use crate::epaxos::replica::Options;
 use crate::net::convert::Dialect;
 use crate::net::link::{Link, Losses};
 use crate::net::server::{Incoming, Service, serve};
+use crate::node::clock;
 use crate::node::clock::Clock;
+use crate::node::cluster;
 use crate::node::cluster::StartError;
 use crate::node::driver::{Act, Control, Driver, Parts};
 use crate::observe::notice::{GateState, Notice, Shape};
 use crate::script::request::Report;
 
+/// All that runs for a cluster, or for one replica of it. It ends when this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Tasks {
+    /// Stops everything, and waits until it has.
+    pub async fn shutdown(&self) {
+        self.cancel.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
 /// What all members of a cluster have in common.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Common {
     pub shape: Shape,
     pub gate: GateState,
     pub start: Instant,
     pub reports: Option<mpsc::UnboundedSender<Report>>,
-    pub tasks: TaskTracker,
-    pub cancel: CancellationToken,
+    pub tasks: Tasks,
+}
+
+impl Common {
+    /// What the members of the cluster have in common that `options` describe, listening at
+    /// `endpoints`; it has begun.
+    pub fn new(
+        options: &cluster::Options,
+        endpoints: Vec<String>,
+        reports: Option<mpsc::UnboundedSender<Report>>,
+    ) -> Result<Self, StartError> {
+        Ok(Self {
+            shape: options.shape(endpoints)?,
+            gate: options.gate(),
+            start: clock::start(),
+            reports,
+            tasks: Tasks::default(),
+        })
+    }
 }
 
 /// One replica, from outside.
@@ -50,7 +91,7 @@ impl Member {
         id: ReplicaId,
         listener: TcpListener,
     ) -> Result<Member, StartError> {
-        let Common { shape, tasks, cancel, .. } = common;
+        let Common { shape, tasks: Tasks { tracker, cancel }, .. } = common;
         let endpoint = &shape.endpoints[id.index()];
         let listening =
             |source| StartError::Listen { replica: id, endpoint: endpoint.clone(), source };
@@ -69,9 +110,9 @@ impl Member {
             clock: Clock::new(common.start, common.gate.paused),
             reports: common.reports.clone(),
         });
-        tasks.spawn(watch(driver, cancel.clone()));
+        tracker.spawn(watch(driver, cancel.clone()));
         let (queue, refused) = (member.queue.clone(), member.refused.clone());
-        tasks.spawn(serve(listener, Service { dialect, queue, refused, cancel: cancel.clone() }));
+        tracker.spawn(serve(listener, Service { dialect, queue, refused, cancel: cancel.clone() }));
         info!("{id} listens at {endpoint}");
         Ok(member)
     }
@@ -85,7 +126,8 @@ impl Member {
             }
             let (link, writer) = Link::new(dialect, to, endpoint, self.losses(common))
                 .ok_or_else(|| StartError::Endpoint { endpoint: endpoint.clone() })?;
-            common.tasks.spawn(writer.run(common.cancel.clone()));
+            let Tasks { tracker, cancel } = &common.tasks;
+            tracker.spawn(writer.run(cancel.clone()));
             Ok(Some(link))
         };
         common.shape.endpoints.iter().enumerate().map(link).collect()

@@ -7,13 +7,10 @@ use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::epaxos::id::ReplicaId;
-use crate::node::clock;
 use crate::node::cluster::{Options, StartError, listen};
-use crate::node::member::{Common, Member};
+use crate::node::member::{Common, Member, Tasks};
 use crate::observe::notice::Shape;
 use crate::script::request::Report;
 
@@ -22,8 +19,7 @@ use crate::script::request::Report;
 pub struct Standalone {
     shape: Shape,
     member: Member,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
+    tasks: Tasks,
 }
 
 impl Standalone {
@@ -36,22 +32,15 @@ impl Standalone {
         runtime: &Handle,
     ) -> Result<Standalone, StartError> {
         let _runtime = runtime.enter();
-        let shape = options.shape(options.endpoints.clone().unwrap_or_default())?;
-        let Some(endpoint) = shape.endpoints.get(id.index()) else {
+        let endpoints = options.endpoints.clone().unwrap_or_default();
+        let common = Common::new(options, endpoints, reports)?;
+        let Some(endpoint) = common.shape.endpoints.get(id.index()) else {
             return Err(StartError::Replica(id, options.replicas));
         };
         let listener = listen(id, endpoint)?;
-        let common = Common {
-            shape,
-            gate: options.gate(),
-            start: clock::start(),
-            reports,
-            tasks: TaskTracker::new(),
-            cancel: CancellationToken::new(),
-        };
         let member = Member::start(&common, id, listener)?;
-        let Common { shape, tasks, cancel, .. } = common;
-        Ok(Standalone { shape, member, tasks, cancel })
+        let Common { shape, tasks, .. } = common;
+        Ok(Standalone { shape, member, tasks })
     }
 
     /// What the cluster is that the replica is one of.
@@ -71,14 +60,6 @@ impl Standalone {
 
     /// Stops it, and waits until it has.
     pub async fn shutdown(&self) {
-        self.cancel.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-impl Drop for Standalone {
-    fn drop(&mut self) {
-        self.cancel.cancel();
+        self.tasks.shutdown().await;
     }
 }
