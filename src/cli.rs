@@ -59,10 +59,24 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
+/// The configuration in a file that the command line names.
+fn read_config(path: &Path) -> Result<Config, Usage> {
+    Config::read(path).map_err(|error| Usage(error.to_string()))
+}
+
+/// Refuses a replica that the configuration does not list.
+fn check_listed(config: &Config, id: u8) -> Result<(), Usage> {
+    let replicas = config.endpoints.len();
+    if usize::from(id) < replicas {
+        return Ok(());
+    }
+    let last = replicas - 1;
+    Err(Usage(format!("there is no replica {id}; the configuration lists 0 to {last}")))
+}
+
 /// The cluster that the arguments describe, in this process.
 fn embedded_options(arguments: &ClusterArguments) -> anyhow::Result<cluster::Options> {
-    let config = arguments.config.as_deref().map(Config::read).transpose();
-    let config = config.map_err(|error| Usage(error.to_string()))?;
+    let config = arguments.config.as_deref().map(read_config).transpose()?;
     let listed = config.as_ref().map(|config| config.endpoints.len());
     let replicas = match (arguments.replicas, listed) {
         (Some(asked), Some(listed)) if asked != listed => {

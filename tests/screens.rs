@@ -31,6 +31,9 @@ macro_rules! look {
 const LARGE: (u16, u16) = (120, 40);
 const SMALL: (u16, u16) = (80, 24);
 
+/// Both, with the names that their snapshots have.
+const SIZES: [((u16, u16), &str); 2] = [(LARGE, "120x40"), (SMALL, "80x24")];
+
 #[test]
 fn cockpit_before_anything_has_happened() {
     look!("cockpit_empty_120x40", Drive::new(LARGE));
@@ -39,7 +42,7 @@ fn cockpit_before_anything_has_happened() {
 
 #[test]
 fn cockpit_with_messages_held() {
-    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+    for (size, name) in SIZES {
         let mut drive = Drive::held(size);
         drive.press("j j");
         look!(format!("cockpit_held_{name}"), drive);
@@ -48,7 +51,7 @@ fn cockpit_with_messages_held() {
 
 #[test]
 fn cockpit_after_a_conflict() {
-    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+    for (size, name) in SIZES {
         let mut drive = Drive::conflict(size);
         drive.press("BackTab");
         look!(format!("cockpit_conflict_{name}"), drive);
@@ -90,7 +93,7 @@ fn the_grid_with_one_replicas_eyes() {
 
 #[test]
 fn metrics() {
-    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+    for (size, name) in SIZES {
         let mut drive = Drive::with(Stage::slow(Duration::from_millis(1)), size);
         drive.tick(0);
         drive.press("2 i");
@@ -104,7 +107,7 @@ fn metrics() {
 
 #[test]
 fn stores_mark_what_differs() {
-    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+    for (size, name) in SIZES {
         let lines = ["put x 1", "put ключ 漢字", "settle", "hold to=R3", "put x 2", "settle"];
         let mut drive = Drive::with(Stage::of(&lines), size);
         drive.press("3 j");
@@ -115,7 +118,7 @@ fn stores_mark_what_differs() {
 
 #[test]
 fn log() {
-    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+    for (size, name) in SIZES {
         let mut drive = Drive::new(size);
         drive.press("4");
         look!(format!("log_{name}"), drive);
@@ -124,7 +127,7 @@ fn log() {
 
 #[test]
 fn palette_and_output_and_a_refused_command() {
-    for (size, name) in [(LARGE, "120x40"), (SMALL, "80x24")] {
+    for (size, name) in SIZES {
         let mut drive = Drive::held(size);
         drive.press("?");
         drive.type_in("deliver");

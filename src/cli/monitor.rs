@@ -16,6 +16,7 @@ use crate::cli::{Usage, embedded_options};
 use crate::node::live::{self, LiveWorld};
 use crate::script::world::World;
 use crate::tui;
+use crate::tui::layout::LEAST;
 use crate::tui::theme::Theme;
 
 /// Opens the monitor on a cluster of its own, until the person quits.
@@ -61,7 +62,7 @@ fn check_terminal() -> anyhow::Result<()> {
     }
     let (width, height) =
         crossterm::terminal::size().context("cannot ask for the terminal's size")?;
-    let (least_width, least_height) = (60u16, 16u16);
+    let (least_width, least_height) = LEAST;
     if width < least_width || height < least_height {
         let needed = format!("the monitor needs {least_width}x{least_height}");
         return Err(anyhow!("the terminal has {width}x{height} cells; {needed}"));

@@ -7,8 +7,7 @@ use anyhow::Context;
 use tokio::runtime;
 
 use crate::cli::arguments::OperationArguments;
-use crate::cli::{Usage, print};
-use crate::config::Config;
+use crate::cli::{check_listed, print, read_config};
 use crate::epaxos::command::Outcome;
 use crate::node::client::Client;
 
@@ -28,17 +27,11 @@ pub fn run(
     count: u32,
     operation: &OperationArguments,
 ) -> anyhow::Result<()> {
-    let config = Config::read(config).map_err(|error| Usage(error.to_string()))?;
-    let endpoints = config.addresses();
-    if let Whom::One(id) = whom
-        && usize::from(id) >= endpoints.len()
-    {
-        let last = endpoints.len() - 1;
-        return Err(Usage(format!(
-            "there is no replica {id}; the configuration lists 0 to {last}"
-        ))
-        .into());
+    let config = read_config(config)?;
+    if let Whom::One(id) = whom {
+        check_listed(&config, id)?;
     }
+    let endpoints = config.addresses();
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -8,8 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use crate::cli::arguments::Behaviour;
-use crate::cli::{Usage, cluster_options, interrupted};
-use crate::config::Config;
+use crate::cli::{check_listed, cluster_options, interrupted, read_config};
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::Envelope;
 use crate::node::standalone::Standalone;
@@ -20,13 +19,9 @@ use crate::tools::metrics;
 
 /// Runs one replica until the process is told to end, and prints its counters.
 pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::Result<()> {
-    let config = Config::read(config).map_err(|error| Usage(error.to_string()))?;
+    let config = read_config(config)?;
+    check_listed(&config, id)?;
     let replicas = config.endpoints.len();
-    if usize::from(id) >= replicas {
-        let sentence =
-            format!("there is no replica {id}; the configuration lists 0 to {}", replicas - 1);
-        return Err(Usage(sentence).into());
-    }
     let id = ReplicaId(id);
     let mut options = cluster_options(replicas, behaviour);
     options.endpoints = Some(config.addresses());

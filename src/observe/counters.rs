@@ -164,7 +164,8 @@ impl Counters {
         add_all(&mut self.receives, &other.receives);
         add_all(&mut self.ignored, &other.ignored);
         add_all(&mut self.rules, &other.rules);
-        for ((_, mine), (_, theirs)) in self.plain_mut().into_iter().zip(other.plain()) {
+        for ((name, mine), (same, theirs)) in self.plain_mut().into_iter().zip(other.plain()) {
+            debug_assert_eq!(name, same, "both lists are in one order");
             *mine += theirs;
         }
         let merge = |mine: &mut Histogram<u64>, theirs| {

@@ -441,7 +441,7 @@ impl App {
         self.trace.set_filter(crate::tui::filter::TraceFilter::parse(self.filter.text()));
     }
 
-    /// What is typed in the mode that is on, if text is typed in it.
+    /// Says something in the line above the prompt, until something else is said.
     pub fn say(&mut self, text: impl Into<String>, tone: Tone) {
         self.message = Some((text.into(), tone));
     }

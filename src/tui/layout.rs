@@ -82,7 +82,7 @@ impl Layout {
         let room = match (area.width, area.height) {
             (110.., 34..) => Room::Large,
             (78.., 22..) => Room::Compact,
-            (60.., 16..) => Room::Small,
+            (LEAST_WIDTH.., LEAST_HEIGHT..) => Room::Small,
             _ => Room::None,
         };
         let mut rest = area;
@@ -195,3 +195,10 @@ pub fn split(area: Rect, width: u16) -> (Rect, Rect) {
     let right = Rect { x: area.x + width, width: area.width - width, ..area };
     (Rect { width, ..area }, right)
 }
+
+/// The smallest terminal on which anything can be drawn, in columns and rows.
+pub const LEAST: (u16, u16) = (LEAST_WIDTH, LEAST_HEIGHT);
+
+const LEAST_WIDTH: u16 = 60;
+
+const LEAST_HEIGHT: u16 = 16;

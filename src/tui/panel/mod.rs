@@ -21,7 +21,7 @@ use ratatui::widgets::{Block, Paragraph};
 
 use crate::tui::app::App;
 use crate::tui::glyphs;
-use crate::tui::layout::{Pane, Room, inner};
+use crate::tui::layout::{LEAST, Pane, Room, inner};
 
 /// Draws everything.
 pub fn render(frame: &mut Frame, app: &App) {
@@ -56,7 +56,9 @@ pub fn render(frame: &mut Frame, app: &App) {
 }
 
 fn too_small(frame: &mut Frame, area: Rect) {
-    let text = format!("{}x{} is too small; 60x16 is the least", area.width, area.height);
+    let (width, height) = LEAST;
+    let text =
+        format!("{}x{} is too small; {width}x{height} is the least", area.width, area.height);
     let paragraph = Paragraph::new(text).wrap(ratatui::widgets::Wrap { trim: true });
     frame.render_widget(paragraph, area);
 }
