@@ -106,6 +106,15 @@ fn metrics() {
 }
 
 #[test]
+fn the_timeline_marks_a_decision_that_a_recovery_took() {
+    let lines = ["hold kind=PreAcceptReply", "put x 1 @R0", "settle", "crash R0", "sleep 10s"];
+    let drive = Drive::with(Stage::of(&lines), LARGE);
+    let text = drive.text();
+    let timeline = text.lines().skip_while(|line| !line.contains("Timeline")).nth(1).unwrap();
+    assert!(timeline.contains("●#"), "{text}");
+}
+
+#[test]
 fn stores_mark_what_differs() {
     for (size, name) in SIZES {
         let lines = ["put x 1", "put ключ 漢字", "settle", "hold to=R3", "put x 2", "settle"];

@@ -2,10 +2,11 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
 
-use crate::epaxos::event::Event;
+use crate::epaxos::event::{Cause, Event, StatusChange};
 use crate::observe::log::Entry;
 use crate::observe::notice::Decision;
 use crate::tui::app::App;
@@ -55,7 +56,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
 }
 
 /// What makes an entry stand out.
-fn mark(app: &App, entry: &Entry) -> (&'static str, ratatui::style::Style) {
+fn mark(app: &App, entry: &Entry) -> (&'static str, Style) {
     let theme = app.theme;
     let committed = entry.events().find_map(|event| match event {
         Event::Status(change) => change.path().filter(|_| decides(change)),
@@ -74,7 +75,6 @@ fn mark(app: &App, entry: &Entry) -> (&'static str, ratatui::style::Style) {
 }
 
 /// Whether the change takes a decision, and does not merely learn of one.
-fn decides(change: &crate::epaxos::event::StatusChange) -> bool {
-    use crate::epaxos::event::Cause;
-    matches!(change.cause, Cause::FastQuorum { .. } | Cause::SlowQuorum { .. })
+fn decides(change: &StatusChange) -> bool {
+    !matches!(change.cause, Cause::Committed { .. })
 }
