@@ -64,6 +64,26 @@ fn a_row_stays_selected_while_rows_before_it_go() {
 }
 
 #[test]
+fn a_timer_that_nobody_selected_gives_way_to_messages() {
+    let mut stage = Stage::new(3);
+    stage.run(&["pause", "put x 1"]);
+    let mut drive = Drive::with(stage, LARGE);
+    drive.press("d");
+    assert_eq!(drive.app.deliverables.selected(), Some(Deliverable::Timer(ReplicaId(0))));
+    drive.press("i");
+    drive.type_in("put y 2 @R1");
+    drive.press("Enter Esc");
+    assert_eq!(selected(&drive), "R1-0");
+    drive.press("G");
+    let timer = drive.app.deliverables.selected();
+    assert_eq!(timer, Some(Deliverable::Timer(ReplicaId(1))));
+    drive.press("i");
+    drive.type_in("put z 3 @R2");
+    drive.press("Enter Esc");
+    assert_eq!(drive.app.deliverables.selected(), timer, "this one was selected by hand");
+}
+
+#[test]
 fn timers_of_paused_replicas_are_fired_by_hand() {
     let mut drive = Drive::held(LARGE);
     drive.press("G");

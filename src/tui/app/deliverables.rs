@@ -26,7 +26,8 @@ pub struct Deliverables {
     version: u64,
     /// Where the list stands.
     pub place: Place,
-    /// What is selected: a row stays selected while others come and go before it.
+    /// What is selected: a row stays selected while others come and go before it. A timer only where
+    /// a person has selected it: one that merely was first for a moment gives way to messages.
     chosen: Option<Deliverable>,
 }
 
@@ -79,13 +80,15 @@ impl Deliverables {
                     .filter(|replica| view.replica(*replica).timer.is_some());
                 self.rows.extend(waiting.map(Deliverable::Timer));
             }
-            if let Some(chosen) = self.chosen
-                && let Some(index) = self.rows.iter().position(|row| *row == chosen)
-            {
-                self.place.selected = index;
-            }
+            let chosen = self.chosen.and_then(|row| self.rows.iter().position(|own| *own == row));
+            let among = self.messages.checked_sub(1).unwrap_or(self.rows.len());
+            self.place.selected = chosen.unwrap_or(self.place.selected.min(among));
         }
         self.place.settle(self.rows.len(), height);
-        self.chosen = self.selected();
+        let by_hand = |row: &Deliverable| match row {
+            Deliverable::Message(_) => true,
+            Deliverable::Timer(_) => self.chosen == Some(*row),
+        };
+        self.chosen = self.selected().filter(by_hand);
     }
 }
