@@ -26,6 +26,7 @@ use crate::observe::notice::{GateState, Notice};
 use crate::observe::trace::Line;
 use crate::observe::view::View;
 use crate::script::request::Report;
+use crate::script::stepwise::Stepwise;
 use crate::script::world::{Answer, Proposer, World, requests};
 
 pub use crate::node::live::serve::serve;
@@ -370,7 +371,7 @@ impl World for LiveWorld {
 
     fn sleep(&mut self, duration: Duration) -> Result<(), String> {
         if self.lockstep.is_some() {
-            return self.sleep_in_lockstep(duration);
+            return self.pass_time(duration);
         }
         self.listen_until(duration, |_| false);
         Ok(())

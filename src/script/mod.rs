@@ -2,11 +2,12 @@
 //! and lessons are written in.
 //!
 //! [`grammar`] makes commands of text, [`words`] of their parts, and [`mod@file`] reads many; [`world`] is what a command can do to a cluster; [`session`]
-//! does it; [`request`] is how a screen asks for it. Pure: the world brings the clock and the network.
+//! does it, and [`stepwise`] keeps its order; [`request`] is how a screen asks for it. Pure: the world brings the clock and the network.
 
 pub mod file;
 pub mod grammar;
 pub mod request;
 pub mod session;
+pub mod stepwise;
 pub mod words;
 pub mod world;

@@ -1,5 +1,6 @@
 //! N replicas in one thread, joined by nothing but the messages on their way.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::epaxos::command::{Operation, RequestId};
@@ -11,7 +12,7 @@ use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
 use crate::observe::view::View;
-use crate::script::session::{next_to_deliver, pass};
+use crate::script::stepwise::Stepwise;
 use crate::script::world::{Answer, Proposer, World, requests};
 
 /// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
@@ -23,7 +24,7 @@ pub struct Cluster {
     now: Time,
     view: View,
     /// When each delayed message goes on.
-    delayed: Vec<(Time, MessageId)>,
+    delayed: BTreeMap<MessageId, Time>,
     answers: Vec<Answer>,
     /// The requests that wait for an answer, and of whom.
     open: Vec<(ReplicaId, RequestId)>,
@@ -54,7 +55,7 @@ impl Cluster {
             nodes: ReplicaId::all(shape.replicas()).map(node).collect(),
             now: Time::default(),
             view: View::new(shape),
-            delayed: Vec::new(),
+            delayed: BTreeMap::new(),
             answers: Vec::new(),
             open: Vec::new(),
             proposer: Proposer::default(),
@@ -103,6 +104,9 @@ impl Cluster {
         if let Some(input) = decision.input() {
             node.seat.step(node.now, input, &mut out);
         }
+        if let Decision::Deliver(envelope) | Decision::Drop(envelope) = &decision {
+            self.delayed.remove(&envelope.id);
+        }
         match decision {
             Decision::Crash => assert!(node.seat.crash(), "{id} is down already"),
             Decision::Restart => assert!(node.seat.restart(node.now, &mut out), "{id} is up"),
@@ -133,7 +137,7 @@ impl Cluster {
         // What nothing keeps waits to be delivered, as if everything were paused.
         let why = held.unwrap_or(HeldBy::Pause);
         if let HeldBy::Delay(delay) = why {
-            self.delayed.push((self.now + delay, envelope.id));
+            self.delayed.insert(envelope.id, self.now + delay);
         }
         self.say(Notice::Held(Held { id: envelope.id, why }));
     }
@@ -141,47 +145,21 @@ impl Cluster {
     fn envelope(&self, id: MessageId) -> Result<Envelope, String> {
         Ok(self.view.in_flight.named(id)?.envelope.clone())
     }
-
-    /// The next thing that time alone brings about.
-    fn next_due(&self) -> Option<(Time, Due)> {
-        let timers = self.nodes.iter().filter_map(|node| {
-            node.seat.next_timer().map(|(time, _)| (time, Due::Timer(node.seat.id())))
-        });
-        timers.chain(self.next_delayed()).min()
-    }
-
-    fn next_delayed(&self) -> Option<(Time, Due)> {
-        self.delayed.iter().min().map(|(time, id)| (*time, Due::Message(*id)))
-    }
-
-    fn meet(&mut self, (time, due): (Time, Due)) -> Result<(), String> {
-        self.now = self.now.max(time);
-        match due {
-            Due::Timer(id) => self.decide(id, Decision::Wake),
-            Due::Message(id) => {
-                self.delayed.retain(|(_, delayed)| *delayed != id);
-                if self.view.in_flight.get(id).is_some() {
-                    pass(self, id)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Delivers whatever may move, oldest first, until nothing does.
-    fn deliver_all(&mut self) -> Result<(), String> {
-        while let Some(id) = next_to_deliver(self) {
-            pass(self, id)?;
-        }
-        Ok(())
-    }
 }
 
-/// What time alone brings about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
-    Message(MessageId),
-    Timer(ReplicaId),
+impl Stepwise for Cluster {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn set_now(&mut self, time: Time) -> Result<(), String> {
+        self.now = self.now.max(time);
+        Ok(())
+    }
+
+    fn next_delayed(&self) -> Option<(Time, MessageId)> {
+        self.delayed.iter().map(|(id, time)| (*time, *id)).min()
+    }
 }
 
 impl World for Cluster {
@@ -263,26 +241,11 @@ impl World for Cluster {
         if self.view.gate.paused {
             return Ok(());
         }
-        self.deliver_all()?;
-        while let Some(due) = self.next_delayed() {
-            self.meet(due)?;
-            self.deliver_all()?;
-        }
-        Ok(())
+        self.deliver_everything()
     }
 
     fn sleep(&mut self, duration: Duration) -> Result<(), String> {
-        if self.view.gate.paused {
-            return Ok(());
-        }
-        let until = self.now + duration;
-        self.deliver_all()?;
-        while let Some(due) = self.next_due().filter(|(time, _)| *time <= until) {
-            self.meet(due)?;
-            self.deliver_all()?;
-        }
-        self.now = until;
-        Ok(())
+        self.pass_time(duration)
     }
 
     fn take_answers(&mut self) -> Vec<Answer> {

@@ -1,0 +1,86 @@
+//! Worlds in which messages move, and time passes, only when they are told to: the same order in
+//! every one of them, so that a script prints the same.
+
+use std::time::Duration;
+
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::time::Time;
+use crate::script::session::{next_to_deliver, pass};
+use crate::script::world::World;
+
+/// What time alone brings about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// A delayed message goes on.
+    Message(MessageId),
+    /// A replica's timer fires.
+    Timer(ReplicaId),
+}
+
+/// A world that stands still in between.
+pub trait Stepwise: World + Sized {
+    /// The one time, which every replica's clock shows until its own is set forward.
+    fn now(&self) -> Time;
+
+    /// Sets the one time forward, and with it all clocks that are not ahead.
+    fn set_now(&mut self, time: Time) -> Result<(), String>;
+
+    /// The first delayed message, with when it goes on.
+    fn next_delayed(&self) -> Option<(Time, MessageId)>;
+
+    /// Takes note of messages that are delayed from now on, where the world does not do so itself.
+    fn note_delays(&mut self) {}
+
+    /// Delivers whatever may move, oldest first, until nothing does.
+    fn deliver_undelayed(&mut self) -> Result<(), String> {
+        self.note_delays();
+        while let Some(id) = next_to_deliver(self) {
+            pass(self, id)?;
+            self.note_delays();
+        }
+        Ok(())
+    }
+
+    /// Delivers whatever may move, oldest first, and then what is delayed, in order of time.
+    fn deliver_everything(&mut self) -> Result<(), String> {
+        self.deliver_undelayed()?;
+        while let Some((time, id)) = self.next_delayed() {
+            self.meet(time, Due::Message(id))?;
+            self.deliver_undelayed()?;
+        }
+        Ok(())
+    }
+
+    /// Lets all happen that takes no longer than `duration`, in order of time. Nothing while all is
+    /// paused.
+    fn pass_time(&mut self, duration: Duration) -> Result<(), String> {
+        if self.view().gate.paused {
+            return Ok(());
+        }
+        let until = self.now() + duration;
+        self.deliver_undelayed()?;
+        while let Some((time, due)) = self.next_due().filter(|(time, _)| *time <= until) {
+            self.meet(time, due)?;
+            self.deliver_undelayed()?;
+        }
+        self.set_now(until)
+    }
+
+    /// The next thing that time alone brings about.
+    fn next_due(&self) -> Option<(Time, Due)> {
+        let replicas = ReplicaId::all(self.view().shape.replicas());
+        let timers =
+            replicas.filter_map(|id| Some((self.view().replica(id).timer?.0, Due::Timer(id))));
+        let delayed = self.next_delayed().map(|(time, id)| (time, Due::Message(id)));
+        timers.chain(delayed).min()
+    }
+
+    /// Brings it about.
+    fn meet(&mut self, time: Time, due: Due) -> Result<(), String> {
+        self.set_now(time)?;
+        match due {
+            Due::Timer(id) => self.wake(id),
+            Due::Message(id) => pass(self, id),
+        }
+    }
+}
