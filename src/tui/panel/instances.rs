@@ -4,6 +4,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
 
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
@@ -54,7 +55,10 @@ fn render_legend(frame: &mut Frame, area: Rect, app: &App) {
     let width = u16::try_from(line.width()).unwrap_or(u16::MAX);
     if width + 4 <= area.width && area.height > 1 {
         let x = area.right() - width - 2;
-        frame.render_widget(line, Rect { x, y: area.bottom() - 1, width, height: 1 });
+        let edge = Rect { x, y: area.bottom() - 1, width, height: 1 };
+        // Else the letters would be as dim as the frame, and not of the colour that they explain.
+        frame.render_widget(Clear, edge);
+        frame.render_widget(line, edge);
     }
 }
 
