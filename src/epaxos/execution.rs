@@ -127,6 +127,14 @@ impl Execution {
         }
     }
 
+    /// The same, broken on purpose: a dependency means the one instance it names.
+    #[cfg(feature = "mutations")]
+    #[must_use]
+    pub fn latest_only(mut self) -> Self {
+        self.graph.latest_only();
+        self
+    }
+
     /// Takes note of a decision. A decision is taken once.
     pub fn commit(&mut self, instance: InstanceId, attributes: Attributes, payload: &Payload) {
         let vertex = self.graph.commit(instance, attributes, payload);

@@ -173,6 +173,17 @@ impl FromStr for InstanceId {
     }
 }
 
+impl FromStr for Ballot {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_as(text, "a ballot, such as b3.R2", |text| {
+            let (round, replica) = text.strip_prefix('b')?.split_once('.')?;
+            Some(Self { round: digits(round)?, replica: replica.parse().ok()? })
+        })
+    }
+}
+
 impl FromStr for MessageId {
     type Err = ParseIdError;
 
@@ -204,7 +215,9 @@ mod tests {
         for text in ["R0-5", "R3-0/2"] {
             assert_eq!(text.parse::<MessageId>().unwrap().to_string(), text);
         }
-        assert_eq!(Ballot { round: 3, replica: ReplicaId(2) }.to_string(), "b3.R2");
+        for text in ["b0.R0", "b3.R2"] {
+            assert_eq!(text.parse::<Ballot>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

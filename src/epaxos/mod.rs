@@ -155,6 +155,7 @@ pub mod index;
 pub mod instance;
 pub mod keys;
 pub mod message;
+pub mod mutation;
 pub mod quorum;
 pub mod replica;
 pub mod seat;

@@ -3,6 +3,7 @@
 mod accept;
 mod commit;
 mod invariants;
+mod mutated;
 mod pre_accept;
 mod recovery;
 mod requests;
@@ -21,6 +22,8 @@ use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::index::ConflictIndex;
 use crate::epaxos::instance::Instance;
 use crate::epaxos::message::{Message, RecoverReply};
+#[cfg(feature = "mutations")]
+use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::{PreAcceptTally, Quorums, ReplicaSet};
 use crate::epaxos::replica::recovery::Watch;
 use crate::epaxos::replica::requests::Requests;
@@ -82,8 +85,9 @@ pub struct Timeouts {
     /// The longest time between two repetitions.
     pub resend_max: Duration,
     /// From hearing of another replica's instance until it is recovered, where it is not decided by
-    /// then; drawn between this and twice as long, and doubled with each further try. `None` to leave
-    /// instances to their leaders.
+    /// then; drawn between this and twice as long, and doubled with each further try. At least twice
+    /// `resend`, whatever is said here, so that a leader has asked a second time by then. `None` to
+    /// leave instances to their leaders.
     pub recover: Option<Duration>,
 }
 
@@ -116,6 +120,9 @@ pub struct Options {
     pub seed: u64,
     /// Whether anybody looks at events. Where nobody does, none are made.
     pub observed: bool,
+    /// How the protocol is broken on purpose.
+    #[cfg(feature = "mutations")]
+    pub mutation: Option<Mutation>,
 }
 
 impl Options {
@@ -129,6 +136,8 @@ impl Options {
             timeouts: Timeouts::default(),
             seed: 0,
             observed: true,
+            #[cfg(feature = "mutations")]
+            mutation: None,
         }
     }
 }
@@ -218,7 +227,7 @@ impl<M: StateMachine> Replica<M> {
         Self {
             durable: Durable::new(replicas),
             index: ConflictIndex::default(),
-            execution: Execution::new(replicas),
+            execution: mutated::execution(&options),
             machine,
             requests: Requests::default(),
             attempts: BTreeMap::new(),

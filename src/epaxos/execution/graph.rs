@@ -62,6 +62,9 @@ pub struct Graph {
     /// Places in `vertices` that executed instances have left.
     vacant: Vec<VertexId>,
     index: Index,
+    /// Broken on purpose: a dependency means the one instance it names.
+    #[cfg(feature = "mutations")]
+    latest_only: bool,
 }
 
 impl Graph {
@@ -73,6 +76,30 @@ impl Graph {
             states: Vec::new(),
             vacant: Vec::new(),
             index: Index::default(),
+            #[cfg(feature = "mutations")]
+            latest_only: false,
+        }
+    }
+
+    /// Takes each dependency for the one instance it names from now on.
+    #[cfg(feature = "mutations")]
+    pub fn latest_only(&mut self) {
+        self.latest_only = true;
+    }
+
+    /// What takes the place of [`Graph::edges`] then.
+    #[cfg(feature = "mutations")]
+    fn named_edges(&self, vertex: VertexId, edges: &mut Vec<VertexId>) {
+        let vertex = self.vertex(vertex);
+        for named in vertex.attributes.deps.iter().filter(|named| *named != vertex.instance) {
+            let Some(Cell::Pending(target)) = self.cell(named) else { continue };
+            let theirs = self.vertex(target).touches.as_slice();
+            let touch = |mine: &Touch| {
+                theirs.iter().any(|it| it.key == mine.key && (it.write || mine.write))
+            };
+            if vertex.touches.as_slice().iter().any(touch) {
+                edges.push(target);
+            }
         }
     }
 
@@ -132,6 +159,10 @@ impl Graph {
     /// which is committed.
     pub fn gap(&self, vertex: VertexId) -> Option<InstanceId> {
         let deps = &self.vertex(vertex).attributes.deps;
+        #[cfg(feature = "mutations")]
+        if self.latest_only {
+            return deps.iter().find(|named| self.cell(*named).is_none());
+        }
         ReplicaId::all(self.rows.len())
             .map(|row| InstanceId::new(row, self.rows[row.index()].watermark()))
             .find(|gap| deps.contains(*gap))
@@ -152,6 +183,10 @@ impl Graph {
     ///    own row: by 1 that write is reached, and what it covers is reached from it, by induction
     ///    along the row again. Otherwise each of many writes would look at all those reads.
     pub fn edges(&mut self, vertex: VertexId, edges: &mut Vec<VertexId>) {
+        #[cfg(feature = "mutations")]
+        if self.latest_only {
+            return self.named_edges(vertex, edges);
+        }
         let Self { rows, vertices, index, .. } = self;
         let Vertex { instance, attributes, touches, .. } = &vertices[vertex.index()];
         for touch in touches.as_slice() {

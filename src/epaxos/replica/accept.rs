@@ -62,7 +62,7 @@ impl<M: StateMachine> Replica<M> {
     ) {
         let id = message.instance;
         // A ballot belongs to one driver, and only that one proposes in it.
-        let misled = from != message.ballot.replica;
+        let misled = self.is_misled(from, message.ballot);
         let reason = match self.durable.instances.get(id) {
             _ if misled => Some(Reason::NotTheLeader),
             Some(instance) if instance.phase.is_committed() => Some(Reason::AlreadyCommitted),

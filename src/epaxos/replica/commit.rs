@@ -8,6 +8,7 @@ use crate::epaxos::execution::{Blocked, Component};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Path;
 use crate::epaxos::message::{Commit, Message};
+use crate::epaxos::mutation::Mutation;
 use crate::epaxos::replica::{Attempt, Output, Replica, ReplyOn, Stage, send};
 use crate::epaxos::time::Time;
 
@@ -93,6 +94,12 @@ impl<M: StateMachine> Replica<M> {
         let commands = initial.iter().flat_map(|payload| payload.commands().iter());
         let open: Vec<_> =
             commands.filter(|command| self.requests.is_open(command)).cloned().collect();
+        if self.options.mutated(Mutation::AnswerNoops) {
+            for command in &open {
+                self.answer(now, command, &Outcome::Written, true, out);
+            }
+            return;
+        }
         if !open.is_empty() {
             self.lead(now, open.into(), Some(id), out);
         }
@@ -139,7 +146,11 @@ impl<M: StateMachine> Replica<M> {
 
     fn execute_component(&mut self, now: Time, component: &Component, out: &mut Vec<Output>) {
         let members: Arc<[InstanceId]> = component.members.as_slice().into();
-        for id in component.members.iter().copied() {
+        let mut order = component.members.clone();
+        if self.options.mutated(Mutation::OwnFirst) {
+            order.sort_by_key(|id| id.replica != self.options.id);
+        }
+        for id in order {
             let instance = self.durable.instances.get_mut(id).expect("what executes is recorded");
             instance.execute();
             let payload = instance.payload.clone().expect("a committed payload is known");

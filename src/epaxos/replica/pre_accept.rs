@@ -6,9 +6,11 @@ use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::{Command, Payload, StateMachine};
 use crate::epaxos::event::{Cause, Event, Reason, Timer, TimerKind};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
-use crate::epaxos::instance::{Path, Phase, Proposal};
+use crate::epaxos::instance::{Instance, Path, Phase, Proposal};
 use crate::epaxos::message::{Message, PreAccept, PreAcceptReply};
+use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::{PreAcceptTally, Verdict};
+use crate::epaxos::replica::mutated::force;
 use crate::epaxos::replica::{Attempt, Output, Replica, Stage};
 use crate::epaxos::time::Time;
 
@@ -56,12 +58,13 @@ impl<M: StateMachine> Replica<M> {
             Some(instance) => (instance.phase, instance.ballot),
             None => (Phase::Initial, message.ballot),
         };
+        let late = self.options.mutated(Mutation::PreAcceptAfterJoin);
         let reason = match phase {
             _ if misled => Some(Reason::NotTheLeader),
             Phase::Committed | Phase::Executed => Some(Reason::AlreadyCommitted),
             // Answering after having joined a recovery could complete a fast quorum that the
             // recovery has already counted out.
-            _ if message.ballot < joined => Some(Reason::StaleBallot),
+            _ if message.ballot < joined && !late => Some(Reason::StaleBallot),
             Phase::Accepted => Some(Reason::AlreadyAccepted),
             Phase::PreAccepted => Some(Reason::Repeated),
             Phase::Initial => None,
@@ -82,7 +85,15 @@ impl<M: StateMachine> Replica<M> {
         self.add_interfering(&message.payload, Some(id.replica), &mut attributes);
         let cause = Cause::PreAccept { from, proposal: message.attributes };
         let proposal = Proposal { payload: message.payload, attributes: message.attributes };
-        self.update(id, cause, |instance| instance.pre_accept(proposal, attributes), out);
+        let record = |instance: &mut Instance| {
+            if late {
+                force(instance, proposal);
+                (instance.attributes, instance.phase) = (attributes, Phase::PreAccepted);
+            } else {
+                instance.pre_accept(proposal, attributes);
+            }
+        };
+        self.update(id, cause, record, out);
         self.send_pre_accept_reply(from, id, out);
         self.watch(now, id);
     }
@@ -119,14 +130,19 @@ impl<M: StateMachine> Replica<M> {
             let (reason, message) = ignored(Reason::Repeated);
             return self.ignore(from, &message, reason, out);
         }
-        match tally.verdict(self.options.quorums) {
+        let verdict = tally.verdict(self.options.quorums);
+        let (equal, patient) = (tally.equal(), timer.1.kind != TimerKind::FastPath);
+        if let Some(mistake) = self.is_mistaken(id) {
+            return self.decide_by_mistake(now, id, mistake, out);
+        }
+        match verdict {
             Verdict::Fast => {
-                let cause = Cause::FastQuorum { equal: tally.equal() };
+                let cause = Cause::FastQuorum { equal };
                 self.decide(now, id, cause, Path::Fast, out);
             }
             Verdict::Slow => self.go_slow(now, id, false, out),
             // Set once: later replies do not make the leader wait longer.
-            Verdict::SlowEnough if timer.1.kind != TimerKind::FastPath => {
+            Verdict::SlowEnough if patient => {
                 let timer = Timer { instance: id, kind: TimerKind::FastPath };
                 self.set_timer((now + self.options.timeouts.fast_path, timer));
             }

@@ -14,8 +14,10 @@ use crate::epaxos::event::{Cause, Event, Reason, Rule, Timer, TimerKind};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase, Proposal};
 use crate::epaxos::message::{Message, Nack, Recover, RecoverReply};
+use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::ReplicaSet;
-use crate::epaxos::replica::{Attempt, Output, Replica, Stage, send};
+use crate::epaxos::replica::mutated::next_ballot;
+use crate::epaxos::replica::{Attempt, Output, Replica, Stage, Timeouts, send};
 use crate::epaxos::time::Time;
 
 /// An instance that this replica will recover if nobody else does.
@@ -32,7 +34,12 @@ impl<M: StateMachine> Replica<M> {
     /// first. One that this replica still leads in its own first ballot is not: it repeats its
     /// requests, whereas recovering it would make it a no-op (R3).
     pub(super) fn watch(&mut self, now: Time, id: InstanceId) {
-        let Some(base) = self.options.timeouts.recover else { return };
+        let Timeouts { recover: Some(patience), resend, .. } = self.options.timeouts else {
+            return;
+        };
+        // A leader whose first quorum has lost a member asks the others when it repeats its request.
+        // Were it overtaken before that, its command would become a no-op, and the next one, for ever.
+        let base = patience.max(2 * resend);
         let known = self.durable.instances.get(id);
         let decided = known.is_some_and(|instance| instance.phase.is_committed());
         let led = id.replica == self.options.id && known.is_none_or(|own| own.ballot.is_initial());
@@ -84,11 +91,10 @@ impl<M: StateMachine> Replica<M> {
     pub(super) fn recover_instance(&mut self, now: Time, id: InstanceId, out: &mut Vec<Output>) {
         self.end_attempt(id);
         self.stop_watching(id);
-        let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
-        // The own name makes it a ballot that nobody else drives, whoever drove the last one.
-        let ballot = Ballot { round: instance.ballot.round + 1, replica: self.options.id };
-        instance.join(ballot);
-        let own = reply(instance, id);
+        let known = self.durable.instances.get(id);
+        let joined = known.map_or(Ballot::initial(id.replica), |instance| instance.ballot);
+        let ballot = next_ballot(&self.options, joined);
+        let own = reply(self.promise(id, ballot), id);
         self.tell(out, || Event::Recovering { instance: id, ballot });
         let replies = BTreeMap::from([(self.options.id, own)]);
         self.begin_attempt(now, id, ballot, Stage::Recovering(replies));
@@ -108,7 +114,7 @@ impl<M: StateMachine> Replica<M> {
         let known = self.durable.instances.get(id);
         let joined = known.map_or(Ballot::initial(id.replica), |instance| instance.ballot);
         let reason = match known {
-            _ if from != ballot.replica => Some(Reason::NotTheLeader),
+            _ if self.is_misled(from, ballot) => Some(Reason::NotTheLeader),
             Some(instance) if instance.phase.is_committed() => Some(Reason::AlreadyCommitted),
             _ if ballot < joined => Some(Reason::StaleBallot),
             _ => None,
@@ -122,12 +128,23 @@ impl<M: StateMachine> Replica<M> {
             }
             return;
         }
-        if ballot > joined {
+        if ballot > joined && !self.options.mutated(Mutation::NoPromise) {
             self.join(now, id, ballot, out);
         }
         let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
-        let message = Message::RecoverReply(Box::new(reply(instance, id)));
+        let message =
+            Message::RecoverReply(Box::new(RecoverReply { ballot, ..reply(instance, id) }));
         out.push(Output::Send { to: from, message });
+    }
+
+    /// Promises to act on no lower ballot of an instance any more.
+    fn promise(&mut self, id: InstanceId, ballot: Ballot) -> &Instance {
+        let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
+        if self.options.mutated(Mutation::SingleBallot) && instance.phase == Phase::Accepted {
+            instance.accepted_ballot = instance.ballot;
+        }
+        instance.join(ballot);
+        instance
     }
 
     /// Joins somebody else's ballot, which ends an attempt of our own.
@@ -139,7 +156,7 @@ impl<M: StateMachine> Replica<M> {
         out: &mut Vec<Output>,
     ) {
         self.end_attempt(id);
-        self.durable.instances.get_or_insert_with(id, || Instance::new(id)).join(ballot);
+        self.promise(id, ballot);
         self.tell(out, || Event::Joined { instance: id, ballot });
         self.put_off(now, id);
     }
@@ -228,17 +245,24 @@ impl<M: StateMachine> Replica<M> {
             let (payload, attributes) = (payload.clone(), *attributes);
             return self.propose_recovered(now, id, Rule::R2, payload, attributes, out);
         }
-        if replies.contains_key(&id.replica) {
+        if replies.contains_key(&id.replica) && !self.options.mutated(Mutation::DropR3) {
             return self.propose_noop(now, id, Rule::R3, out);
         }
         let holders = replies.values().filter_map(held_proposal);
         let (count, held) = (holders.clone().count(), holders.clone().next().cloned());
         // A fast commit needs N−e holders, of which at most N−#Q are outside Q.
-        let needed = (replies.len() - quorums.fast_failures()).max(1);
+        let mut needed = (replies.len() - quorums.fast_failures()).max(1);
+        if self.options.mutated(Mutation::HoldersThreshold) {
+            needed = quorums.failures();
+        }
         match held {
             Some(proposal) if count >= needed => {
                 let quorum: ReplicaSet = replies.keys().copied().collect();
                 self.rule(id, Rule::R4, out);
+                if self.options.mutated(Mutation::SkipValidate) {
+                    let Proposal { payload, attributes } = proposal;
+                    return self.propose_recovered(now, id, Rule::V1, payload, attributes, out);
+                }
                 self.validate(now, id, quorum, count, proposal, out);
             }
             _ => self.propose_noop(now, id, Rule::R5, out),

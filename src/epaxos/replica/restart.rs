@@ -4,6 +4,7 @@ use crate::epaxos::command::StateMachine;
 use crate::epaxos::id::InstanceId;
 use crate::epaxos::instance::Phase;
 use crate::epaxos::quorum::{PreAcceptTally, ReplicaSet};
+use crate::epaxos::replica::mutated::forget;
 use crate::epaxos::replica::{Durable, Options, Output, Replica, Stage};
 use crate::epaxos::time::Time;
 
@@ -36,6 +37,7 @@ impl<M: StateMachine> Replica<M> {
     /// Enters an instance of the log in all that is derived from it.
     fn take_in(&mut self, id: InstanceId) {
         let instance = self.durable.instances.get_mut(id).expect("it was just listed");
+        forget(&self.options, id, instance);
         let Some(payload) = &instance.payload else { return };
         self.index.record(id, payload, instance.attributes.seq);
         if instance.phase.is_committed() {

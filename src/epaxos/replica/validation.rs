@@ -13,7 +13,9 @@ use crate::epaxos::event::{Reason, Rule};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase, Proposal};
 use crate::epaxos::message::{Conflict, Message, RecoverReply, Validate, ValidateReply, Waiting};
+use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::ReplicaSet;
+use crate::epaxos::replica::mutated::force;
 use crate::epaxos::replica::{Output, Replica, Stage, send};
 use crate::epaxos::time::Time;
 
@@ -68,13 +70,18 @@ impl<M: StateMachine> Replica<M> {
     ) {
         let (id, ballot) = (message.instance, message.ballot);
         let reason = match self.durable.instances.get(id) {
-            _ if from != ballot.replica => Some(Reason::NotTheLeader),
+            _ if self.is_misled(from, ballot) => Some(Reason::NotTheLeader),
             None => Some(Reason::NotJoined),
             Some(instance) if instance.phase.is_committed() => Some(Reason::AlreadyCommitted),
             Some(instance) if ballot < instance.ballot => Some(Reason::StaleBallot),
             Some(instance) if ballot > instance.ballot => Some(Reason::NotJoined),
             // Having voted in this very ballot, the replica must not take the proposal back in.
-            Some(instance) if instance.phase > Phase::PreAccepted => Some(Reason::AlreadyAccepted),
+            Some(instance)
+                if instance.phase > Phase::PreAccepted
+                    && !self.options.mutated(Mutation::ValidateAfterVote) =>
+            {
+                Some(Reason::AlreadyAccepted)
+            }
             Some(_) => None,
         };
         if let Some(reason) = reason {
@@ -96,7 +103,11 @@ impl<M: StateMachine> Replica<M> {
     /// Takes note of a proposal that is being validated. It can be found by its keys from now on.
     fn note_proposal(&mut self, id: InstanceId, proposal: Proposal) {
         self.index.record(id, &proposal.payload, proposal.attributes.seq);
-        self.durable.instances.get_or_insert_with(id, || Instance::new(id)).validate(proposal);
+        let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
+        if self.options.mutated(Mutation::ValidateAfterVote) {
+            return force(instance, proposal);
+        }
+        instance.validate(proposal);
     }
 
     /// The instances known here that interfere with a proposal, that it does not depend on, and that
@@ -173,7 +184,9 @@ impl<M: StateMachine> Replica<M> {
             return self.propose_noop(now, id, Rule::V2, out);
         }
         let all_outside = *holders == quorum.len() - self.options.quorums.fast_failures();
-        if all_outside && conflicts.keys().any(|other| !quorum.contains(other.replica)) {
+        let mutated = self.options.mutated(Mutation::DropV3);
+        if !mutated && all_outside && conflicts.keys().any(|other| !quorum.contains(other.replica))
+        {
             return self.propose_noop(now, id, Rule::V3, out);
         }
         let holders = *holders;
