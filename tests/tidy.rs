@@ -10,14 +10,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("epaxos", &[]),
     ("kv", &["epaxos"]),
     ("observe", &["epaxos", "kv"]),
+    ("check", &["epaxos", "kv", "observe"]),
     ("script", &["epaxos", "kv", "observe"]),
-    ("sim", &["epaxos", "kv", "observe", "script"]),
+    ("sim", &["epaxos", "kv", "observe", "check", "script"]),
     ("config", &["epaxos"]),
     ("net", &["epaxos", "config"]),
     ("node", &["epaxos", "kv", "observe", "script", "config", "net"]),
-    ("tui", &["epaxos", "kv", "observe", "script"]),
-    ("tools", &["epaxos", "kv", "observe", "script", "config"]),
-    ("cli", &["epaxos", "kv", "observe", "script", "sim", "config", "net", "node", "tui", "tools"]),
+    ("tui", &["epaxos", "kv", "observe", "check", "script"]),
+    ("tools", &["epaxos", "kv", "observe", "check", "script", "sim", "config"]),
+    (
+        "cli",
+        &[
+            "epaxos", "kv", "observe", "check", "script", "sim", "config", "net", "node", "tui",
+            "tools",
+        ],
+    ),
 ];
 
 /// Modules whose every output is a function of their inputs, with the crates they may use.
@@ -25,8 +32,9 @@ const PURE: &[(&str, &[&str])] = &[
     ("epaxos", &[]),
     ("kv", &[]),
     ("observe", &["hdrhistogram", "serde_json"]),
+    ("check", &["serde", "serde_json", "thiserror"]),
     ("script", &["clap", "humantime", "shlex", "thiserror"]),
-    ("sim", &[]),
+    ("sim", &["fastrand"]),
 ];
 
 /// What no pure module may name.

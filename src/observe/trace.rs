@@ -261,6 +261,7 @@ fn event_fields(event: &Event, replicas: usize) -> Fields {
                 ("from_phase", text(change.from)),
                 ("phase", text(change.to)),
                 ("ballot", text(change.ballot)),
+                ("command", text(&change.payload)),
             ];
             fields.extend(attribute_fields(&change.after, replicas));
             fields.extend(change.path().map(|path| ("path", text(path))));

@@ -1,0 +1,111 @@
+//! The search for a linear order of a history, against stateright's, which is slower and other
+//! people's.
+
+use epaxos_tui::check::history::{Call, is_linearizable};
+use epaxos_tui::epaxos::command::{Operation, Outcome};
+use proptest::prelude::*;
+use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
+
+/// What a client does next: begins an operation where it has none under way, else ends it.
+#[derive(Clone, Debug)]
+struct Move {
+    client: usize,
+    /// What to write; nothing to read.
+    write: Option<u8>,
+    /// What a read returns; `None` for what the register holds when it is answered.
+    lie: Option<Option<u8>>,
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let value = || 0..3u8;
+    let lie = proptest::option::weighted(0.15, proptest::option::of(value()));
+    let one = (0..4usize, proptest::option::of(value()), lie);
+    let one = one.prop_map(|(client, write, lie)| Move { client, write, lie });
+    proptest::collection::vec(one, 0..22)
+}
+
+fn operation(write: Option<u8>) -> Operation {
+    write.map_or(Operation::get("x"), |value| Operation::put("x", &value.to_string()))
+}
+
+fn outcome(write: Option<u8>, read: Option<u8>) -> Outcome {
+    match (write, read) {
+        (Some(_), _) => Outcome::Written,
+        (None, Some(value)) => Outcome::Found(value.to_string().as_bytes().into()),
+        (None, None) => Outcome::NotFound,
+    }
+}
+
+/// The history of the moves, as we keep it and as stateright does.
+fn histories(moves: &[Move]) -> (Vec<Call>, LinearizabilityTester<usize, Register<Option<u8>>>) {
+    let mut tester = LinearizabilityTester::new(Register(None));
+    let mut calls: Vec<Call> = Vec::new();
+    // Per client, the call under way.
+    let mut open: [Option<(usize, Option<u8>)>; 4] = [None; 4];
+    // The register as it would be, did each write take effect when it is answered.
+    let mut register = None;
+    for (time, Move { client, write, lie }) in (0..).zip(moves) {
+        match open[*client].take() {
+            None => {
+                let op = write.map_or(RegisterOp::Read, |value| RegisterOp::Write(Some(value)));
+                tester.on_invoke(*client, op).expect("nothing is under way");
+                open[*client] = Some((calls.len(), *write));
+                let hint = usize::from(lie.is_some());
+                calls.push(Call { operation: operation(*write), asked: time, answer: None, hint });
+            }
+            Some((call, write)) => {
+                let read = lie.unwrap_or(register);
+                if write.is_some() {
+                    register = write;
+                }
+                let ret = write.map_or(RegisterRet::ReadOk(read), |_| RegisterRet::WriteOk);
+                tester.on_return(*client, ret).expect("it was invoked");
+                calls[call].answer = Some((time, outcome(write, read)));
+            }
+        }
+    }
+    (calls, tester)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn agrees_with_stateright(moves in moves()) {
+        let (calls, tester) = histories(&moves);
+        prop_assert_eq!(is_linearizable(calls), tester.is_consistent());
+    }
+}
+
+/// Both answers come up in such histories, or the comparison would be of nothing.
+#[test]
+fn histories_are_of_both_kinds() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let mut kinds = [0, 0];
+    for _ in 0..500 {
+        let drawn = moves().new_tree(&mut runner).expect("moves can be drawn").current();
+        kinds[usize::from(is_linearizable(histories(&drawn).0))] += 1;
+    }
+    assert!(kinds.iter().all(|count| *count > 50), "{kinds:?}");
+}
+
+/// A long history whose hints are right is gone through without a step back.
+#[test]
+fn a_long_history_is_no_trouble() {
+    let call = |index: u64| {
+        let write = (index % 3 != 0).then(|| u8::try_from(index % 200).expect("small"));
+        let last = (index.checked_sub(1)).map(|last| u8::try_from(last % 200).expect("small"));
+        Call {
+            operation: operation(write),
+            asked: 10 * index,
+            // Each overlaps the next two.
+            answer: Some((10 * index + 25, outcome(write, last))),
+            hint: usize::try_from(index).expect("small"),
+        }
+    };
+    assert!(is_linearizable((0..20_000).map(call).collect()));
+}
