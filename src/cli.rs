@@ -1,12 +1,14 @@
 //! The command line: reads the arguments, wires the parts together, and says how it ended.
 
 mod arguments;
+mod check;
 mod files;
 mod monitor;
 mod order;
 mod propose;
 mod replica;
 mod run;
+mod simulate;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -15,10 +17,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use crate::cli::arguments::{Arguments, Behaviour, ClusterArguments, Command, Patience};
+use crate::cli::arguments::{
+    Arguments, Behaviour, ClusterArguments, Command, Patience, SimArguments,
+};
 use crate::cli::propose::Whom;
 use crate::config::Config;
 use crate::node::cluster;
+use crate::tools::simulate::Search;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -50,6 +55,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             propose::run(&config, whom, count, &operation)
         }
         Some(Command::Order { file, json }) => order::run(&file, json),
+        Some(Command::Check { trace, json }) => check::run(&trace, json),
+        Some(Command::Sim(arguments)) => simulate::run(&search(&arguments), arguments.json),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "epaxos-tui", &mut script);
@@ -104,7 +111,23 @@ fn cluster_options(replicas: usize, behaviour: &Behaviour) -> cluster::Options {
             Patience::For(time) => Some(time),
             Patience::Endless => None,
         },
+        seed: behaviour.seed,
+        #[cfg(feature = "mutations")]
+        mutation: behaviour.mutation,
         ..cluster::Options::new(replicas)
+    }
+}
+
+/// The search that the arguments ask for.
+fn search(arguments: &SimArguments) -> Search {
+    let seeds = match (arguments.seed, &arguments.seeds) {
+        (Some(seed), _) => seed..seed.saturating_add(1),
+        (None, seeds) => seeds.0.clone(),
+    };
+    Search {
+        #[cfg(feature = "mutations")]
+        mutation: arguments.mutation,
+        ..Search::new(seeds, arguments.replicas)
     }
 }
 

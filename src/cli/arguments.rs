@@ -1,5 +1,6 @@
 //! What can be typed after `epaxos-tui`.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,11 +89,56 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check a recorded trace for everything that must be true of a run
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// The trace, one JSON object a line; - for standard input
+        trace: PathBuf,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Play random runs in the simulator, with all kinds of faults, and check every step
+    #[command(after_help = SIM_EXAMPLES)]
+    Sim(SimArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: Shell,
     },
+}
+
+/// Which runs to play.
+#[derive(Clone, Debug, Args)]
+pub struct SimArguments {
+    /// The seeds to play, each of which is one run
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..10000")]
+    pub seeds: Seeds,
+    /// One seed only
+    #[arg(long, value_name = "S", conflicts_with = "seeds")]
+    pub seed: Option<u64>,
+    /// How many replicas: 3, 5, 7 or 9 [default: drawn from the seed]
+    #[arg(long, value_name = "N", value_parser = cluster_size)]
+    pub replicas: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Break the protocol on purpose
+    #[cfg(feature = "mutations")]
+    #[arg(long, value_name = "NAME")]
+    pub mutation: Option<crate::epaxos::mutation::Mutation>,
+}
+
+/// A range of seeds.
+#[derive(Clone, Debug)]
+pub struct Seeds(pub Range<u64>);
+
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let expected = || "expected two numbers, the first one smaller, such as 0..10000".to_owned();
+    let (start, end) = text.split_once("..").ok_or_else(expected)?;
+    let number = |text: &str| text.replace('_', "").parse().map_err(|_| expected());
+    let (start, end) = (number(start)?, number(end)?);
+    if start < end { Ok(Seeds(start..end)) } else { Err(expected()) }
 }
 
 /// An operation on the key-value store.
@@ -167,9 +213,16 @@ pub struct Behaviour {
     /// Hold back every Commit for this long, such as 10s, so that conflicts can be made at leisure
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub commit_delay: Option<Duration>,
-    /// Finish another replica's instance that is undecided for this long; or never
+    /// Finish another replica's instance that is undecided for this long, 600ms at least; or never
     #[arg(long, value_name = "TIME|never", value_parser = recover_after, default_value = "3s")]
     pub recover_after: Patience,
+    /// From what waiting times are drawn that should differ between replicas
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+    /// Break the protocol on purpose
+    #[cfg(feature = "mutations")]
+    #[arg(long, value_name = "NAME")]
+    pub mutation: Option<crate::epaxos::mutation::Mutation>,
 }
 
 /// How long a replica waits before it does another one's work.
@@ -249,6 +302,7 @@ Examples:
   epaxos-tui --replicas 3 --paused           step three of them by hand from the start
   epaxos-tui --commit-delay 10s              make conflicts at leisure
   epaxos-tui run script.txt --json           run a script and print the trace
+  epaxos-tui sim --replicas 5                look for runs that go wrong
   epaxos-tui replica --id 0 --config config.json
   epaxos-tui propose --config config.json put x 1
 
@@ -261,6 +315,23 @@ Examples:
 
 A script has one command a line; 'help' lists them. All lines are read before anything runs.
 Exit status: 0 if every command was carried out, 1 with the line and the reason otherwise.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  epaxos-tui --trace trace.jsonl             watch five replicas, and write the trace down
+  epaxos-tui check trace.jsonl               check it
+  epaxos-tui run script.txt --json | epaxos-tui check -
+
+Exit status: 0 if everything holds, 1 if something does not or the trace cannot be read.";
+
+const SIM_EXAMPLES: &str = "\
+Examples:
+  epaxos-tui sim --replicas 5                ten thousand runs of five replicas
+  epaxos-tui sim --seeds 0..1000000          a million, of all sizes
+  epaxos-tui sim --replicas 5 --seed 42      one of them again
+
+A run that goes wrong is cut down to what is needed, and printed as a script for 'epaxos-tui run'.
+Exit status: 0 if no run went wrong, 1 otherwise.";
 
 const PROPOSE_EXAMPLES: &str = "\
 Examples:

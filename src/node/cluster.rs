@@ -36,6 +36,11 @@ pub struct Options {
     /// How long a replica waits for the decision of another one's instance before it recovers it;
     /// for ever where nothing is said. Long enough, in any case, for delayed Commits to arrive.
     pub recover_after: Option<Duration>,
+    /// From what waiting times are drawn that should differ between replicas.
+    pub seed: u64,
+    /// How the protocol is broken on purpose.
+    #[cfg(feature = "mutations")]
+    pub mutation: Option<crate::epaxos::mutation::Mutation>,
     /// Whether to begin with everything paused.
     pub paused: bool,
 }
@@ -51,6 +56,9 @@ impl Options {
             reply_on: ReplyOn::default(),
             commit_delay: None,
             recover_after: Timeouts::default().recover,
+            seed: 0,
+            #[cfg(feature = "mutations")]
+            mutation: None,
             paused: false,
         }
     }
@@ -77,6 +85,9 @@ impl Options {
             timeouts: Timeouts { recover, ..Timeouts::default() },
             thrifty: self.thrifty,
             reply_on: self.reply_on,
+            seed: self.seed,
+            #[cfg(feature = "mutations")]
+            mutation: self.mutation,
             ..ReplicaOptions::new(ReplicaId(0), self.replicas)
         };
         Ok(Shape { options, batch: self.batch, endpoints })

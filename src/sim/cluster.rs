@@ -6,20 +6,21 @@ use std::time::Duration;
 use crate::epaxos::command::{Operation, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
-use crate::epaxos::replica::{Options, Replica};
+use crate::epaxos::replica::Replica;
 use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
-use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
+use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape};
 use crate::observe::view::View;
 use crate::script::stepwise::Stepwise;
 use crate::script::world::{Answer, Proposer, World, requests};
+use crate::sim::replicas::Replicas;
 
 /// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
 /// cluster delivers it when it is told to settle or to let time pass, and not before.
 #[derive(Debug)]
 pub struct Cluster {
-    nodes: Vec<Node>,
+    replicas: Replicas,
     /// The one clock, which every replica goes by until its own is set forward.
     now: Time,
     view: View,
@@ -33,26 +34,11 @@ pub struct Cluster {
     notices: Option<Vec<Notice>>,
 }
 
-/// A replica with what its host keeps for it.
-#[derive(Debug)]
-struct Node {
-    seat: Seat<Store>,
-    /// Messages sent so far: the number of the next one.
-    sent: u64,
-    /// How far the replica's clock is ahead, having been set forward to fire a timer by hand.
-    now: Time,
-}
-
 impl Cluster {
     /// A cluster in which nothing has happened.
     pub fn new(shape: Shape) -> Self {
-        let node = |id| Node {
-            seat: Seat::new(Options { id, ..shape.options.clone() }),
-            sent: 0,
-            now: Time::default(),
-        };
         Self {
-            nodes: ReplicaId::all(shape.replicas()).map(node).collect(),
+            replicas: Replicas::new(&shape),
             now: Time::default(),
             view: View::new(shape),
             delayed: BTreeMap::new(),
@@ -82,40 +68,21 @@ impl Cluster {
 
     /// One replica's place, to look at.
     pub fn seat(&self, id: ReplicaId) -> &Seat<Store> {
-        &self.nodes[id.index()].seat
+        self.replicas.seat(id)
     }
 
     /// Panics with a sentence where a replica contradicts itself.
     pub fn check_invariants(&self) {
-        self.nodes
-            .iter()
-            .filter_map(|node| node.seat.replica())
-            .for_each(Replica::check_invariants);
+        self.replicas.seats().filter_map(Seat::replica).for_each(Replica::check_invariants);
     }
 
     /// Takes one decision: the only way in which anything happens.
     fn decide(&mut self, id: ReplicaId, decision: Decision) {
-        let node = &mut self.nodes[id.index()];
-        node.now = node.now.max(self.now);
-        if let (Decision::Wake, Some((due, _))) = (&decision, node.seat.next_timer()) {
-            node.now = node.now.max(due);
-        }
-        let mut out = Vec::new();
-        if let Some(input) = decision.input() {
-            node.seat.step(node.now, input, &mut out);
-        }
         if let Decision::Deliver(envelope) | Decision::Drop(envelope) = &decision {
             self.delayed.remove(&envelope.id);
         }
-        match decision {
-            Decision::Crash => assert!(node.seat.crash(), "{id} is down already"),
-            Decision::Restart => assert!(node.seat.restart(node.now, &mut out), "{id} is up"),
-            _ => {}
-        }
-        let effects = out.into_iter().map(|output| Effect::of(output, id, &mut node.sent));
-        let effects: Vec<_> = effects.collect();
-        let timer = node.seat.next_timer();
-        let step = Step { replica: id, now: node.now, decision, effects: effects.clone(), timer };
+        let step = self.replicas.decide(id, decision, self.now);
+        let effects = step.effects.clone();
         self.say(Notice::Step(step));
         for effect in effects {
             match effect {

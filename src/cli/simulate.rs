@@ -1,0 +1,40 @@
+//! `epaxos-tui sim`.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::print;
+use crate::tools::simulate::Search;
+
+/// Plays the runs of a search, shows how far it is, and prints what was found.
+pub fn run(search: &Search, json: bool) -> anyhow::Result<()> {
+    let count = search.seeds.end.saturating_sub(search.seeds.start);
+    let bar = ProgressBar::new(count);
+    if !io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} {per_sec} {eta}")
+    {
+        bar.set_style(style);
+    }
+    let searched = search.run(|more| bar.inc(more));
+    bar.finish_and_clear();
+    if json {
+        print(&format!("{}\n", searched.to_json()))?;
+    } else if let Some(failure) = &searched.failure {
+        write!(io::stderr(), "{}", searched.summary()).ok();
+        print(&failure.script())?;
+    } else {
+        print(&searched.summary())?;
+    }
+    match searched.failure {
+        Some(failure) => Err(anyhow::anyhow!(
+            "a run went wrong: {}, {}",
+            failure.finding.property,
+            failure.finding.sentence
+        )),
+        None => Ok(()),
+    }
+}

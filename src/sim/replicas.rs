@@ -1,0 +1,75 @@
+//! The replicas of a simulated cluster, each with what its host keeps for it. What becomes of the
+//! messages that they send is the business of who holds them.
+
+use crate::epaxos::id::ReplicaId;
+use crate::epaxos::replica::Options;
+use crate::epaxos::seat::Seat;
+use crate::epaxos::time::Time;
+use crate::kv::Store;
+use crate::observe::notice::{Decision, Effect, Shape, Step};
+
+/// N replicas in one place.
+#[derive(Clone, Debug)]
+pub struct Replicas {
+    nodes: Vec<Node>,
+}
+
+/// A replica with what its host keeps for it.
+#[derive(Clone, Debug)]
+struct Node {
+    seat: Seat<Store>,
+    /// Messages sent so far: the number of the next one.
+    sent: u64,
+    /// How far the replica's clock is ahead, having been set forward to fire a timer by hand.
+    now: Time,
+}
+
+impl Replicas {
+    /// Replicas to which nothing has happened.
+    pub fn new(shape: &Shape) -> Self {
+        let node = |id| Node {
+            seat: Seat::new(Options { id, ..shape.options.clone() }),
+            sent: 0,
+            now: Time::default(),
+        };
+        Self { nodes: ReplicaId::all(shape.replicas()).map(node).collect() }
+    }
+
+    /// One replica's place, to look at.
+    pub fn seat(&self, id: ReplicaId) -> &Seat<Store> {
+        &self.nodes[id.index()].seat
+    }
+
+    /// All places, in order.
+    pub fn seats(&self) -> impl DoubleEndedIterator<Item = &Seat<Store>> + Clone {
+        self.nodes.iter().map(|node| &node.seat)
+    }
+
+    /// What a replica's clock says.
+    pub fn clock(&self, id: ReplicaId) -> Time {
+        self.nodes[id.index()].now
+    }
+
+    /// Takes one decision: the only way in which anything happens. `now` is the time that every
+    /// clock shows which is not ahead. The decision must be possible: whoever is down takes nothing
+    /// but a restart, and whoever is up no restart.
+    pub fn decide(&mut self, id: ReplicaId, decision: Decision, now: Time) -> Step {
+        let node = &mut self.nodes[id.index()];
+        node.now = node.now.max(now);
+        if let (Decision::Wake, Some((due, _))) = (&decision, node.seat.next_timer()) {
+            node.now = node.now.max(due);
+        }
+        let mut out = Vec::new();
+        if let Some(input) = decision.input() {
+            node.seat.step(node.now, input, &mut out);
+        }
+        match decision {
+            Decision::Crash => assert!(node.seat.crash(), "{id} is down already"),
+            Decision::Restart => assert!(node.seat.restart(node.now, &mut out), "{id} is up"),
+            _ => {}
+        }
+        let effects = out.into_iter().map(|output| Effect::of(output, id, &mut node.sent));
+        let effects = effects.collect();
+        Step { replica: id, now: node.now, decision, effects, timer: node.seat.next_timer() }
+    }
+}
