@@ -19,7 +19,7 @@ pub struct ConflictIndex {
 }
 
 /// Who touched a key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Footprint {
     /// By writes: what a read must follow.
     writes: Touched,
@@ -28,7 +28,7 @@ struct Footprint {
 }
 
 /// The last slot and the largest `seq` of each row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Touched {
     deps: Dependencies,
     seq: [u64; REPLICAS_MAX],

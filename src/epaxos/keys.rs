@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_types, reason = "wrapped so that nothing can see its order")]
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use crate::epaxos::command::Key;
 
@@ -21,10 +21,13 @@ impl<V> Default for KeyMap<V> {
     }
 }
 
-/// Equal maps have equal sizes; more would need an order.
-impl<V> Hash for KeyMap<V> {
+/// Adds up what the entries hash to, so that their order does not matter.
+impl<V: Hash> Hash for KeyMap<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.map.len().hash(state);
+        let one =
+            |entry: (&Key, &V)| BuildHasherDefault::<DefaultHasher>::default().hash_one(entry);
+        let sum = self.map.iter().map(one).fold(0u64, u64::wrapping_add);
+        (self.map.len(), sum).hash(state);
     }
 }
 

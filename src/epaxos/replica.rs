@@ -85,9 +85,8 @@ pub struct Timeouts {
     /// The longest time between two repetitions.
     pub resend_max: Duration,
     /// From hearing of another replica's instance until it is recovered, where it is not decided by
-    /// then; drawn between this and twice as long, and doubled with each further try. At least twice
-    /// `resend`, whatever is said here, so that a leader has asked a second time by then. `None` to
-    /// leave instances to their leaders.
+    /// then; drawn between this and twice as long, and doubled with each further try. `None` to leave
+    /// instances to their leaders. See [`Timeouts::patient`].
     pub recover: Option<Duration>,
 }
 
@@ -99,6 +98,16 @@ impl Default for Timeouts {
             resend_max: Duration::from_secs(5),
             recover: Some(Duration::from_secs(3)),
         }
+    }
+}
+
+impl Timeouts {
+    /// The same, with patience enough for a leader whose first quorum has lost a member: it asks the
+    /// others when it repeats its request. Were it overtaken before that, its command would become a
+    /// no-op, and so would the one in its place, for ever.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { recover: self.recover.map(|recover| recover.max(2 * self.resend)), ..self }
     }
 }
 

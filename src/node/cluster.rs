@@ -82,7 +82,7 @@ impl Options {
         let delayed = self.commit_delay.unwrap_or_default().saturating_mul(2);
         let recover = self.recover_after.map(|after| after.max(delayed));
         let options = ReplicaOptions {
-            timeouts: Timeouts { recover, ..Timeouts::default() },
+            timeouts: Timeouts { recover, ..Timeouts::default() }.patient(),
             thrifty: self.thrifty,
             reply_on: self.reply_on,
             seed: self.seed,

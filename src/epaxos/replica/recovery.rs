@@ -17,7 +17,7 @@ use crate::epaxos::message::{Message, Nack, Recover, RecoverReply};
 use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::ReplicaSet;
 use crate::epaxos::replica::mutated::next_ballot;
-use crate::epaxos::replica::{Attempt, Output, Replica, Stage, Timeouts, send};
+use crate::epaxos::replica::{Attempt, Output, Replica, Stage, send};
 use crate::epaxos::time::Time;
 
 /// An instance that this replica will recover if nobody else does.
@@ -34,12 +34,7 @@ impl<M: StateMachine> Replica<M> {
     /// first. One that this replica still leads in its own first ballot is not: it repeats its
     /// requests, whereas recovering it would make it a no-op (R3).
     pub(super) fn watch(&mut self, now: Time, id: InstanceId) {
-        let Timeouts { recover: Some(patience), resend, .. } = self.options.timeouts else {
-            return;
-        };
-        // A leader whose first quorum has lost a member asks the others when it repeats its request.
-        // Were it overtaken before that, its command would become a no-op, and the next one, for ever.
-        let base = patience.max(2 * resend);
+        let Some(base) = self.options.timeouts.recover else { return };
         let known = self.durable.instances.get(id);
         let decided = known.is_some_and(|instance| instance.phase.is_committed());
         let led = id.replica == self.options.id && known.is_none_or(|own| own.ballot.is_initial());
