@@ -15,6 +15,7 @@ use crate::epaxos::replica::{Options as ReplicaOptions, ReplyOn, Timeouts};
 use crate::node::driver::Act;
 use crate::node::member::{Common, Member, Tasks};
 use crate::observe::filter::Filter;
+use crate::observe::links::Delay;
 use crate::observe::notice::{GateState, Shape};
 use crate::script::request::Report;
 
@@ -58,7 +59,8 @@ impl Options {
     /// What the gates hold back at first.
     pub fn gate(&self) -> GateState {
         let commits = Filter { kind: Some(MessageKind::Commit), ..Filter::default() };
-        let delays = self.commit_delay.map(|delay| (commits, delay)).into_iter().collect();
+        let delay = self.commit_delay.map(|delay| (commits, Delay::fixed(delay)));
+        let delays = delay.into_iter().collect();
         GateState { paused: self.paused, delays, ..GateState::default() }
     }
 

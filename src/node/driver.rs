@@ -91,6 +91,8 @@ pub struct Driver {
     sent: u64,
     /// Requests of clients without a name so far.
     anonymous: u64,
+    /// How many twins were made by hand of each message that any were made of.
+    copies: BTreeMap<(ReplicaId, u64), u32>,
 }
 
 impl Driver {
@@ -109,6 +111,7 @@ impl Driver {
             waiters: BTreeMap::new(),
             sent: 0,
             anonymous: 0,
+            copies: BTreeMap::new(),
         }
     }
 
@@ -227,8 +230,15 @@ impl Driver {
                 self.tell(Decision::Drop(envelope));
             }
             Act::Duplicate(id, copy) => {
-                let envelope = self.gate.duplicate(id, copy).ok_or_else(|| not_held(id))?;
+                if copy.copy <= self.copies_of(id) {
+                    return Err(format!("{copy} was made just now; look, and try again"));
+                }
+                let now = self.clock.now();
+                let twin = self.gate.duplicate(id, copy, now);
+                let (envelope, held) = twin.ok_or_else(|| not_held(id))?;
+                self.copies.insert((id.sender, id.number), copy.copy);
                 self.tell(Decision::Duplicate(envelope, copy));
+                self.report(Notice::Held(held));
             }
             Act::Wake => {
                 let due = self.seat.due()?;
@@ -278,13 +288,26 @@ impl Driver {
         self.carry_out(now, self.reports.is_some().then_some(decision), out);
     }
 
-    /// Lets a message go on that nothing holds.
+    /// Lets a message go on that nothing holds, or lets happen to it what links do to messages.
     fn pass(&mut self, envelope: Envelope) {
         if self.gate.loses(&envelope) {
-            self.tell(Decision::Drop(envelope));
-        } else {
-            self.deliver(envelope);
+            return self.tell(Decision::Drop(envelope));
         }
+        if !self.gate.doubles(&envelope) {
+            return self.deliver(envelope);
+        }
+        let copy = MessageId { copy: self.copies_of(envelope.id) + 1, ..envelope.id };
+        let twin = Envelope { id: copy, ..envelope.clone() };
+        self.tell(Decision::Duplicate(envelope.clone(), copy));
+        self.deliver(envelope);
+        // It has a delay of its own, and may be lost.
+        self.on_envelope(twin);
+    }
+
+    /// How many twins were made of a message by hand. A rule makes one of a message, and then it is
+    /// gone from the gate.
+    fn copies_of(&self, id: MessageId) -> u32 {
+        self.copies.get(&(id.sender, id.number)).copied().unwrap_or(0)
     }
 
     fn deliver(&mut self, envelope: Envelope) {

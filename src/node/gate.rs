@@ -2,6 +2,7 @@
 //! goes straight on, or waits in view.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::epaxos::id::MessageId;
 use crate::epaxos::message::Envelope;
@@ -24,9 +25,15 @@ pub struct Gate {
 #[derive(Debug)]
 struct Waiting {
     envelope: Envelope,
-    /// When a delay lets it go on, where it met one.
-    due: Option<Time>,
+    /// The delay that it met, and when that lets it go on.
+    delay: Option<(Duration, Time)>,
     why: HeldBy,
+}
+
+impl Waiting {
+    fn due(&self) -> Option<Time> {
+        self.delay.map(|(_, due)| due)
+    }
 }
 
 impl Gate {
@@ -42,18 +49,20 @@ impl Gate {
         if self.open {
             return Ok(envelope);
         }
-        let due = self.state.delay_of(&envelope).map(|delay| now + delay);
-        match self.state.holds_back(&envelope, due, now) {
+        let delay = self.state.delay_of(&envelope).map(|delay| (delay, now + delay));
+        match self.state.holds_back(&envelope, delay.map(|(_, due)| due), now) {
             None => Ok(envelope),
-            Some(why) => {
-                let id = envelope.id;
-                self.waiting.push_back(Waiting { envelope, due, why });
-                if let HeldBy::Delay(_) = why {
-                    self.find_next_due();
-                }
-                Err(Held { id, why })
-            }
+            Some(why) => Err(self.keep(envelope, delay, why)),
         }
+    }
+
+    fn keep(&mut self, envelope: Envelope, delay: Option<(Duration, Time)>, why: HeldBy) -> Held {
+        let id = envelope.id;
+        self.waiting.push_back(Waiting { envelope, delay, why });
+        if let HeldBy::Delay(_) = why {
+            self.find_next_due();
+        }
+        Held { id, why }
     }
 
     /// Takes a message away from the gate, to be let through or thrown away.
@@ -66,24 +75,38 @@ impl Gate {
         Some(taken.envelope)
     }
 
-    /// Makes a twin of a waiting message, which waits like it. Returns the message.
-    pub fn duplicate(&mut self, id: MessageId, copy: MessageId) -> Option<Envelope> {
+    /// Makes a twin of a waiting message, which waits like it but for a delay of its own. Returns
+    /// the message, and what keeps the twin.
+    pub fn duplicate(
+        &mut self,
+        id: MessageId,
+        copy: MessageId,
+        now: Time,
+    ) -> Option<(Envelope, Held)> {
         let waiting = self.waiting.iter().find(|waiting| waiting.envelope.id == id)?;
         let envelope = waiting.envelope.clone();
         let twin = Envelope { id: copy, ..envelope.clone() };
-        let twin = Waiting { envelope: twin, due: waiting.due, why: waiting.why };
-        self.waiting.push_back(twin);
-        Some(envelope)
+        let delay = self.state.delay_of(&twin).map(|delay| (delay, now + delay));
+        let why = self.state.holds_back(&twin, delay.map(|(_, due)| due), now);
+        // Whoever doubles a message by hand means to decide over both.
+        let (delay, why) = why.map_or((waiting.delay, waiting.why), |why| (delay, why));
+        let held = self.keep(twin, delay, why);
+        Some((envelope, held))
     }
 
     /// Holds back something else from now on. Returns what goes on, in order of arrival, and what
-    /// waits for another reason than before.
+    /// waits for another reason than before. A delay that is still the same goes on; one that is
+    /// new begins now.
     pub fn set(&mut self, state: GateState, now: Time) -> (Vec<Envelope>, Vec<Held>) {
-        self.open = state == GateState::default();
+        self.open = state.is_open();
         self.state = state;
         let (mut released, mut changed) = (Vec::new(), Vec::new());
         for mut waiting in std::mem::take(&mut self.waiting) {
-            match self.state.holds_back(&waiting.envelope, waiting.due, now) {
+            let delay = self.state.delay_of(&waiting.envelope);
+            if delay != waiting.delay.map(|(delay, _)| delay) {
+                waiting.delay = delay.map(|delay| (delay, now + delay));
+            }
+            match self.state.holds_back(&waiting.envelope, waiting.due(), now) {
                 None => released.push(waiting.envelope),
                 Some(why) => {
                     if why != waiting.why {
@@ -103,13 +126,18 @@ impl Gate {
         !self.open && self.state.loses(envelope)
     }
 
+    /// Whether a message that goes on is doubled on its way.
+    pub fn doubles(&self, envelope: &Envelope) -> bool {
+        !self.open && self.state.doubles(envelope)
+    }
+
     /// When the next delay is over, by the replica's clock.
     pub fn next_due(&self) -> Option<Time> {
         self.next_due.filter(|_| !self.state.paused)
     }
 
     fn find_next_due(&mut self) {
-        self.next_due = self.delayed().filter_map(|waiting| waiting.due).min();
+        self.next_due = self.delayed().filter_map(Waiting::due).min();
     }
 
     /// Takes the first message whose delay is over.
@@ -117,7 +145,7 @@ impl Gate {
         if self.next_due()? > now {
             return None;
         }
-        let first = self.delayed().find(|waiting| waiting.due == self.next_due)?;
+        let first = self.delayed().find(|waiting| waiting.due() == self.next_due)?;
         let id = first.envelope.id;
         self.take(id)
     }
@@ -129,12 +157,11 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
     use crate::epaxos::message::{AcceptReply, Message, MessageKind};
     use crate::observe::filter::Filter;
+    use crate::observe::links::{Delay, PerLink};
 
     fn envelope(number: u64) -> Envelope {
         let instance = InstanceId::new(ReplicaId(0), 0);
@@ -192,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_delay_counts_only_while_nothing_is_paused() {
-        let delays = vec![(rule(MessageKind::AcceptReply), Duration::from_micros(10))];
+        let delay = Delay::fixed(Duration::from_micros(10));
+        let delays = vec![(rule(MessageKind::AcceptReply), delay)];
         let running = GateState { delays, ..GateState::default() };
         let mut gate = Gate::new(running.clone());
         gate.admit(envelope(0), Time(5)).unwrap_err();
@@ -210,9 +238,40 @@ mod tests {
         let mut gate = Gate::new(paused());
         gate.admit(envelope(0), Time(0)).unwrap_err();
         let copy = MessageId { copy: 1, ..id(0) };
-        assert_eq!(gate.duplicate(id(0), copy), Some(envelope(0)));
-        assert_eq!(gate.duplicate(id(1), copy), None);
+        let held = Held { id: copy, why: HeldBy::Pause };
+        assert_eq!(gate.duplicate(id(0), copy, Time(0)), Some((envelope(0), held)));
+        assert_eq!(gate.duplicate(id(1), copy, Time(0)), None);
         let twin = Envelope { id: copy, ..envelope(0) };
         assert_eq!(gate.set(GateState::default(), Time(0)).0, [envelope(0), twin]);
+    }
+
+    #[test]
+    fn a_shorter_delay_overtakes_a_longer_one() {
+        let mut lateness = PerLink::default();
+        let delay = Delay { least: Duration::ZERO, most: Duration::from_millis(40) };
+        lateness.set(None, delay);
+        let mut gate = Gate::new(GateState { lateness, ..GateState::default() });
+        for number in 0..20 {
+            gate.admit(envelope(number), Time(0)).unwrap_err();
+        }
+        let end = Time(40_000);
+        let order: Vec<_> = std::iter::from_fn(|| gate.take_due(end)).collect();
+        let numbers: Vec<_> = order.iter().map(|envelope| envelope.id.number).collect();
+        assert_eq!(numbers.len(), 20);
+        assert!(!numbers.is_sorted(), "nothing was overtaken: {numbers:?}");
+    }
+
+    #[test]
+    fn a_new_delay_begins_when_it_is_made_and_ends_when_it_is_taken_back() {
+        let mut slow = GateState::default();
+        slow.lateness.set(None, Delay::fixed(Duration::from_micros(10)));
+        let mut gate = Gate::new(paused());
+        gate.admit(envelope(0), Time(0)).unwrap_err();
+        gate.set(slow.clone(), Time(50));
+        assert_eq!(gate.next_due(), Some(Time(60)));
+        slow.lateness.set(None, Delay::fixed(Duration::from_micros(20)));
+        gate.set(slow, Time(55));
+        assert_eq!(gate.next_due(), Some(Time(75)));
+        assert_eq!(gate.set(GateState::default(), Time(56)).0, [envelope(0)]);
     }
 }

@@ -1,6 +1,5 @@
 //! N replicas in one thread, joined by nothing but the messages on their way.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::epaxos::command::{Operation, RequestId};
@@ -12,7 +11,7 @@ use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
 use crate::observe::view::View;
-use crate::script::stepwise::Stepwise;
+use crate::script::stepwise::{Delays, Stepwise};
 use crate::script::world::{Answer, Proposer, World, requests};
 
 /// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
@@ -24,7 +23,7 @@ pub struct Cluster {
     now: Time,
     view: View,
     /// When each delayed message goes on.
-    delayed: BTreeMap<MessageId, Time>,
+    delays: Delays,
     answers: Vec<Answer>,
     /// The requests that wait for an answer, and of whom.
     open: Vec<(ReplicaId, RequestId)>,
@@ -55,7 +54,7 @@ impl Cluster {
             nodes: ReplicaId::all(shape.replicas()).map(node).collect(),
             now: Time::default(),
             view: View::new(shape),
-            delayed: BTreeMap::new(),
+            delays: Delays::default(),
             answers: Vec::new(),
             open: Vec::new(),
             proposer: Proposer::default(),
@@ -105,7 +104,7 @@ impl Cluster {
             node.seat.step(node.now, input, &mut out);
         }
         if let Decision::Deliver(envelope) | Decision::Drop(envelope) = &decision {
-            self.delayed.remove(&envelope.id);
+            self.delays.forget(envelope.id);
         }
         match decision {
             Decision::Crash => assert!(node.seat.crash(), "{id} is down already"),
@@ -132,13 +131,10 @@ impl Cluster {
 
     /// A message reaches its receiver's gate, at once.
     fn arrive(&mut self, envelope: &Envelope) {
-        let due = self.view.gate.delay_of(envelope).map(|delay| self.now + delay);
+        let due = self.delays.due(&self.view.gate, envelope, self.now);
         let held = self.view.gate.holds_back(envelope, due, self.now);
         // What nothing keeps waits to be delivered, as if everything were paused.
         let why = held.unwrap_or(HeldBy::Pause);
-        if let HeldBy::Delay(delay) = why {
-            self.delayed.insert(envelope.id, self.now + delay);
-        }
         self.say(Notice::Held(Held { id: envelope.id, why }));
     }
 
@@ -158,7 +154,7 @@ impl Stepwise for Cluster {
     }
 
     fn next_delayed(&self) -> Option<(Time, MessageId)> {
-        self.delayed.iter().map(|(id, time)| (*time, *id)).min()
+        self.delays.next(&self.view.in_flight)
     }
 }
 
@@ -228,7 +224,6 @@ impl World for Cluster {
 
     fn set_gate(&mut self, gate: GateState) -> Result<(), String> {
         self.say(Notice::Gate(gate));
-        self.delayed.clear();
         let flights: Vec<_> =
             self.view.in_flight.iter().map(|flight| flight.envelope.clone()).collect();
         for envelope in &flights {

@@ -4,7 +4,7 @@ use tui_logger::TuiWidgetEvent;
 
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::script::grammar::Command;
-use crate::script::words::{Count, Term};
+use crate::script::words::{Count, Doubled, Term};
 use crate::tui::app::{App, Deliverable, Effect, Mode, Over, Tone};
 use crate::tui::deed::{Deed, LogKey, Move, Screen};
 use crate::tui::filter;
@@ -21,8 +21,13 @@ impl App {
             Deed::PauseOrRun => return self.send(Command::Pause),
             Deed::Step => return self.send(Command::Step { count: Count::Some(1) }),
             Deed::Open => return self.open(),
-            Deed::Drop => return self.on_message_selected(|which| Command::Drop { which }),
-            Deed::Duplicate => return self.on_message_selected(|which| Command::Dup { which }),
+            Deed::Drop => return self.on_message_selected(|id| Command::Drop { which: vec![id] }),
+            Deed::Duplicate => {
+                return self.on_message_selected(|id| Command::Dup {
+                    first: Doubled::Term(id),
+                    rest: Vec::new(),
+                });
+            }
             Deed::Hold => return self.hold(),
             Deed::Release => return self.send(Command::Release { which: Vec::new() }),
             Deed::Wake => {
@@ -175,9 +180,9 @@ impl App {
         self.follow = false;
     }
 
-    fn on_message_selected(&mut self, command: fn(Vec<Term>) -> Command) -> Vec<Effect> {
+    fn on_message_selected(&mut self, command: fn(Term) -> Command) -> Vec<Effect> {
         match self.deliverables.selected() {
-            Some(Deliverable::Message(id)) => self.send(command(vec![Term::Id(id)])),
+            Some(Deliverable::Message(id)) => self.send(command(Term::Id(id))),
             Some(Deliverable::Timer(_)) => {
                 self.say("a timer can only be fired", Tone::Bad);
                 Vec::new()
