@@ -104,6 +104,7 @@ fn cluster_options(replicas: usize, behaviour: &Behaviour) -> cluster::Options {
             Patience::For(time) => Some(time),
             Patience::Endless => None,
         },
+        panic_at: behaviour.panic_at.clone(),
         ..cluster::Options::new(replicas)
     }
 }

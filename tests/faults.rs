@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use epaxos_tui::epaxos::id::ReplicaId;
 use epaxos_tui::node::cluster::Options;
 use epaxos_tui::node::live::LiveWorld;
 use epaxos_tui::observe::counters::Counters;
@@ -96,4 +97,70 @@ fn a_twin_made_by_hand_and_one_made_by_a_rule_have_names_of_their_own() {
     });
     let twins: Vec<_> = twins.filter(|twin| twin.starts_with("R0")).collect();
     assert_eq!(twins, ["R0-0/1", "R0-0/2"]);
+}
+
+/// Five replicas of which R2 panics where the key `boom` is named.
+fn fragile() -> Live {
+    let recover_after = Some(Duration::from_millis(300));
+    let panic_at = Some((ReplicaId(2), "boom".into()));
+    Live::start(&Options { recover_after, panic_at, ..Options::new(5) })
+}
+
+/// Waits until a line of the trace is there.
+fn wait_for_line(live: &mut Live, wanted: &str) {
+    for _ in 0..300 {
+        live.run("sleep 20ms");
+        if live.world.view().trace.iter().any(|line| line.to_string() == wanted) {
+            return;
+        }
+    }
+    let lines: Vec<_> = live.world.view().trace.iter().map(ToString::to_string).collect();
+    panic!("never came: {wanted}\n{}", lines.join("\n"));
+}
+
+const FAILED: &str =
+    "R2 fails, and keeps what is durable (it was told to panic where boom is named)";
+
+#[test]
+fn a_replica_that_panics_is_down_and_the_others_go_on() {
+    let mut live = fragile();
+    // R2 is asked by R0, and fails in the middle of its answer.
+    assert_eq!(live.run("put x 1 @R0\nsettle\nput boom 1 @R0"), ["put x 1 = ok"]);
+    wait_for_line(&mut live, FAILED);
+    let failed = live.world.view().replica(ReplicaId(2)).clone();
+    assert!(!failed.up && failed.timer.is_none());
+    assert_eq!(failed.panic.as_deref(), Some("it was told to panic where boom is named"));
+    assert_eq!(live.try_run("put y 1 @R2"), Err("R2 is down".to_owned()));
+    assert_eq!(live.try_run("wake R2"), Err("R2 is down".to_owned()));
+
+    // The others decide without it, what it was asked for included.
+    live.run("sleep 1s\nput y 2 @R4\nsleep 1s");
+    assert_eq!(live.run("settle"), ["put boom 1 = ok", "put y 2 = ok"]);
+    assert_eq!(live.world.view().replica(ReplicaId(2)).store.len(), 1);
+
+    // It comes back with its votes, and learns what it has missed when that is asked for again.
+    live.run("recover R2\nput boom 3 @R2\nput y 3 @R2\nsleep 2s");
+    assert_eq!(live.run("settle"), ["put boom 3 = ok", "put y 3 = ok"]);
+    let back = live.world.view().replica(ReplicaId(2)).clone();
+    assert!(back.up && back.panic.is_none());
+    assert!(live.is_alike());
+}
+
+#[test]
+fn who_asked_a_replica_that_panics_is_told() {
+    let mut live = fragile();
+    live.run("put boom 1 @R2");
+    wait_for_line(&mut live, FAILED);
+    assert_eq!(live.run("settle"), ["put boom 1 failed: R2 is down"]);
+    let lines: Vec<_> = live.world.view().trace.iter().map(ToString::to_string).collect();
+    assert_eq!(lines, [FAILED], "nothing that it was at has gone out");
+
+    // A message let through by hand: whoever let it through is told at once.
+    let mut live = fragile();
+    live.run("pause\nput boom 1 @R1");
+    let refused = live.try_run("deliver to=R2").unwrap_err();
+    assert_eq!(refused, "R2 has failed: it was told to panic where boom is named");
+    live.run("crash R1\nrecover R1\nrecover R2\nrun\nwake R1\nsettle");
+    let order = ReplicaId::all(5).map(|id| format!("{id}: R1.0")).collect::<Vec<_>>();
+    assert_eq!(live.run("order"), order);
 }

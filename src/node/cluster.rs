@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::epaxos::command::Key;
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::MessageKind;
 use crate::epaxos::quorum::CLUSTER_SIZES;
@@ -39,6 +40,8 @@ pub struct Options {
     pub recover_after: Option<Duration>,
     /// Whether to begin with everything paused.
     pub paused: bool,
+    /// A replica that is to panic, once, and the key at which it does: to see what comes of it.
+    pub panic_at: Option<(ReplicaId, Key)>,
 }
 
 impl Options {
@@ -53,6 +56,7 @@ impl Options {
             commit_delay: None,
             recover_after: Timeouts::default().recover,
             paused: false,
+            panic_at: None,
         }
     }
 

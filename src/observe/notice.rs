@@ -182,6 +182,9 @@ pub enum Decision {
     Crash,
     /// The replica came back with what is durable.
     Restart,
+    /// The replica's program failed with this sentence: it lost everything but what is durable, and
+    /// is down. What it was at was lost with it.
+    Panic(String),
 }
 
 /// What came of a decision.
@@ -204,7 +207,9 @@ impl Decision {
                 Some(Input::Receive { from: envelope.id.sender, message: envelope.message.clone() })
             }
             Self::Wake => Some(Input::Wake),
-            Self::Drop(_) | Self::Duplicate(..) | Self::Crash | Self::Restart => None,
+            Self::Drop(_) | Self::Duplicate(..) | Self::Crash | Self::Restart | Self::Panic(_) => {
+                None
+            }
         }
     }
 }

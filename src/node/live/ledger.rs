@@ -60,7 +60,7 @@ impl Ledger {
             Decision::Deliver(envelope) | Decision::Drop(envelope) => self.forget(envelope.id),
             // Until it is heard what became of it.
             Decision::Duplicate(_, copy) => drop(self.moving.insert(*copy)),
-            Decision::Wake | Decision::Crash | Decision::Restart => {}
+            Decision::Wake | Decision::Crash | Decision::Restart | Decision::Panic(_) => {}
         }
         for effect in &step.effects {
             match effect {
