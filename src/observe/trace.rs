@@ -152,9 +152,7 @@ fn fmt_decision(
         Decision::Wake => write!(f, "{replica} wake"),
         Decision::Crash => write!(f, "{replica} crashes, and keeps what is durable"),
         Decision::Restart => write!(f, "{replica} comes back with what was durable"),
-        Decision::Panic(sentence) => {
-            write!(f, "{replica} fails, and keeps what is durable ({sentence})")
-        }
+        Decision::Panic(sentence) => write!(f, "{replica} fails: {sentence}"),
         Decision::Drop(Envelope { id, message, .. }) => {
             write!(f, "{replica} ⇥ {} {message} [{id}] dropped", id.sender)
         }

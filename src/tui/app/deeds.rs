@@ -41,6 +41,13 @@ impl App {
                     if up { Command::Crash { replica } } else { Command::Recover { replica } };
                 return self.send(command);
             }
+            Deed::Cut
+            | Deed::CutBothWays
+            | Deed::LoseMore
+            | Deed::DelayMore
+            | Deed::DoubleMore
+            | Deed::MendLink => return self.change_link(deed),
+            Deed::MendAll => return self.send(Command::Heal { from: None, to: None }),
             Deed::Go(to) => self.go(to),
             Deed::FocusNext => self.move_focus(1),
             Deed::FocusBack => self.move_focus(-1),
@@ -92,6 +99,11 @@ impl App {
             Deed::Step => self.view.gate.paused && self.deliverables.messages > 0,
             Deed::Release => !self.view.gate.holds.is_empty(),
             Deed::Wake => self.view.replica(self.replica_at_hand()).timer.is_some(),
+            Deed::Cut | Deed::CutBothWays | Deed::LoseMore | Deed::DelayMore | Deed::DoubleMore => {
+                self.selected_link().is_some()
+            }
+            Deed::MendLink => self.selected_link().is_some_and(|link| self.is_broken(link)),
+            Deed::MendAll => self.any_link_is_broken(),
             _ => true,
         }
     }
@@ -103,6 +115,7 @@ impl App {
             Deed::PauseOrRun => Some("pause"),
             Deed::Step => Some("step"),
             Deed::Release => Some("release"),
+            Deed::MendAll => Some("heal"),
             _ => None,
         }
     }
@@ -115,6 +128,8 @@ impl App {
             "step" => self.can(Deed::Step),
             "release" => self.can(Deed::Release),
             "deliver" | "drop" | "dup" => self.deliverables.messages > 0,
+            "uncut" => !self.view.gate.cuts.is_empty(),
+            "recover" => self.view.replicas.iter().any(|replica| !replica.up),
             "wake" => self.view.replicas.iter().any(|replica| replica.timer.is_some()),
             _ => true,
         }
@@ -135,6 +150,7 @@ impl App {
             Pane::Trace => {
                 self.trace.selected(&self.view).map(crate::observe::trace::Line::replica)
             }
+            Pane::Faults => Some(self.crossing.from),
             Pane::Metrics | Pane::Store | Pane::Log => None,
         };
         meant.unwrap_or(self.at)
@@ -165,6 +181,10 @@ impl App {
                     Some(instance) => self.select(instance),
                     None => self.say("this line is about no one instance", Tone::Plain),
                 }
+                Vec::new()
+            }
+            Pane::Faults => {
+                self.type_about_crossing();
                 Vec::new()
             }
             Pane::Detail | Pane::Metrics | Pane::Store | Pane::Log => Vec::new(),
@@ -216,6 +236,7 @@ impl App {
             Pane::Detail => self.detail.scroll(by),
             Pane::Metrics => self.metrics.scroll(by),
             Pane::Store => self.store.go(by, self.digests.keys().len()),
+            Pane::Faults => self.go_among_links(to),
             Pane::Log => {}
         }
     }

@@ -153,10 +153,10 @@ pub fn render_tabs(frame: &mut Frame, area: Rect, app: &App) {
         spans.push(Span::styled(tab(index, screen, selected), style));
         spans.push(Span::raw(" "));
     }
-    let help = "? keys   : command   q quit ";
     let used = Line::from(spans.clone()).width();
     let room = usize::from(area.width).saturating_sub(used);
-    if room > text::width(help) {
+    let helps = ["? keys   : command   q quit ", "? keys  : command ", "? keys "];
+    if let Some(help) = helps.into_iter().find(|help| room > text::width(help)) {
         spans.push(Span::styled(text::right(help, room), theme.dim()));
     }
     frame.render_widget(Line::from(spans), area);
