@@ -1,7 +1,7 @@
 //! The gate in front of a replica: every message has crossed the network when it gets here, and
 //! goes straight on, or waits in view.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::epaxos::id::MessageId;
@@ -9,16 +9,21 @@ use crate::epaxos::message::Envelope;
 use crate::epaxos::time::Time;
 use crate::observe::notice::{GateState, Held, HeldBy};
 
-/// One replica's gate. Owned by the event loop: plain data, and no clock of its own.
+/// One replica's gate. Owned by the event loop: plain data, and no clock of its own. However many
+/// messages wait, each comes and goes at little cost.
 #[derive(Debug, Default)]
 pub struct Gate {
     state: GateState,
     /// Whether nothing is held back at all: what the usual message asks.
     open: bool,
-    /// In order of arrival.
-    waiting: VecDeque<Waiting>,
-    /// When the first delay is over. Kept, since it is asked for far more often than it changes.
-    next_due: Option<Time>,
+    /// By the order of arrival.
+    waiting: BTreeMap<u64, Waiting>,
+    /// The place of each in that order.
+    places: BTreeMap<MessageId, u64>,
+    /// Those that a delay keeps, by when it is over.
+    due: BTreeSet<(Time, u64)>,
+    /// How many have waited so far.
+    arrived: u64,
 }
 
 /// A message at the gate.
@@ -31,8 +36,12 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// When it goes on, where only a delay keeps it.
     fn due(&self) -> Option<Time> {
-        self.delay.map(|(_, due)| due)
+        match self.why {
+            HeldBy::Delay(_) => self.delay.map(|(_, due)| due),
+            HeldBy::Pause | HeldBy::Rule => None,
+        }
     }
 }
 
@@ -52,25 +61,27 @@ impl Gate {
         let delay = self.state.delay_of(&envelope).map(|delay| (delay, now + delay));
         match self.state.holds_back(&envelope, delay.map(|(_, due)| due), now) {
             None => Ok(envelope),
-            Some(why) => Err(self.keep(envelope, delay, why)),
+            Some(why) => {
+                let held = Held { id: envelope.id, why };
+                self.arrived += 1;
+                self.keep(self.arrived, Waiting { envelope, delay, why });
+                Err(held)
+            }
         }
     }
 
-    fn keep(&mut self, envelope: Envelope, delay: Option<(Duration, Time)>, why: HeldBy) -> Held {
-        let id = envelope.id;
-        self.waiting.push_back(Waiting { envelope, delay, why });
-        if let HeldBy::Delay(_) = why {
-            self.find_next_due();
-        }
-        Held { id, why }
+    fn keep(&mut self, place: u64, waiting: Waiting) {
+        self.places.insert(waiting.envelope.id, place);
+        self.due.extend(waiting.due().map(|due| (due, place)));
+        self.waiting.insert(place, waiting);
     }
 
     /// Takes a message away from the gate, to be let through or thrown away.
     pub fn take(&mut self, id: MessageId) -> Option<Envelope> {
-        let place = self.waiting.iter().position(|waiting| waiting.envelope.id == id)?;
-        let taken = self.waiting.remove(place)?;
-        if let HeldBy::Delay(_) = taken.why {
-            self.find_next_due();
+        let place = self.places.remove(&id)?;
+        let taken = self.waiting.remove(&place)?;
+        if let Some(due) = taken.due() {
+            self.due.remove(&(due, place));
         }
         Some(taken.envelope)
     }
@@ -83,15 +94,16 @@ impl Gate {
         copy: MessageId,
         now: Time,
     ) -> Option<(Envelope, Held)> {
-        let waiting = self.waiting.iter().find(|waiting| waiting.envelope.id == id)?;
+        let waiting = self.waiting.get(self.places.get(&id)?)?;
         let envelope = waiting.envelope.clone();
         let twin = Envelope { id: copy, ..envelope.clone() };
         let delay = self.state.delay_of(&twin).map(|delay| (delay, now + delay));
         let why = self.state.holds_back(&twin, delay.map(|(_, due)| due), now);
         // Whoever doubles a message by hand means to decide over both.
         let (delay, why) = why.map_or((waiting.delay, waiting.why), |why| (delay, why));
-        let held = self.keep(twin, delay, why);
-        Some((envelope, held))
+        self.arrived += 1;
+        self.keep(self.arrived, Waiting { envelope: twin, delay, why });
+        Some((envelope, Held { id: copy, why }))
     }
 
     /// Holds back something else from now on. Returns what goes on, in order of arrival, and what
@@ -100,24 +112,25 @@ impl Gate {
     pub fn set(&mut self, state: GateState, now: Time) -> (Vec<Envelope>, Vec<Held>) {
         self.open = state.is_open();
         self.state = state;
+        self.places.clear();
+        self.due.clear();
         let (mut released, mut changed) = (Vec::new(), Vec::new());
-        for mut waiting in std::mem::take(&mut self.waiting) {
+        for (place, mut waiting) in std::mem::take(&mut self.waiting) {
             let delay = self.state.delay_of(&waiting.envelope);
             if delay != waiting.delay.map(|(delay, _)| delay) {
                 waiting.delay = delay.map(|delay| (delay, now + delay));
             }
-            match self.state.holds_back(&waiting.envelope, waiting.due(), now) {
+            let due = waiting.delay.map(|(_, due)| due);
+            match self.state.holds_back(&waiting.envelope, due, now) {
                 None => released.push(waiting.envelope),
                 Some(why) => {
                     if why != waiting.why {
                         changed.push(Held { id: waiting.envelope.id, why });
                     }
-                    waiting.why = why;
-                    self.waiting.push_back(waiting);
+                    self.keep(place, Waiting { why, ..waiting });
                 }
             }
         }
-        self.find_next_due();
         (released, changed)
     }
 
@@ -133,25 +146,18 @@ impl Gate {
 
     /// When the next delay is over, by the replica's clock.
     pub fn next_due(&self) -> Option<Time> {
-        self.next_due.filter(|_| !self.state.paused)
+        let (due, _) = self.due.first().filter(|_| !self.state.paused)?;
+        Some(*due)
     }
 
-    fn find_next_due(&mut self) {
-        self.next_due = self.delayed().filter_map(Waiting::due).min();
-    }
-
-    /// Takes the first message whose delay is over.
+    /// Takes the first message whose delay is over: of several at the same time, the first to arrive.
     pub fn take_due(&mut self, now: Time) -> Option<Envelope> {
         if self.next_due()? > now {
             return None;
         }
-        let first = self.delayed().find(|waiting| waiting.due() == self.next_due)?;
-        let id = first.envelope.id;
+        let (_, place) = self.due.first()?;
+        let id = self.waiting.get(place)?.envelope.id;
         self.take(id)
-    }
-
-    fn delayed(&self) -> impl Iterator<Item = &Waiting> {
-        self.waiting.iter().filter(|waiting| matches!(waiting.why, HeldBy::Delay(_)))
     }
 }
 
