@@ -226,3 +226,27 @@ fn a_panic_is_told_in_the_message_the_trace_and_the_header() {
     let text = drive.text();
     assert!(text.contains(&format!("R3 is down, its program failed: {sentence}")), "{text}");
 }
+
+#[test]
+fn a_partition_is_told_by_its_sides() {
+    for (command, told) in [
+        ("partition R0 R3 / R1 R2 R4", "partitioned: R0 R3 / R1 R2 R4"),
+        ("partition R2", "partitioned: R0 R1 R3 R4 / R2"),
+        ("partition R0 / R1 / R2", "partitioned: R0 / R1 / R2 / R3 R4"),
+        ("cut R0 R1", "cut: R0→R1"),
+    ] {
+        let mut drive = Drive::with(Stage::of(&[command]), (120, 40));
+        drive.press("5");
+        assert!(drive.text().contains(told), "{command}: {}", drive.text());
+    }
+    let mut drive = Drive::with(Stage::of(&["partition R2", "uncut R0 R2"]), (120, 40));
+    drive.press("5");
+    assert!(drive.text().contains("cut: R1→R2 R2→R0 R2→R1"), "{}", drive.text());
+}
+
+#[test]
+fn what_is_selected_is_told_however_little_room_there_is() {
+    let mut drive = Drive::with(faulty(9), (60, 16));
+    drive.press("5 Right");
+    assert!(drive.text().contains("R0→R2: loses 20%; 1 message waits."), "{}", drive.text());
+}

@@ -48,7 +48,8 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     if told.len() < height && told.first().is_some_and(|line| line.width() > 0) {
         told.insert(0, Line::default());
     }
-    if told.len() > height && height > 0 {
+    // Where there is room for one line, it is about what is selected.
+    if told.len() > height && height > 1 {
         told.truncate(height - 1);
         let advice = "  and more; there is not room for all of it";
         told.push(Line::styled(advice, app.theme.dim()));

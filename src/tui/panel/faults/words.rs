@@ -1,5 +1,7 @@
 //! What is wrong with links and replicas, in words.
 
+use std::collections::BTreeSet;
+
 use crate::epaxos::id::ReplicaId;
 use crate::observe::filter::Filter;
 use crate::observe::links::{Delay, LinkId};
@@ -86,7 +88,9 @@ pub fn in_force(app: &App) -> Vec<(String, bool)> {
     let all = ReplicaId::all(app.view.shape.replicas());
     let down = all.filter(|id| !app.view.replica(*id).up).map(|id| (down(app, id), true));
     let mut rules: Vec<(String, bool)> = down.collect();
-    if !gate.cuts.is_empty() {
+    if let Some(sides) = sides(&gate.cuts, app.view.shape.replicas()) {
+        rules.push((format!("partitioned: {sides}"), true));
+    } else if !gate.cuts.is_empty() {
         let cuts: Vec<_> = gate.cuts.iter().map(ToString::to_string).collect();
         rules.push((format!("cut: {}", cuts.join(" ")), true));
     }
@@ -109,6 +113,28 @@ pub fn in_force(app: &App) -> Vec<(String, bool)> {
         rules.push((format!("chosen by seed {}", gate.seed), false));
     }
     rules
+}
+
+/// The sides of a partition, where the cuts are those between several sides and no others.
+fn sides(cuts: &BTreeSet<LinkId>, replicas: usize) -> Option<String> {
+    let mut sides: Vec<Vec<ReplicaId>> = Vec::new();
+    for id in ReplicaId::all(replicas) {
+        let reached = |side: &&mut Vec<ReplicaId>| {
+            side.iter().all(|other| !cuts.contains(&LinkId { from: *other, to: id }))
+        };
+        match sides.iter_mut().find(reached) {
+            Some(side) => side.push(id),
+            None => sides.push(vec![id]),
+        }
+    }
+    let side_of = |id: ReplicaId| sides.iter().position(|side| side.contains(&id));
+    let between = LinkId::all(replicas).filter(|link| side_of(link.from) != side_of(link.to));
+    if cuts.is_empty() || !between.eq(cuts.iter().copied()) {
+        return None;
+    }
+    let named =
+        |side: &Vec<ReplicaId>| side.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    Some(sides.iter().map(named).collect::<Vec<_>>().join(" / "))
 }
 
 fn messages(filter: Filter) -> String {
