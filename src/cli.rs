@@ -114,6 +114,7 @@ fn cluster_options(replicas: usize, behaviour: &Behaviour) -> cluster::Options {
         seed: behaviour.seed,
         #[cfg(feature = "mutations")]
         mutation: behaviour.mutation,
+        panic_at: behaviour.panic_at.clone(),
         ..cluster::Options::new(replicas)
     }
 }

@@ -72,6 +72,24 @@ fn quoted_transcripts_are_those_of_the_scenarios() {
     }
 }
 
+/// The commands of a scenario, without what is expected to come of them.
+fn commands_of_scenario(text: &str) -> Vec<Command> {
+    let blocks = text.split("\n\n").map(|block| block.split("---").next().unwrap_or_default());
+    let lines = blocks.flat_map(str::lines).map(|line| line.trim_matches(['(', ')']));
+    let commands = lines.filter(|line| !line.starts_with("cluster"));
+    commands.filter_map(|line| Command::parse(line).expect(line)).collect()
+}
+
+/// What is played before an audience is played by the tests.
+#[test]
+fn the_demonstration_is_a_scenario() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let demonstration = Script::parse(&read("assets/leader_dies.script")).unwrap().commands;
+    let scenario = commands_of_scenario(&read("tests/scenarios/crashes/the_leader_half_way"));
+    assert!(demonstration.iter().map(|(_, command)| command).eq(&scenario));
+}
+
 /// Every link between files leads to one that is there, and to a heading that it has.
 #[test]
 fn links_lead_somewhere() {

@@ -218,7 +218,7 @@ impl Model for Small {
         vec![
             Property::always("agreement", |_, state| agreement(state)),
             Property::always("visibility", |_, state| visibility(state)),
-            Property::always("nontriviality", |model, state| nontriviality(model, state)),
+            Property::always("nontriviality", nontriviality),
             Property::always("one order", |_, state| one_order(state)),
             Property::sometimes("a fast commit", |_, state| came_by(state, Path::Fast)),
             Property::sometimes("a slow commit", |_, state| came_by(state, Path::Slow)),

@@ -2,6 +2,8 @@
 
 #[path = "screens/drive.rs"]
 mod drive;
+#[path = "screens/faults.rs"]
+mod faults;
 #[path = "screens/filter.rs"]
 mod filter;
 #[path = "screens/interaction.rs"]
@@ -149,5 +151,56 @@ fn palette_and_output_and_a_refused_command() {
         drive.type_in("put x 1 R3");
         drive.press("Enter");
         look!(format!("refused_{name}"), drive);
+    }
+}
+
+#[test]
+fn faults_before_anything_is_wrong() {
+    for (size, name) in SIZES {
+        let mut drive = Drive::new(size);
+        drive.press("5");
+        look!(format!("faults_none_{name}"), drive);
+    }
+}
+
+#[test]
+fn faults_of_links_and_replicas() {
+    for (size, name) in SIZES {
+        let mut drive = Drive::with(faults::faulty(5), size);
+        drive.press("5 Down");
+        look!(format!("faults_{name}"), drive);
+        drive.press("Left");
+        look!(format!("faults_replica_{name}"), drive);
+    }
+    for (size, name) in SIZES {
+        let mut drive = Drive::with(faults::faulty(9), size);
+        drive.press("5 Right");
+        look!(format!("faults_nine_{name}"), drive);
+    }
+}
+
+#[test]
+fn faults_without_unicode_and_without_colour() {
+    for (size, name) in SIZES {
+        let mut drive = Drive::with(faults::faulty(9), size);
+        drive.press("5 Right");
+        drive.app.ascii = true;
+        assert!(drive.text().is_ascii());
+        look!(format!("faults_ascii_{name}"), drive);
+        let mut drive = Drive::with(faults::faulty(5), size);
+        drive.press("5");
+        drive.app.theme = Theme::Mono;
+        look!(format!("faults_mono_{name}"), drive);
+    }
+}
+
+#[test]
+fn faults_of_a_replica_that_failed() {
+    for (size, name) in SIZES {
+        let mut drive = Drive::held(size);
+        faults::fail(&mut drive, 3);
+        look!(format!("failed_cockpit_{name}"), drive);
+        drive.press("5 j j j l l");
+        look!(format!("failed_faults_{name}"), drive);
     }
 }

@@ -245,3 +245,48 @@ fn what_cannot_be_started_is_said_in_a_sentence() {
     terminal.wait("the terminal has 50x12 cells");
     terminal.wait("status 1");
 }
+
+#[test]
+fn a_link_is_cut_with_a_key_and_mended() {
+    let mut terminal = Terminal::with_monitor(80, 24, "--replicas 3");
+    terminal.keys("5");
+    terminal.wait("links from row to column");
+    terminal.wait("R0→R1: nothing is wrong with it.");
+    terminal.keys("x");
+    terminal.wait("R0→R1: cut.");
+    terminal.wait("1 link faulty");
+    // R0 asks R1 in vain, and then R2.
+    terminal.command("put x 1 @R0");
+    terminal.wait("put x 1 = ok");
+    terminal.wait("R0→R1 cut");
+    terminal.keys("5H");
+    terminal.wait("all is well");
+    terminal.wait_gone("R0→R1 cut");
+    // With the arrows to another link, and a step of loss there.
+    terminal.keys("\x1b[B\x1b[CL");
+    terminal.wait("R1→R2: loses 10%.");
+    terminal.keys("q");
+    terminal.check_restored();
+}
+
+#[test]
+fn a_replica_that_panics_is_shown_and_comes_back() {
+    let mut terminal = Terminal::with_monitor(120, 40, "--replicas 5 --panic-at R2=boom");
+    terminal.command("put x 1");
+    terminal.wait("put x 1 = ok");
+    terminal.command("put boom 1");
+    terminal.wait("R2 fails: it was told to panic where boom is named");
+    terminal.wait("R2 DOWN");
+    // The screen is whole, and the others go on.
+    terminal.command("put y 2 @R3");
+    terminal.wait("put y 2 = ok");
+    terminal.keys("5jj");
+    terminal.wait("DOWN, it failed");
+    terminal.wait("R2 is down, its program failed: it was told to panic where boom is named");
+    terminal.keys("c");
+    terminal.wait_gone("DOWN");
+    terminal.keys("4");
+    terminal.wait("R2 has failed");
+    terminal.keys("q");
+    terminal.check_restored();
+}

@@ -78,9 +78,21 @@ fn repeated() -> View {
     view
 }
 
-/// Every line of both.
+/// A replica whose program fails. No script can make one.
+fn panicked() -> View {
+    let mut view = View::new(Shape::new(3));
+    let sentence = "index out of bounds: the len is 3 but the index is 3".to_owned();
+    let (replica, now, effects) = (ReplicaId(1), Time(0), Vec::new());
+    let decision = Decision::Panic(sentence);
+    view.apply(Notice::Step(Step { replica, now, decision, effects, timer: None }));
+    view
+}
+
+/// Every line of all of them.
 fn lines() -> Vec<Line> {
-    played().view().trace.iter().chain(&repeated().trace).cloned().collect()
+    let (played, repeated, panicked) = (played(), repeated(), panicked());
+    let lines = played.view().trace.iter().chain(&repeated.trace).chain(&panicked.trace);
+    lines.cloned().collect()
 }
 
 fn parsed(line: &Line) -> Map<String, Value> {

@@ -96,7 +96,7 @@ impl<'a> Fact<'a> {
     /// What a step tells, in order.
     pub fn of(step: &'a Step) -> impl Iterator<Item = Fact<'a>> {
         let decision = match step.decision {
-            Decision::Crash => Some(Fact::Crashed),
+            Decision::Crash | Decision::Panic(_) => Some(Fact::Crashed),
             Decision::Restart => Some(Fact::Restarted),
             _ => None,
         };

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::epaxos::command::Operation;
+use crate::epaxos::command::{Key, Operation};
+use crate::epaxos::id::{ParseIdError, ReplicaId};
 use crate::epaxos::quorum::CLUSTER_SIZES;
 use crate::epaxos::replica::ReplyOn;
 
@@ -216,13 +217,22 @@ pub struct Behaviour {
     /// Finish another replica's instance that is undecided for this long, 600ms at least; or never
     #[arg(long, value_name = "TIME|never", value_parser = recover_after, default_value = "3s")]
     pub recover_after: Patience,
-    /// From what waiting times are drawn that should differ between replicas
+    /// From what waiting times are drawn that should differ between replicas, and what links lose
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
     /// Break the protocol on purpose
     #[cfg(feature = "mutations")]
     #[arg(long, value_name = "NAME")]
     pub mutation: Option<crate::epaxos::mutation::Mutation>,
+    /// Let a replica panic once, where a key is named, such as R2=boom: to see what comes of it
+    #[arg(long, value_name = "R=KEY", value_parser = panic_at, hide = true)]
+    pub panic_at: Option<(ReplicaId, Key)>,
+}
+
+fn panic_at(text: &str) -> Result<(ReplicaId, Key), String> {
+    let (replica, key) = text.split_once('=').ok_or("expected such as R2=boom")?;
+    let replica = replica.parse().map_err(|error: ParseIdError| error.to_string())?;
+    Ok((replica, key.into()))
 }
 
 /// How long a replica waits before it does another one's work.

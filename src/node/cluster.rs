@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::epaxos::command::Key;
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::MessageKind;
 use crate::epaxos::quorum::CLUSTER_SIZES;
@@ -15,6 +16,7 @@ use crate::epaxos::replica::{Options as ReplicaOptions, ReplyOn, Timeouts};
 use crate::node::driver::Act;
 use crate::node::member::{Common, Member, Tasks};
 use crate::observe::filter::Filter;
+use crate::observe::links::Delay;
 use crate::observe::notice::{GateState, Shape};
 use crate::script::request::Report;
 
@@ -36,13 +38,16 @@ pub struct Options {
     /// How long a replica waits for the decision of another one's instance before it recovers it;
     /// for ever where nothing is said. Long enough, in any case, for delayed Commits to arrive.
     pub recover_after: Option<Duration>,
-    /// From what waiting times are drawn that should differ between replicas.
+    /// From what waiting times are drawn that should differ between replicas, and what becomes of
+    /// messages on links that lose, double or delay some.
     pub seed: u64,
     /// How the protocol is broken on purpose.
     #[cfg(feature = "mutations")]
     pub mutation: Option<crate::epaxos::mutation::Mutation>,
     /// Whether to begin with everything paused.
     pub paused: bool,
+    /// A replica that is to panic, once, and the key at which it does: to see what comes of it.
+    pub panic_at: Option<(ReplicaId, Key)>,
 }
 
 impl Options {
@@ -60,14 +65,16 @@ impl Options {
             #[cfg(feature = "mutations")]
             mutation: None,
             paused: false,
+            panic_at: None,
         }
     }
 
     /// What the gates hold back at first.
     pub fn gate(&self) -> GateState {
         let commits = Filter { kind: Some(MessageKind::Commit), ..Filter::default() };
-        let delays = self.commit_delay.map(|delay| (commits, delay)).into_iter().collect();
-        GateState { paused: self.paused, delays, ..GateState::default() }
+        let delay = self.commit_delay.map(|delay| (commits, Delay::fixed(delay)));
+        let delays = delay.into_iter().collect();
+        GateState { paused: self.paused, delays, seed: self.seed, ..GateState::default() }
     }
 
     /// What the cluster is, listening at `endpoints`.

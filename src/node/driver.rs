@@ -1,6 +1,8 @@
 //! The event loop of one replica: one thing at a time, from one queue.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -8,12 +10,13 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
-use crate::epaxos::command::{Command, RequestId};
+use crate::epaxos::command::{Command, Key, RequestId};
 use crate::epaxos::event::Reply;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
-use crate::epaxos::replica::{Input, Options, Output};
+use crate::epaxos::replica::{Input, Options, Output, Replica};
 use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
@@ -72,6 +75,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Who watches, if anybody does.
     pub reports: Option<mpsc::UnboundedSender<Report>>,
+    /// A key on which the replica panics, once: so that it can be seen what comes of a panic.
+    pub trap: Option<Key>,
 }
 
 /// One replica with all that makes it live.
@@ -91,6 +96,13 @@ pub struct Driver {
     sent: u64,
     /// Requests of clients without a name so far.
     anonymous: u64,
+    /// What it is at: what a panic interrupts.
+    under_way: Option<(Time, Decision)>,
+    /// Whether it is down since it panicked, so that what it has stored may not be sound.
+    panicked: bool,
+    trap: Option<Key>,
+    /// How many twins were made by hand of each message that any were made of.
+    copies: BTreeMap<(ReplicaId, u64), u32>,
 }
 
 impl Driver {
@@ -109,6 +121,10 @@ impl Driver {
             waiters: BTreeMap::new(),
             sent: 0,
             anonymous: 0,
+            under_way: None,
+            panicked: false,
+            trap: parts.trap,
+            copies: BTreeMap::new(),
         }
     }
 
@@ -130,7 +146,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = &mut cancelled => return,
-                () = &mut alarm, if due.is_some() => self.on_alarm(),
+                () = &mut alarm, if due.is_some() => drop(self.guarded(Self::on_alarm)),
                 incoming = self.queue.recv() => match incoming {
                     Some(incoming) => self.on_incoming(incoming),
                     None => return,
@@ -140,12 +156,36 @@ impl Driver {
     }
 
     fn on_incoming(&mut self, incoming: Incoming<Control>) {
+        // What comes of a panic is reported by whoever guards against it.
         match incoming {
-            Incoming::Peer(envelope) => self.on_envelope(envelope),
-            Incoming::Client(proposals) => self.on_proposals(proposals),
-            // Whoever asked may have left.
-            Incoming::Control(Control { act, done }) => drop(done.send(self.on_act(act))),
+            Incoming::Peer(envelope) => drop(self.guarded(|it| it.on_envelope(envelope))),
+            Incoming::Client(proposals) => drop(self.guarded(|it| it.on_proposals(proposals))),
+            Incoming::Control(Control { act, done }) => {
+                let acted = self.guarded(|it| it.on_act(act));
+                let failed = |sentence| Err(format!("{} has failed: {sentence}", self.id()));
+                let acted = acted.unwrap_or_else(failed);
+                // Whoever asked may have left.
+                done.send(acted).ok();
+            }
         }
+    }
+
+    /// Does something at which the replica may panic: that is a crash of this replica, and nobody
+    /// else's concern. The error is what the panic said.
+    fn guarded<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> Result<T, String> {
+        catch_unwind(AssertUnwindSafe(|| act(self))).map_err(|panic| {
+            let sentence = sentence(&*panic);
+            error!("{} has failed: {sentence}", self.id());
+            if let Some((now, decision)) = self.under_way.take() {
+                self.report_step(now, decision, Vec::new());
+            }
+            self.seat.crash();
+            self.panicked = true;
+            // Whoever waits for an answer is told that there will be none.
+            self.waiters.clear();
+            self.tell(Decision::Panic(sentence.clone()));
+            sentence
+        })
     }
 
     /// When time alone will bring something about.
@@ -227,8 +267,15 @@ impl Driver {
                 self.tell(Decision::Drop(envelope));
             }
             Act::Duplicate(id, copy) => {
-                let envelope = self.gate.duplicate(id, copy).ok_or_else(|| not_held(id))?;
+                if copy.copy <= self.copies_of(id) {
+                    return Err(format!("{copy} was made just now; look, and try again"));
+                }
+                let now = self.clock.now();
+                let twin = self.gate.duplicate(id, copy, now);
+                let (envelope, held) = twin.ok_or_else(|| not_held(id))?;
+                self.copies.insert((id.sender, id.number), copy.copy);
                 self.tell(Decision::Duplicate(envelope, copy));
+                self.report(Notice::Held(held));
             }
             Act::Wake => {
                 let due = self.seat.due()?;
@@ -239,11 +286,12 @@ impl Driver {
                 self.seat.check_up()?;
                 // Whoever waits for an answer is told that there will be none.
                 self.waiters.clear();
-                self.come_or_go(Decision::Crash);
+                self.seat.crash();
+                self.tell(Decision::Crash);
             }
             Act::Restart => {
                 self.seat.check_down()?;
-                self.come_or_go(Decision::Restart);
+                self.come_back()?;
             }
             Act::SetGate(state) => self.set_gate(state),
             Act::SetClock(time) => self.clock.set_forward(time),
@@ -266,25 +314,50 @@ impl Driver {
         }
     }
 
-    /// The replica crashes, or comes back.
-    fn come_or_go(&mut self, decision: Decision) {
+    /// The replica comes back with what is durable, where that is sound: a panic may have left it in
+    /// the middle of something, and be met again.
+    fn come_back(&mut self) -> Result<(), String> {
         let now = self.clock.now();
         let mut out = Vec::new();
-        if decision == Decision::Crash {
-            self.seat.crash();
-        } else {
+        let restarted = catch_unwind(AssertUnwindSafe(|| {
             self.seat.restart(now, &mut out);
+            if self.panicked {
+                self.seat.replica().into_iter().for_each(Replica::check_invariants);
+            }
+        }));
+        if let Err(panic) = restarted {
+            self.seat.crash();
+            let sentence = sentence(&*panic);
+            return Err(format!(
+                "{} cannot come back with what it has stored: {sentence}",
+                self.id()
+            ));
         }
-        self.carry_out(now, self.reports.is_some().then_some(decision), out);
+        self.panicked = false;
+        self.carry_out(now, self.reports.is_some().then_some(Decision::Restart), out);
+        Ok(())
     }
 
-    /// Lets a message go on that nothing holds.
+    /// Lets a message go on that nothing holds, or lets happen to it what links do to messages.
     fn pass(&mut self, envelope: Envelope) {
         if self.gate.loses(&envelope) {
-            self.tell(Decision::Drop(envelope));
-        } else {
-            self.deliver(envelope);
+            return self.tell(Decision::Drop(envelope));
         }
+        if !self.gate.doubles(&envelope) {
+            return self.deliver(envelope);
+        }
+        let copy = MessageId { copy: self.copies_of(envelope.id) + 1, ..envelope.id };
+        let twin = Envelope { id: copy, ..envelope.clone() };
+        self.tell(Decision::Duplicate(envelope.clone(), copy));
+        self.deliver(envelope);
+        // It has a delay of its own, and may be lost.
+        self.on_envelope(twin);
+    }
+
+    /// How many twins were made of a message by hand. A rule makes one of a message, and then it is
+    /// gone from the gate.
+    fn copies_of(&self, id: MessageId) -> u32 {
+        self.copies.get(&(id.sender, id.number)).copied().unwrap_or(0)
     }
 
     fn deliver(&mut self, envelope: Envelope) {
@@ -306,7 +379,13 @@ impl Driver {
     fn step(&mut self, decision: Option<Decision>, input: Input) {
         let now = self.clock.now();
         let mut out = Vec::new();
+        self.under_way = decision.map(|decision| (now, decision));
+        let trapped = self.trap.take_if(|key| mentions(&input, key));
         self.seat.step(now, input, &mut out);
+        if let Some(key) = trapped {
+            panic!("it was told to panic where {key} is named");
+        }
+        let decision = self.under_way.take().map(|(_, decision)| decision);
         self.carry_out(now, decision, out);
     }
 
@@ -367,6 +446,25 @@ impl Driver {
 fn fits(commands: usize, bytes: usize, more: &[Proposal]) -> bool {
     let added: usize = more.iter().map(|proposal| convert::size(&proposal.wish.operation)).sum();
     commands + more.len() <= convert::BATCH_MAX && bytes + added <= convert::BATCH_BYTES_MAX
+}
+
+/// Whether an input is about a key.
+fn mentions(input: &Input, key: &Key) -> bool {
+    match input {
+        Input::Propose(commands) => commands.iter().any(|command| command.operation.key() == key),
+        Input::Receive { message, .. } => message
+            .payload()
+            .is_some_and(|payload| payload.operations().any(|operation| operation.key() == key)),
+        Input::Wake => false,
+    }
+}
+
+/// What a panic said, in one line.
+fn sentence(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+    let words = said.unwrap_or("it did not say why").split_whitespace();
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn not_held(id: MessageId) -> String {

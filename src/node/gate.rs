@@ -1,32 +1,48 @@
 //! The gate in front of a replica: every message has crossed the network when it gets here, and
 //! goes straight on, or waits in view.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::epaxos::id::MessageId;
 use crate::epaxos::message::Envelope;
 use crate::epaxos::time::Time;
 use crate::observe::notice::{GateState, Held, HeldBy};
 
-/// One replica's gate. Owned by the event loop: plain data, and no clock of its own.
+/// One replica's gate. Owned by the event loop: plain data, and no clock of its own. However many
+/// messages wait, each comes and goes at little cost.
 #[derive(Debug, Default)]
 pub struct Gate {
     state: GateState,
     /// Whether nothing is held back at all: what the usual message asks.
     open: bool,
-    /// In order of arrival.
-    waiting: VecDeque<Waiting>,
-    /// When the first delay is over. Kept, since it is asked for far more often than it changes.
-    next_due: Option<Time>,
+    /// By the order of arrival.
+    waiting: BTreeMap<u64, Waiting>,
+    /// The place of each in that order.
+    places: BTreeMap<MessageId, u64>,
+    /// Those that a delay keeps, by when it is over.
+    due: BTreeSet<(Time, u64)>,
+    /// How many have waited so far.
+    arrived: u64,
 }
 
 /// A message at the gate.
 #[derive(Debug)]
 struct Waiting {
     envelope: Envelope,
-    /// When a delay lets it go on, where it met one.
-    due: Option<Time>,
+    /// The delay that it met, and when that lets it go on.
+    delay: Option<(Duration, Time)>,
     why: HeldBy,
+}
+
+impl Waiting {
+    /// When it goes on, where only a delay keeps it.
+    fn due(&self) -> Option<Time> {
+        match self.why {
+            HeldBy::Delay(_) => self.delay.map(|(_, due)| due),
+            HeldBy::Pause | HeldBy::Rule => None,
+        }
+    }
 }
 
 impl Gate {
@@ -42,59 +58,79 @@ impl Gate {
         if self.open {
             return Ok(envelope);
         }
-        let due = self.state.delay_of(&envelope).map(|delay| now + delay);
-        match self.state.holds_back(&envelope, due, now) {
+        let delay = self.state.delay_of(&envelope).map(|delay| (delay, now + delay));
+        match self.state.holds_back(&envelope, delay.map(|(_, due)| due), now) {
             None => Ok(envelope),
             Some(why) => {
-                let id = envelope.id;
-                self.waiting.push_back(Waiting { envelope, due, why });
-                if let HeldBy::Delay(_) = why {
-                    self.find_next_due();
-                }
-                Err(Held { id, why })
+                let held = Held { id: envelope.id, why };
+                self.arrived += 1;
+                self.keep(self.arrived, Waiting { envelope, delay, why });
+                Err(held)
             }
         }
     }
 
+    fn keep(&mut self, place: u64, waiting: Waiting) {
+        self.places.insert(waiting.envelope.id, place);
+        self.due.extend(waiting.due().map(|due| (due, place)));
+        self.waiting.insert(place, waiting);
+    }
+
     /// Takes a message away from the gate, to be let through or thrown away.
     pub fn take(&mut self, id: MessageId) -> Option<Envelope> {
-        let place = self.waiting.iter().position(|waiting| waiting.envelope.id == id)?;
-        let taken = self.waiting.remove(place)?;
-        if let HeldBy::Delay(_) = taken.why {
-            self.find_next_due();
+        let place = self.places.remove(&id)?;
+        let taken = self.waiting.remove(&place)?;
+        if let Some(due) = taken.due() {
+            self.due.remove(&(due, place));
         }
         Some(taken.envelope)
     }
 
-    /// Makes a twin of a waiting message, which waits like it. Returns the message.
-    pub fn duplicate(&mut self, id: MessageId, copy: MessageId) -> Option<Envelope> {
-        let waiting = self.waiting.iter().find(|waiting| waiting.envelope.id == id)?;
+    /// Makes a twin of a waiting message, which waits like it but for a delay of its own. Returns
+    /// the message, and what keeps the twin.
+    pub fn duplicate(
+        &mut self,
+        id: MessageId,
+        copy: MessageId,
+        now: Time,
+    ) -> Option<(Envelope, Held)> {
+        let waiting = self.waiting.get(self.places.get(&id)?)?;
         let envelope = waiting.envelope.clone();
         let twin = Envelope { id: copy, ..envelope.clone() };
-        let twin = Waiting { envelope: twin, due: waiting.due, why: waiting.why };
-        self.waiting.push_back(twin);
-        Some(envelope)
+        let delay = self.state.delay_of(&twin).map(|delay| (delay, now + delay));
+        let why = self.state.holds_back(&twin, delay.map(|(_, due)| due), now);
+        // Whoever doubles a message by hand means to decide over both.
+        let (delay, why) = why.map_or((waiting.delay, waiting.why), |why| (delay, why));
+        self.arrived += 1;
+        self.keep(self.arrived, Waiting { envelope: twin, delay, why });
+        Some((envelope, Held { id: copy, why }))
     }
 
     /// Holds back something else from now on. Returns what goes on, in order of arrival, and what
-    /// waits for another reason than before.
+    /// waits for another reason than before. A delay that is still the same goes on; one that is
+    /// new begins now.
     pub fn set(&mut self, state: GateState, now: Time) -> (Vec<Envelope>, Vec<Held>) {
-        self.open = state == GateState::default();
+        self.open = state.is_open();
         self.state = state;
+        self.places.clear();
+        self.due.clear();
         let (mut released, mut changed) = (Vec::new(), Vec::new());
-        for mut waiting in std::mem::take(&mut self.waiting) {
-            match self.state.holds_back(&waiting.envelope, waiting.due, now) {
+        for (place, mut waiting) in std::mem::take(&mut self.waiting) {
+            let delay = self.state.delay_of(&waiting.envelope);
+            if delay != waiting.delay.map(|(delay, _)| delay) {
+                waiting.delay = delay.map(|delay| (delay, now + delay));
+            }
+            let due = waiting.delay.map(|(_, due)| due);
+            match self.state.holds_back(&waiting.envelope, due, now) {
                 None => released.push(waiting.envelope),
                 Some(why) => {
                     if why != waiting.why {
                         changed.push(Held { id: waiting.envelope.id, why });
                     }
-                    waiting.why = why;
-                    self.waiting.push_back(waiting);
+                    self.keep(place, Waiting { why, ..waiting });
                 }
             }
         }
-        self.find_next_due();
         (released, changed)
     }
 
@@ -103,38 +139,35 @@ impl Gate {
         !self.open && self.state.loses(envelope)
     }
 
+    /// Whether a message that goes on is doubled on its way.
+    pub fn doubles(&self, envelope: &Envelope) -> bool {
+        !self.open && self.state.doubles(envelope)
+    }
+
     /// When the next delay is over, by the replica's clock.
     pub fn next_due(&self) -> Option<Time> {
-        self.next_due.filter(|_| !self.state.paused)
+        let (due, _) = self.due.first().filter(|_| !self.state.paused)?;
+        Some(*due)
     }
 
-    fn find_next_due(&mut self) {
-        self.next_due = self.delayed().filter_map(|waiting| waiting.due).min();
-    }
-
-    /// Takes the first message whose delay is over.
+    /// Takes the first message whose delay is over: of several at the same time, the first to arrive.
     pub fn take_due(&mut self, now: Time) -> Option<Envelope> {
         if self.next_due()? > now {
             return None;
         }
-        let first = self.delayed().find(|waiting| waiting.due == self.next_due)?;
-        let id = first.envelope.id;
+        let (_, place) = self.due.first()?;
+        let id = self.waiting.get(place)?.envelope.id;
         self.take(id)
-    }
-
-    fn delayed(&self) -> impl Iterator<Item = &Waiting> {
-        self.waiting.iter().filter(|waiting| matches!(waiting.why, HeldBy::Delay(_)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
     use crate::epaxos::message::{AcceptReply, Message, MessageKind};
     use crate::observe::filter::Filter;
+    use crate::observe::links::{Delay, PerLink};
 
     fn envelope(number: u64) -> Envelope {
         let instance = InstanceId::new(ReplicaId(0), 0);
@@ -192,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_delay_counts_only_while_nothing_is_paused() {
-        let delays = vec![(rule(MessageKind::AcceptReply), Duration::from_micros(10))];
+        let delay = Delay::fixed(Duration::from_micros(10));
+        let delays = vec![(rule(MessageKind::AcceptReply), delay)];
         let running = GateState { delays, ..GateState::default() };
         let mut gate = Gate::new(running.clone());
         gate.admit(envelope(0), Time(5)).unwrap_err();
@@ -210,9 +244,40 @@ mod tests {
         let mut gate = Gate::new(paused());
         gate.admit(envelope(0), Time(0)).unwrap_err();
         let copy = MessageId { copy: 1, ..id(0) };
-        assert_eq!(gate.duplicate(id(0), copy), Some(envelope(0)));
-        assert_eq!(gate.duplicate(id(1), copy), None);
+        let held = Held { id: copy, why: HeldBy::Pause };
+        assert_eq!(gate.duplicate(id(0), copy, Time(0)), Some((envelope(0), held)));
+        assert_eq!(gate.duplicate(id(1), copy, Time(0)), None);
         let twin = Envelope { id: copy, ..envelope(0) };
         assert_eq!(gate.set(GateState::default(), Time(0)).0, [envelope(0), twin]);
+    }
+
+    #[test]
+    fn a_shorter_delay_overtakes_a_longer_one() {
+        let mut lateness = PerLink::default();
+        let delay = Delay { least: Duration::ZERO, most: Duration::from_millis(40) };
+        lateness.set(None, delay);
+        let mut gate = Gate::new(GateState { lateness, ..GateState::default() });
+        for number in 0..20 {
+            gate.admit(envelope(number), Time(0)).unwrap_err();
+        }
+        let end = Time(40_000);
+        let order: Vec<_> = std::iter::from_fn(|| gate.take_due(end)).collect();
+        let numbers: Vec<_> = order.iter().map(|envelope| envelope.id.number).collect();
+        assert_eq!(numbers.len(), 20);
+        assert!(!numbers.is_sorted(), "nothing was overtaken: {numbers:?}");
+    }
+
+    #[test]
+    fn a_new_delay_begins_when_it_is_made_and_ends_when_it_is_taken_back() {
+        let mut slow = GateState::default();
+        slow.lateness.set(None, Delay::fixed(Duration::from_micros(10)));
+        let mut gate = Gate::new(paused());
+        gate.admit(envelope(0), Time(0)).unwrap_err();
+        gate.set(slow.clone(), Time(50));
+        assert_eq!(gate.next_due(), Some(Time(60)));
+        slow.lateness.set(None, Delay::fixed(Duration::from_micros(20)));
+        gate.set(slow, Time(55));
+        assert_eq!(gate.next_due(), Some(Time(75)));
+        assert_eq!(gate.set(GateState::default(), Time(56)).0, [envelope(0)]);
     }
 }

@@ -358,8 +358,9 @@ impl World for LiveWorld {
         let done = self.runtime.block_on(futures::future::join_all(acts));
         self.catch_up();
         done.into_iter().collect::<Result<(), _>>()?;
-        self.reset_delays();
-        self.come_to_rest()
+        self.come_to_rest()?;
+        self.note_delays();
+        Ok(())
     }
 
     fn settle(&mut self) -> Result<(), String> {

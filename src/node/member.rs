@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
+use crate::epaxos::command::Key;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::replica::Options;
 use crate::net::convert::Dialect;
@@ -52,6 +53,7 @@ impl Drop for Tasks {
 pub(super) struct Common {
     pub shape: Shape,
     pub gate: GateState,
+    pub panic_at: Option<(ReplicaId, Key)>,
     pub start: Instant,
     pub reports: Option<mpsc::UnboundedSender<Report>>,
     pub tasks: Tasks,
@@ -68,6 +70,7 @@ impl Common {
         Ok(Self {
             shape: options.shape(endpoints)?,
             gate: options.gate(),
+            panic_at: options.panic_at.clone(),
             start: clock::start(),
             reports,
             tasks: Tasks::default(),
@@ -109,6 +112,7 @@ impl Member {
             gate: common.gate.clone(),
             clock: Clock::new(common.start, common.gate.paused),
             reports: common.reports.clone(),
+            trap: common.panic_at.as_ref().filter(|(at, _)| *at == id).map(|(_, key)| key.clone()),
         });
         tracker.spawn(watch(driver, cancel.clone()));
         let (queue, refused) = (member.queue.clone(), member.refused.clone());
@@ -153,7 +157,8 @@ impl Member {
     }
 }
 
-/// Runs an event loop in a task of its own, so that a replica that fails takes nobody with it.
+/// Runs an event loop in a task of its own, so that one that fails takes nobody with it. What a
+/// replica does is guarded by the loop itself: this is for what nobody thought of.
 async fn watch(driver: Driver, cancel: CancellationToken) {
     let id = driver.id();
     match tokio::spawn(driver.run(cancel)).await {
@@ -175,32 +180,60 @@ mod tests {
     use crate::epaxos::message::{Envelope, Message, PreAccept};
     use crate::node::clock;
 
-    #[tokio::test]
-    async fn a_replica_that_fails_takes_nobody_with_it() {
+    /// R0 of three without a link to anybody: it fails where it has something to send.
+    fn without_links() -> (Member, Driver) {
+        let id = ReplicaId(0);
         let (queue, incoming) = mpsc::channel(1);
         let driver = Driver::new(Parts {
-            options: Options::new(ReplicaId(0), 3),
+            options: Options::new(id, 3),
             batch: false,
             queue: incoming,
-            // The fault: it cannot send what it has to.
             links: vec![None, None, None],
             gate: GateState::default(),
             clock: Clock::new(clock::start(), false),
             reports: None,
+            trap: None,
         });
-        let watch = tokio::spawn(watch(driver, CancellationToken::new()));
+        (Member { id, queue, refused: Arc::default(), lost: Arc::default() }, driver)
+    }
+
+    /// A PreAccept of R1, which R0 answers.
+    fn asked(attributes: Attributes) -> Incoming<Control> {
         let leader = ReplicaId(1);
         let message = Message::PreAccept(PreAccept {
             instance: InstanceId::new(leader, 0),
             ballot: Ballot::initial(leader),
             payload: Payload::Noop,
-            attributes: Attributes::FIRST,
+            attributes,
         });
         let id = MessageId { sender: leader, number: 0, copy: 0 };
-        queue.send(Incoming::Peer(Envelope { id, to: ReplicaId(0), message })).await.unwrap();
+        Incoming::Peer(Envelope { id, to: ReplicaId(0), message })
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_fails_takes_nobody_with_it() {
+        let (member, driver) = without_links();
+        let cancel = CancellationToken::new();
+        let watch = tokio::spawn(watch(driver, cancel.clone()));
+        member.queue.send(asked(Attributes::FIRST)).await.unwrap();
+        assert_eq!(member.act(Act::Wake).await, Err("R0 is down".to_owned()));
+        assert_eq!(member.act(Act::Restart).await, Ok(()));
+        cancel.cancel();
         watch.await.expect("whoever watches it lives on");
-        let member =
-            Member { id: ReplicaId(0), queue, refused: Arc::default(), lost: Arc::default() };
         assert_eq!(member.act(Act::Wake).await, Err("R0 has stopped".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_failed_over_what_it_stored_says_so_and_stays_down() {
+        let (member, driver) = without_links();
+        tokio::spawn(watch(driver, CancellationToken::new()));
+        let mut absurd = Attributes::FIRST;
+        absurd.deps.add(InstanceId::new(ReplicaId(1), 0));
+        member.queue.send(asked(absurd)).await.unwrap();
+        let refused = "R0 cannot come back with what it has stored: R1.0 depends on itself";
+        for _ in 0..2 {
+            assert_eq!(member.act(Act::Restart).await, Err(refused.to_owned()));
+        }
+        assert_eq!(member.act(Act::Wake).await, Err("R0 is down".to_owned()));
     }
 }

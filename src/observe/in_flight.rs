@@ -44,8 +44,11 @@ impl InFlight {
                         self.remove(envelope.id);
                     }
                     Decision::Duplicate(envelope, copy) => self.duplicate(envelope, *copy),
-                    Decision::Propose(_) | Decision::Wake | Decision::Crash | Decision::Restart => {
-                    }
+                    Decision::Propose(_)
+                    | Decision::Wake
+                    | Decision::Crash
+                    | Decision::Restart
+                    | Decision::Panic(_) => {}
                 }
                 for effect in &step.effects {
                     if let Effect::Send(envelope) = effect {

@@ -56,7 +56,11 @@ impl Log {
                 self.senders.extend(sender.map(|sender| (*copy, sender)));
                 sender
             }
-            Decision::Propose(_) | Decision::Wake | Decision::Crash | Decision::Restart => None,
+            Decision::Propose(_)
+            | Decision::Wake
+            | Decision::Crash
+            | Decision::Restart
+            | Decision::Panic(_) => None,
         };
         for effect in &step.effects {
             if let Effect::Send(envelope) = effect {

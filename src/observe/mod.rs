@@ -8,6 +8,7 @@
 pub mod counters;
 pub mod filter;
 pub mod in_flight;
+pub mod links;
 pub mod log;
 pub mod notice;
 pub mod trace;

@@ -10,6 +10,7 @@ use crate::epaxos::message::Envelope;
 use crate::epaxos::replica::{Input, Options, Output, ReplyOn};
 use crate::epaxos::time::Time;
 use crate::observe::filter::Filter;
+use crate::observe::links::{Delay, LinkId, Lot, PerLink, draw, happens};
 
 /// What a cluster is, before anything happens in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,26 +75,49 @@ pub enum HeldBy {
     Delay(Duration),
 }
 
-/// What gates let through.
+/// What gates let through, and what befalls it on its way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateState {
     /// Whether everything is held and the replicas' clocks stand still.
     pub paused: bool,
     /// Messages that meet one of these are held.
     pub holds: Vec<Filter>,
-    /// Messages that meet one of these are kept for a while.
-    pub delays: Vec<(Filter, Duration)>,
-    /// Links that are cut, each in one direction: from the first replica to the second.
-    pub cuts: BTreeSet<(ReplicaId, ReplicaId)>,
-    /// How many messages in a hundred are lost.
-    pub loss: u32,
+    /// Messages that meet one of these are kept for a while, whatever their link.
+    pub delays: Vec<(Filter, Delay)>,
+    /// Links that are cut, each in one direction.
+    pub cuts: BTreeSet<LinkId>,
+    /// How many messages in a hundred are lost on a link.
+    pub loss: PerLink<u32>,
+    /// How many messages in a hundred are doubled on a link.
+    pub duplicates: PerLink<u32>,
+    /// How much longer messages take on a link.
+    pub lateness: PerLink<Delay>,
+    /// What the draws for loss, duplicates and delays depend on, beside the messages' names.
+    pub seed: u64,
 }
 
 impl GateState {
-    /// How long a message is kept for, where it meets a delay.
+    /// Whether nothing at all happens to any message.
+    pub fn is_open(&self) -> bool {
+        !self.paused
+            && self.holds.is_empty()
+            && self.cuts.is_empty()
+            && self.loss.is_plain()
+            && self.duplicates.is_plain()
+            && !self.delays_any()
+    }
+
+    /// Whether there are messages that are delayed.
+    pub fn delays_any(&self) -> bool {
+        !self.delays.is_empty() || !self.lateness.is_plain()
+    }
+
+    /// How long a message is kept for, where it meets a delay: that of the first description that it
+    /// meets, otherwise that of its link.
     pub fn delay_of(&self, envelope: &Envelope) -> Option<Duration> {
         let met = self.delays.iter().find(|(filter, _)| filter.matches(envelope));
-        met.map(|(_, delay)| *delay)
+        let delay = met.map_or_else(|| self.lateness.of(LinkId::of(envelope)), |(_, delay)| *delay);
+        (!delay.is_none()).then(|| delay.drawn(draw(self.seed, Lot::Delay, envelope.id)))
     }
 
     /// What keeps a message whose delay, where it met one, is over at `due`. A rule is named before
@@ -112,10 +136,16 @@ impl GateState {
 
     /// Whether a message that nothing holds is lost. A function of its name: the same every time.
     pub fn loses(&self, envelope: &Envelope) -> bool {
-        let MessageId { sender, number, copy } = envelope.id;
-        let mixed = (number ^ u64::from(copy) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let drawn = (mixed.rotate_left(u32::from(sender.0) * 7) >> 32) % 100;
-        self.cuts.contains(&(sender, envelope.to)) || drawn < u64::from(self.loss)
+        let link = LinkId::of(envelope);
+        let lost = || happens(self.loss.of(link), draw(self.seed, Lot::Loss, envelope.id));
+        self.cuts.contains(&link) || lost()
+    }
+
+    /// Whether a message that nothing holds, and that is not lost, is doubled. A function of its
+    /// name. What is a twin already is not doubled again.
+    pub fn doubles(&self, envelope: &Envelope) -> bool {
+        let drawn = || draw(self.seed, Lot::Duplicate, envelope.id);
+        envelope.id.copy == 0 && happens(self.duplicates.of(LinkId::of(envelope)), drawn())
     }
 }
 
@@ -152,6 +182,9 @@ pub enum Decision {
     Crash,
     /// The replica came back with what is durable.
     Restart,
+    /// The replica's program failed with this sentence: it lost everything but what is durable, and
+    /// is down. What it was at was lost with it.
+    Panic(String),
 }
 
 /// What came of a decision.
@@ -174,7 +207,9 @@ impl Decision {
                 Some(Input::Receive { from: envelope.id.sender, message: envelope.message.clone() })
             }
             Self::Wake => Some(Input::Wake),
-            Self::Drop(_) | Self::Duplicate(..) | Self::Crash | Self::Restart => None,
+            Self::Drop(_) | Self::Duplicate(..) | Self::Crash | Self::Restart | Self::Panic(_) => {
+                None
+            }
         }
     }
 }

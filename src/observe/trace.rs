@@ -42,7 +42,8 @@ impl Line {
             | Decision::Drop(_)
             | Decision::Duplicate(..)
             | Decision::Crash
-            | Decision::Restart => Some(0),
+            | Decision::Restart
+            | Decision::Panic(_) => Some(0),
             // Told by the events that follow.
             Decision::Propose(_) | Decision::Wake => None,
         };
@@ -77,6 +78,7 @@ impl Line {
                 Decision::Duplicate(..) => "duplicate",
                 Decision::Crash => "crash",
                 Decision::Restart => "recover",
+                Decision::Panic(_) => "panic",
             },
             Part::Effect(effect) => match effect {
                 Effect::Send(_) => "send",
@@ -150,6 +152,7 @@ fn fmt_decision(
         Decision::Wake => write!(f, "{replica} wake"),
         Decision::Crash => write!(f, "{replica} crashes, and keeps what is durable"),
         Decision::Restart => write!(f, "{replica} comes back with what was durable"),
+        Decision::Panic(sentence) => write!(f, "{replica} fails: {sentence}"),
         Decision::Drop(Envelope { id, message, .. }) => {
             write!(f, "{replica} ⇥ {} {message} [{id}] dropped", id.sender)
         }
@@ -219,6 +222,7 @@ fn decision_fields(decision: &Decision, replicas: usize) -> Fields {
             fields.push(("copy", text(copy)));
             fields
         }
+        Decision::Panic(sentence) => vec![("reason", text(sentence))],
         Decision::Wake | Decision::Crash | Decision::Restart => Vec::new(),
     }
 }

@@ -57,6 +57,8 @@ pub struct ReplicaView {
     pub timer: Option<(Time, Timer)>,
     /// Whether it is up.
     pub up: bool,
+    /// Why it is down, where its program failed: one sentence.
+    pub panic: Option<String>,
 }
 
 /// One instance as one replica has it.
@@ -176,6 +178,7 @@ impl ReplicaView {
             now: Time::default(),
             timer: None,
             up: true,
+            panic: None,
         }
     }
 
@@ -184,8 +187,12 @@ impl ReplicaView {
         self.now = step.now;
         self.timer = step.timer;
         self.counters.count(step);
-        match step.decision {
+        match &step.decision {
             Decision::Crash => self.up = false,
+            Decision::Panic(sentence) => {
+                self.up = false;
+                self.panic = Some(sentence.clone());
+            }
             Decision::Restart => self.restart(),
             _ => {}
         }
@@ -245,6 +252,7 @@ impl ReplicaView {
     /// What had been executed will be again: the store was not durable.
     fn restart(&mut self) {
         self.up = true;
+        self.panic = None;
         self.store = Store::default();
         let executed = std::mem::take(&mut self.phases[Phase::Executed as usize]);
         self.phases[Phase::Committed as usize] += executed;

@@ -9,7 +9,11 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::epaxos::command::Operation;
 use crate::epaxos::id::{InstanceId, ReplicaId};
-use crate::script::words::{At, BurstOption, Count, Part, Side, Term, Which};
+use crate::observe::links::Delay;
+use crate::script::words::{
+    At, BurstOption, Count, Doubled, Doubling, On, Part, Scope, Side, Term, Which, delay,
+    delay_word, duration, link, percent, time_word,
+};
 
 /// One command of the script language.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -79,11 +83,14 @@ pub enum Command {
         #[arg(required = true, value_name = "ID|kind=K|from=R|to=R|instance=I")]
         which: Vec<Term>,
     },
-    /// Make a second copy of a held message
+    /// Make a second copy of a held message, or of a share of all messages from now on
     Dup {
-        /// The message, or a description of messages
-        #[arg(required = true, value_name = "ID|kind=K|from=R|to=R|instance=I")]
-        which: Vec<Term>,
+        /// The message, such as R0-5, or a description of messages; or how many in a hundred, 0 for none
+        #[arg(value_name = "MESSAGE|PERCENT")]
+        first: Doubled,
+        /// More of the description; or the one link that is meant, such as R0 R3
+        #[arg(value_name = "MORE|FROM TO")]
+        rest: Vec<On>,
     },
     /// Hold messages of a description at their receivers; all of them if left out
     Hold {
@@ -115,13 +122,45 @@ pub enum Command {
         /// On the way to this one
         to: ReplicaId,
     },
-    /// Mend all links
-    Heal,
-    /// Lose a share of all messages
+    /// Take back a cut, and nothing else
+    Uncut {
+        /// Whose messages go through again
+        from: ReplicaId,
+        /// On the way to this one
+        to: ReplicaId,
+    },
+    /// Mend all links, or one: no cut, loss, dup or delay. What hold and delay keep by description, stays
+    Heal {
+        /// The one link that is meant: from here
+        #[arg(requires = "to")]
+        from: Option<ReplicaId>,
+        /// To here
+        to: Option<ReplicaId>,
+    },
+    /// Lose a share of all messages, or of those on one link
     Loss {
-        /// How many in a hundred
-        #[arg(value_parser = clap::value_parser!(u32).range(0..=100))]
+        /// How many in a hundred; 0 for none
+        #[arg(value_parser = percent)]
         percent: u32,
+        /// The one link that is meant: from here
+        #[arg(requires = "to")]
+        from: Option<ReplicaId>,
+        /// To here
+        to: Option<ReplicaId>,
+    },
+    /// Let messages take longer: all, those on one link, or those of a description
+    Delay {
+        /// How long, such as 20ms, or between what, such as 5ms..40ms; 0ms takes it back, 0ms alone all
+        #[arg(value_parser = delay, value_name = "TIME|A..B")]
+        delay: Delay,
+        /// The one link that is meant, such as R0 R3, or the description
+        #[arg(value_name = "FROM TO|kind=K|from=R|to=R|instance=I")]
+        on: Vec<On>,
+    },
+    /// Choose other messages for loss, dup and delay
+    Seed {
+        /// Any number; 0 at first
+        seed: u64,
     },
     /// Stop a replica, which keeps what must be durable and loses the rest
     Crash {
@@ -196,7 +235,23 @@ impl Command {
                 }
                 which
             }
-            Self::Deliver { which } | Self::Drop { which } | Self::Dup { which } => which,
+            Self::Deliver { which } | Self::Drop { which } => which,
+            Self::Dup { first, rest } => {
+                Doubling::from_words(*first, rest).map_err(ParseError)?;
+                return Ok(self);
+            }
+            Self::Delay { on, .. } => {
+                Scope::from_words(on).map_err(ParseError)?;
+                return Ok(self);
+            }
+            Self::Cut { from, to } | Self::Uncut { from, to } => {
+                link(Some(*from), Some(*to)).map_err(ParseError)?;
+                return Ok(self);
+            }
+            Self::Loss { from, to, .. } | Self::Heal { from, to } => {
+                link(*from, *to).map_err(ParseError)?;
+                return Ok(self);
+            }
             Self::Batch { parts } => {
                 let ats = parts.iter().filter(|part| matches!(part, Part::At(_))).count();
                 return match parts.len() - ats {
@@ -283,14 +338,6 @@ fn sentence(error: &clap::Error) -> String {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration <= SLEEP_MAX => Ok(duration),
-        Ok(_) => Err("nobody waits longer than a day".to_owned()),
-        Err(error) => Err(format!("{error}, expected such as 200ms or 1s")),
-    }
-}
-
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<String> = self.words().iter().map(|word| quoted(word)).collect();
@@ -313,6 +360,10 @@ impl Command {
     fn words(&self) -> Vec<String> {
         let at = |at: &Option<At>| at.map(|At(replica)| format!("@{replica}"));
         let terms = |which: &[Term]| which.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let all = |on: &[On]| on.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let ends = |from: &Option<ReplicaId>, to: &Option<ReplicaId>| {
+            from.iter().chain(to).map(ToString::to_string).collect::<Vec<_>>()
+        };
         let (name, rest) = match self {
             Self::Put { key, value, at: to } => {
                 ("put", [key.clone(), value.clone()].into_iter().chain(at(to)).collect())
@@ -330,7 +381,9 @@ impl Command {
             Self::Step { count: Count::Some(count) } => ("step", vec![count.to_string()]),
             Self::Deliver { which } => ("deliver", terms(which)),
             Self::Drop { which } => ("drop", terms(which)),
-            Self::Dup { which } => ("dup", terms(which)),
+            Self::Dup { first, rest } => {
+                ("dup", std::iter::once(first.to_string()).chain(all(rest)).collect())
+            }
             Self::Hold { which } => ("hold", terms(which)),
             Self::Release { which } => ("release", terms(which)),
             Self::Wake { replica } => ("wake", vec![replica.to_string()]),
@@ -338,14 +391,19 @@ impl Command {
                 ("partition", groups.iter().map(ToString::to_string).collect())
             }
             Self::Cut { from, to } => ("cut", vec![from.to_string(), to.to_string()]),
-            Self::Heal => ("heal", vec![]),
-            Self::Loss { percent } => ("loss", vec![percent.to_string()]),
+            Self::Uncut { from, to } => ("uncut", vec![from.to_string(), to.to_string()]),
+            Self::Heal { from, to } => ("heal", ends(from, to)),
+            Self::Loss { percent, from, to } => {
+                ("loss", std::iter::once(percent.to_string()).chain(ends(from, to)).collect())
+            }
+            Self::Delay { delay, on } => {
+                ("delay", std::iter::once(delay_word(*delay)).chain(all(on)).collect())
+            }
+            Self::Seed { seed } => ("seed", vec![seed.to_string()]),
             Self::Crash { replica } => ("crash", vec![replica.to_string()]),
             Self::Recover { replica } => ("recover", vec![replica.to_string()]),
             Self::Settle => ("settle", vec![]),
-            Self::Sleep { duration } => {
-                ("sleep", vec![humantime::format_duration(*duration).to_string().replace(' ', "")])
-            }
+            Self::Sleep { duration } => ("sleep", vec![time_word(*duration)]),
             Self::Status { instance } => {
                 ("status", instance.iter().map(ToString::to_string).collect())
             }
@@ -356,12 +414,10 @@ impl Command {
     }
 }
 
-/// The longest a script may let pass at once.
-const SLEEP_MAX: Duration = Duration::from_hours(24);
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::links::LinkId;
     use proptest::prelude::*;
 
     fn parse(line: &str) -> Command {
@@ -395,8 +451,19 @@ mod tests {
             "wake R2",
             "partition R0 R1 / R2 R3 R4",
             "cut R0 R3",
+            "uncut R0 R3",
             "heal",
+            "heal R0 R3",
             "loss 20",
+            "loss 20 R0 R3",
+            "dup 5",
+            "dup 5 R0 R3",
+            "dup kind=Commit to=R1",
+            "delay 20ms",
+            "delay 5ms..40ms",
+            "delay 5ms..1s500ms R0 R3",
+            "delay 0s kind=Commit to=R1",
+            "seed 7",
             "crash R0",
             "recover R0",
             "settle",
@@ -430,8 +497,74 @@ mod tests {
         );
         assert_eq!(refused("put 'x 1"), "a quotation mark has no partner");
         assert!(refused("sleep 584542046000years").contains("nobody waits longer than a day"));
+        assert_eq!(refused("cut R0 R0"), "R0 has no link to itself");
+        assert_eq!(refused("uncut R3 R3"), "R3 has no link to itself");
+        assert_eq!(refused("heal R2 R2"), "R2 has no link to itself");
         assert!(refused("hold kind=Prepare").contains("there is no message \"Prepare\""));
         assert!(refused("deliver kind=Commit kind=Accept").contains("can be given once"));
+    }
+
+    #[test]
+    fn a_share_and_a_message_are_told_apart() {
+        let share = |percent, link| Ok(Doubling::Share(percent, link));
+        let doubling = |line: &str| match parse(line) {
+            Command::Dup { first, rest } => Doubling::from_words(first, &rest),
+            other => panic!("{other:?}"),
+        };
+        let link = LinkId { from: ReplicaId(0), to: ReplicaId(3) };
+        assert_eq!(doubling("dup 5"), share(5, None));
+        assert_eq!(doubling("dup 5%"), share(5, None));
+        assert_eq!(doubling("dup 5 R0 R3"), share(5, Some(link)));
+        assert!(matches!(doubling("dup R0-5"), Ok(Doubling::Messages(Which::Id(_)))));
+        assert!(matches!(doubling("dup to=R0"), Ok(Doubling::Messages(Which::Filter(_)))));
+        assert!(refused("dup R0").contains("\"R0\" is not a message, such as R0-5"));
+        assert!(refused("dup R0").contains("nor a percentage for all messages to come"));
+        assert!(refused("dup 101").contains("\"101\" is not a percentage from 0 to 100"));
+        assert!(refused("dup 5-").contains("\"5-\" is not a message"));
+        assert_eq!(refused("dup 5 R0 R0"), "R0 has no link to itself");
+        assert_eq!(refused("dup 5 R0"), "a link is named by its two ends alone, such as R0 R3");
+        assert_eq!(
+            refused("dup 5 kind=Commit"),
+            "a share is doubled on all links or on one, such as R0 R3"
+        );
+        assert_eq!(refused("dup R0-5 R1"), "R1 is no part of a description; from=R1 is");
+        assert_eq!(
+            refused("dup R0-5 kind=Commit"),
+            "R0-5 names one message and needs nothing beside it"
+        );
+    }
+
+    #[test]
+    fn a_rule_of_links_that_makes_no_sense_is_refused_in_a_sentence() {
+        assert_eq!(
+            refused("loss 101"),
+            "invalid value '101' for '<PERCENT>': \"101\" is not a percentage from 0 to 100"
+        );
+        assert!(refused("loss -1").contains("-1"));
+        assert!(refused("loss some").contains("\"some\" is not a percentage from 0 to 100"));
+        assert_eq!(refused("loss 5 R1 R1"), "R1 has no link to itself");
+        assert!(refused("loss 5 R1").contains("<TO>"));
+        assert!(refused("heal R1").contains("<TO>"));
+        assert!(refused("loss 5 R1 R9").contains("\"R9\" is not a replica, such as R0"));
+        assert_eq!(refused("delay 5ms R1 R1"), "R1 has no link to itself");
+        for reversed in ["delay 40ms..5ms", "delay 5ms..5ms"] {
+            assert!(refused(reversed).contains("from a shorter time to a longer one"));
+        }
+        for open in ["delay 5ms..", "delay ..40ms", "delay .."] {
+            assert!(refused(open).contains("a range has two ends, such as 5ms..40ms"));
+        }
+        assert!(refused("delay 5").contains("expected such as 200ms or 1s"));
+        assert!(refused("delay 1ms..2days").contains("nobody waits longer than a day"));
+        assert_eq!(
+            refused("delay 5ms R0-1"),
+            "R0-1 is one message; a rule describes messages to come, such as kind=Commit"
+        );
+        assert_eq!(
+            refused("delay 5ms R0 kind=Commit"),
+            "a link is named by its two ends alone, such as R0 R3"
+        );
+        assert!(refused("delay 5ms nobody").contains("nor a description of messages"));
+        assert!(refused("seed x").contains("invalid value 'x' for '<SEED>'"));
     }
 
     proptest! {

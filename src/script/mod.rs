@@ -11,3 +11,5 @@ pub mod session;
 pub mod stepwise;
 pub mod words;
 pub mod world;
+
+mod faults;

@@ -1,6 +1,6 @@
 //! Carries out commands on a world, one after another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::epaxos::command::{Operation, RequestId, text};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
@@ -8,8 +8,9 @@ use crate::epaxos::instance::Phase;
 use crate::observe::filter::Filter;
 use crate::observe::notice::{GateState, HeldBy};
 use crate::observe::view::View;
+use crate::script::faults;
 use crate::script::grammar::Command;
-use crate::script::words::{BurstOption, Count, Part, Side, Term, Which};
+use crate::script::words::{BurstOption, Count, Doubling, Part, Term, Which};
 use crate::script::world::World;
 
 /// A person's or a script's dealings with one world.
@@ -43,7 +44,10 @@ impl Session {
             Command::Step { count } => Self::step(world, *count),
             Command::Deliver { which } => for_each(world, which, World::deliver),
             Command::Drop { which } => for_each(world, which, World::drop),
-            Command::Dup { which } => for_each(world, which, World::duplicate),
+            Command::Dup { first, rest } => match Doubling::from_words(*first, rest)? {
+                Doubling::Messages(which) => act_on(world, which, World::duplicate),
+                Doubling::Share(..) => Self::change_links(world, command),
+            },
             Command::Hold { which } => {
                 let filter = filter(which)?;
                 Self::change_gate(world, |gate| {
@@ -54,18 +58,13 @@ impl Session {
             }
             Command::Release { which } => Self::release(world, filter(which)?),
             Command::Wake { replica } => world.wake(*replica).map(|()| vec![]),
-            Command::Partition { groups } => {
-                let cuts = partition(groups, world.view().shape.replicas())?;
-                Self::change_gate(world, |gate| gate.cuts = cuts)
-            }
-            Command::Cut { from, to } => Self::change_gate(world, |gate| {
-                gate.cuts.insert((*from, *to));
-            }),
-            Command::Heal => Self::change_gate(world, |gate| {
-                gate.cuts.clear();
-                gate.loss = 0;
-            }),
-            Command::Loss { percent } => Self::change_gate(world, |gate| gate.loss = *percent),
+            Command::Partition { .. }
+            | Command::Cut { .. }
+            | Command::Uncut { .. }
+            | Command::Heal { .. }
+            | Command::Loss { .. }
+            | Command::Delay { .. }
+            | Command::Seed { .. } => Self::change_links(world, command),
             Command::Crash { replica } => world.crash(*replica).map(|()| vec![]),
             Command::Recover { replica } => world.recover(*replica).map(|()| vec![]),
             Command::Settle => {
@@ -92,21 +91,13 @@ impl Session {
                 });
                 vec![at.unwrap_or(self.at)]
             }
-            Command::Partition { groups } => {
-                let replica = |side: &Side| match side {
-                    Side::Replica(replica) => Some(*replica),
-                    Side::Other => None,
-                };
-                groups.iter().filter_map(replica).collect()
-            }
-            Command::Cut { from, to } => vec![*from, *to],
             Command::Wake { replica }
             | Command::Crash { replica }
             | Command::Recover { replica } => vec![*replica],
             Command::Status { instance } => {
                 instance.iter().map(|instance| instance.replica).collect()
             }
-            _ => vec![],
+            other => faults::named(other),
         };
         named.into_iter().try_for_each(|replica| exists(view, replica))
     }
@@ -162,6 +153,12 @@ impl Session {
         let requests = world.propose_all(proposals)?;
         self.open.extend(requests.into_iter().zip(operations));
         Ok(vec![])
+    }
+
+    fn change_links(world: &mut impl World, command: &Command) -> Said {
+        let View { gate, shape, .. } = world.view();
+        let gate = faults::changed(command, gate, shape.replicas())?;
+        world.set_gate(gate).map(|()| vec![])
     }
 
     fn change_gate(world: &mut impl World, change: impl FnOnce(&mut GateState)) -> Said {
@@ -222,11 +219,17 @@ pub fn next_to_deliver(world: &impl World) -> Option<MessageId> {
     held.map(|flight| flight.envelope.id)
 }
 
-/// Lets a message go on that nothing holds: it is delivered, or lost on a link that loses it.
+/// Lets a message go on that nothing holds: it is delivered, perhaps doubled before, or lost, as its
+/// link has it.
 pub fn pass(world: &mut impl World, id: MessageId) -> Result<(), String> {
-    let flight = world.in_flight().get(id);
-    let lost = flight.is_some_and(|flight| world.view().gate.loses(&flight.envelope));
-    if lost { world.drop(id) } else { world.deliver(id) }
+    let (gate, envelope) = (&world.view().gate, &world.in_flight().named(id)?.envelope);
+    if gate.loses(envelope) {
+        return world.drop(id);
+    }
+    if gate.doubles(envelope) {
+        world.duplicate(id)?;
+    }
+    world.deliver(id)
 }
 
 fn nothing_to_deliver(world: &impl World) -> String {
@@ -241,9 +244,17 @@ fn nothing_to_deliver(world: &impl World) -> String {
 fn for_each<W: World>(
     world: &mut W,
     which: &[Term],
+    act: impl FnMut(&mut W, MessageId) -> Result<(), String>,
+) -> Said {
+    act_on(world, Which::from_terms(which)?, act)
+}
+
+fn act_on<W: World>(
+    world: &mut W,
+    which: Which,
     mut act: impl FnMut(&mut W, MessageId) -> Result<(), String>,
 ) -> Said {
-    let ids = match Which::from_terms(which)? {
+    let ids = match which {
         Which::Id(id) => vec![id],
         Which::Filter(filter) => {
             let ids: Vec<_> =
@@ -268,27 +279,6 @@ fn filter(which: &[Term]) -> Result<Filter, String> {
         Which::Filter(filter) => Ok(filter),
         Which::Id(id) => Err(format!("{id} is one message, not a rule")),
     }
-}
-
-/// The links between replicas of different groups, in both directions.
-fn partition(groups: &[Side], replicas: usize) -> Result<BTreeSet<(ReplicaId, ReplicaId)>, String> {
-    let mut group = 0;
-    let mut groups_of = BTreeMap::new();
-    for side in groups {
-        match side {
-            Side::Other => group += 1,
-            Side::Replica(replica) => {
-                if groups_of.insert(*replica, group).is_some() {
-                    return Err(format!("{replica} can be on one side only"));
-                }
-            }
-        }
-    }
-    // Who is not named is on a side of their own, with all others that are not.
-    let side = |replica: &ReplicaId| groups_of.get(replica).copied().unwrap_or(group + 1);
-    let pairs = ReplicaId::all(replicas)
-        .flat_map(|from| ReplicaId::all(replicas).map(move |to| (from, to)));
-    Ok(pairs.filter(|(from, to)| side(from) != side(to)).collect())
 }
 
 fn exists(view: &View, replica: ReplicaId) -> Result<(), String> {

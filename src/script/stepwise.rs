@@ -1,10 +1,14 @@
 //! Worlds in which messages move, and time passes, only when they are told to: the same order in
 //! every one of them, so that a script prints the same.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::message::Envelope;
 use crate::epaxos::time::Time;
+use crate::observe::in_flight::InFlight;
+use crate::observe::notice::{GateState, HeldBy};
 use crate::script::session::{next_to_deliver, pass};
 use crate::script::world::World;
 
@@ -15,6 +19,52 @@ pub enum Due {
     Message(MessageId),
     /// A replica's timer fires.
     Timer(ReplicaId),
+}
+
+/// When delayed messages go on, by the one time of a world that stands still in between.
+#[derive(Clone, Debug, Default)]
+pub struct Delays(BTreeMap<MessageId, (Duration, Time)>);
+
+impl Delays {
+    /// When a message that is at its gate goes on, where it meets a delay. That begins when the
+    /// message is noted first, and anew when the delay is another one.
+    pub fn due(&mut self, gate: &GateState, envelope: &Envelope, now: Time) -> Option<Time> {
+        let Some(delay) = gate.delay_of(envelope) else {
+            self.0.remove(&envelope.id);
+            return None;
+        };
+        let noted = self.0.entry(envelope.id).or_insert((delay, now + delay));
+        if noted.0 != delay {
+            *noted = (delay, now + delay);
+        }
+        Some(noted.1)
+    }
+
+    /// Notes all messages that are held, and forgets those that are gone.
+    pub fn note(&mut self, gate: &GateState, in_flight: &InFlight, now: Time) {
+        if !gate.delays_any() {
+            return self.0.clear();
+        }
+        self.0.retain(|id, _| in_flight.get(*id).is_some());
+        for flight in in_flight.held() {
+            self.due(gate, &flight.envelope, now);
+        }
+    }
+
+    /// Forgets a message that is gone.
+    pub fn forget(&mut self, id: MessageId) {
+        self.0.remove(&id);
+    }
+
+    /// The first message that is kept by nothing but a delay, with when it goes on.
+    pub fn next(&self, in_flight: &InFlight) -> Option<(Time, MessageId)> {
+        let delayed = |id: &MessageId| {
+            let held = in_flight.get(*id).and_then(|flight| flight.held);
+            matches!(held, Some(HeldBy::Delay(_)))
+        };
+        let delayed = self.0.iter().filter(|(id, _)| delayed(id));
+        delayed.map(|(id, (_, due))| (*due, *id)).min()
+    }
 }
 
 /// A world that stands still in between.

@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::epaxos::command::Operation;
 use crate::epaxos::id::{InstanceId, MessageId, ParseIdError, ReplicaId};
 use crate::epaxos::message::MessageKind;
 use crate::observe::filter::Filter;
+use crate::observe::links::{Delay, LinkId};
 use crate::script::grammar::Command;
 
 /// A replica as the place to ask, written `@R3` or `at=R3`.
@@ -138,6 +140,182 @@ impl FromStr for Term {
     }
 }
 
+/// Whom a rule of links is about: one word of a link's two ends, or of a description of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// One end of a link.
+    Replica(ReplicaId),
+    /// A condition on messages, or one message's name.
+    Term(Term),
+}
+
+impl FromStr for On {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains('=') {
+            return text.parse().map(Self::Term);
+        }
+        match (text.parse(), text.parse()) {
+            (Ok(replica), _) => Ok(Self::Replica(replica)),
+            (_, Ok(id)) => Ok(Self::Term(Term::Id(id))),
+            (Err(error), Err(_)) => {
+                let error: ParseIdError = error;
+                Err(format!("{error}, nor a description of messages, such as kind=Commit"))
+            }
+        }
+    }
+}
+
+/// What a rule of links is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All links, or one of them.
+    Link(Option<LinkId>),
+    /// Messages of a description, whatever their link.
+    Messages(Filter),
+}
+
+impl Scope {
+    /// Puts the words together.
+    pub fn from_words(words: &[On]) -> Result<Self, String> {
+        let terms = words.iter().filter_map(|word| match word {
+            On::Term(term) => Some(*term),
+            On::Replica(_) => None,
+        });
+        let terms: Vec<_> = terms.collect();
+        match words {
+            [] => Ok(Self::Link(None)),
+            [On::Replica(from), On::Replica(to)] => link(Some(*from), Some(*to)).map(Self::Link),
+            _ if terms.len() == words.len() => match Which::from_terms(&terms)? {
+                Which::Filter(filter) => Ok(Self::Messages(filter)),
+                Which::Id(id) => Err(format!(
+                    "{id} is one message; a rule describes messages to come, such as kind=Commit"
+                )),
+            },
+            _ => Err("a link is named by its two ends alone, such as R0 R3".to_owned()),
+        }
+    }
+}
+
+/// The link between two replicas, or none where none are named.
+pub fn link(from: Option<ReplicaId>, to: Option<ReplicaId>) -> Result<Option<LinkId>, String> {
+    match (from, to) {
+        (Some(from), Some(to)) if from == to => Err(format!("{from} has no link to itself")),
+        (Some(from), Some(to)) => Ok(Some(LinkId { from, to })),
+        _ => Ok(None),
+    }
+}
+
+/// What is doubled: the first word after `dup`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubled {
+    /// So many messages in a hundred, from now on.
+    Percent(u32),
+    /// A held message, or a part of the description of some.
+    Term(Term),
+}
+
+impl FromStr for Doubled {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').unwrap_or(text);
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return percent(text).map(Self::Percent);
+        }
+        text.parse().map(Self::Term).map_err(|error: String| {
+            format!("{error}, nor a percentage for all messages to come, such as 5")
+        })
+    }
+}
+
+/// What a `dup` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubling {
+    /// So many messages in a hundred, from now on, on all links or on one.
+    Share(u32, Option<LinkId>),
+    /// Held messages.
+    Messages(Which),
+}
+
+impl Doubling {
+    /// Puts the words together.
+    pub fn from_words(first: Doubled, rest: &[On]) -> Result<Self, String> {
+        let term = match first {
+            Doubled::Percent(percent) => {
+                return match Scope::from_words(rest)? {
+                    Scope::Link(link) => Ok(Self::Share(percent, link)),
+                    Scope::Messages(_) => {
+                        Err("a share is doubled on all links or on one, such as R0 R3".to_owned())
+                    }
+                };
+            }
+            Doubled::Term(term) => term,
+        };
+        let mut terms = vec![term];
+        for word in rest {
+            match word {
+                On::Term(term) => terms.push(*term),
+                On::Replica(replica) => {
+                    return Err(format!(
+                        "{replica} is no part of a description; from={replica} is"
+                    ));
+                }
+            }
+        }
+        Which::from_terms(&terms).map(Self::Messages)
+    }
+}
+
+/// Reads a percentage, such as `20` or `20%`.
+pub fn percent(text: &str) -> Result<u32, String> {
+    match text.strip_suffix('%').unwrap_or(text).parse() {
+        Ok(percent @ 0..=100) => Ok(percent),
+        _ => Err(format!("\"{text}\" is not a percentage from 0 to 100")),
+    }
+}
+
+/// Reads a time, such as `200ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= SLEEP_MAX => Ok(duration),
+        Ok(_) => Err("nobody waits longer than a day".to_owned()),
+        Err(error) => Err(format!("{error}, expected such as 200ms or 1s")),
+    }
+}
+
+/// Reads a delay: a time, or a range of times, such as `5ms..40ms`.
+pub fn delay(text: &str) -> Result<Delay, String> {
+    let Some((least, most)) = text.split_once("..") else {
+        return duration(text).map(Delay::fixed);
+    };
+    if least.is_empty() || most.is_empty() {
+        return Err("a range has two ends, such as 5ms..40ms".to_owned());
+    }
+    let (least, most) = (duration(least)?, duration(most)?);
+    if least < most {
+        return Ok(Delay { least, most });
+    }
+    Err("a range goes from a shorter time to a longer one, such as 5ms..40ms".to_owned())
+}
+
+/// A time as it is typed.
+pub fn time_word(time: Duration) -> String {
+    humantime::format_duration(time).to_string().replace(' ', "")
+}
+
+/// A delay as it is typed.
+pub fn delay_word(delay: Delay) -> String {
+    if delay.least == delay.most {
+        return time_word(delay.least);
+    }
+    format!("{}..{}", time_word(delay.least), time_word(delay.most))
+}
+
+/// The longest a script may let pass, or keep a message, at once.
+const SLEEP_MAX: Duration = Duration::from_hours(24);
+
 /// A part of the description of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -200,6 +378,24 @@ impl Which {
             }
         }
         Ok(Self::Filter(filter))
+    }
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replica(replica) => replica.fmt(f),
+            Self::Term(term) => term.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Doubled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent(percent) => percent.fmt(f),
+            Self::Term(term) => term.fmt(f),
+        }
     }
 }
 

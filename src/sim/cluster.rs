@@ -1,6 +1,5 @@
 //! N replicas in one thread, joined by nothing but the messages on their way.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::epaxos::command::{Operation, RequestId};
@@ -12,7 +11,7 @@ use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape};
 use crate::observe::view::View;
-use crate::script::stepwise::Stepwise;
+use crate::script::stepwise::{Delays, Stepwise};
 use crate::script::world::{Answer, Proposer, World, requests};
 use crate::sim::replicas::Replicas;
 
@@ -25,7 +24,7 @@ pub struct Cluster {
     now: Time,
     view: View,
     /// When each delayed message goes on.
-    delayed: BTreeMap<MessageId, Time>,
+    delays: Delays,
     answers: Vec<Answer>,
     /// The requests that wait for an answer, and of whom.
     open: Vec<(ReplicaId, RequestId)>,
@@ -41,7 +40,7 @@ impl Cluster {
             replicas: Replicas::new(&shape),
             now: Time::default(),
             view: View::new(shape),
-            delayed: BTreeMap::new(),
+            delays: Delays::default(),
             answers: Vec::new(),
             open: Vec::new(),
             proposer: Proposer::default(),
@@ -79,7 +78,7 @@ impl Cluster {
     /// Takes one decision: the only way in which anything happens.
     fn decide(&mut self, id: ReplicaId, decision: Decision) {
         if let Decision::Deliver(envelope) | Decision::Drop(envelope) = &decision {
-            self.delayed.remove(&envelope.id);
+            self.delays.forget(envelope.id);
         }
         let step = self.replicas.decide(id, decision, self.now);
         let effects = step.effects.clone();
@@ -99,13 +98,10 @@ impl Cluster {
 
     /// A message reaches its receiver's gate, at once.
     fn arrive(&mut self, envelope: &Envelope) {
-        let due = self.view.gate.delay_of(envelope).map(|delay| self.now + delay);
+        let due = self.delays.due(&self.view.gate, envelope, self.now);
         let held = self.view.gate.holds_back(envelope, due, self.now);
         // What nothing keeps waits to be delivered, as if everything were paused.
         let why = held.unwrap_or(HeldBy::Pause);
-        if let HeldBy::Delay(delay) = why {
-            self.delayed.insert(envelope.id, self.now + delay);
-        }
         self.say(Notice::Held(Held { id: envelope.id, why }));
     }
 
@@ -125,7 +121,7 @@ impl Stepwise for Cluster {
     }
 
     fn next_delayed(&self) -> Option<(Time, MessageId)> {
-        self.delayed.iter().map(|(id, time)| (*time, *id)).min()
+        self.delays.next(&self.view.in_flight)
     }
 }
 
@@ -195,7 +191,6 @@ impl World for Cluster {
 
     fn set_gate(&mut self, gate: GateState) -> Result<(), String> {
         self.say(Notice::Gate(gate));
-        self.delayed.clear();
         let flights: Vec<_> =
             self.view.in_flight.iter().map(|flight| flight.envelope.clone()).collect();
         for envelope in &flights {

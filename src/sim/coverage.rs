@@ -53,7 +53,7 @@ impl Coverage {
         match step.decision {
             Decision::Drop(_) => self.dropped += 1,
             Decision::Duplicate(..) => self.duplicated += 1,
-            Decision::Crash => self.crashes += 1,
+            Decision::Crash | Decision::Panic(_) => self.crashes += 1,
             Decision::Restart => self.restarts += 1,
             Decision::Wake => self.timers += 1,
             Decision::Propose(_) | Decision::Deliver(_) => {}

@@ -4,6 +4,7 @@
 mod deeds;
 mod deliverables;
 mod digests;
+mod faults;
 mod mouse;
 mod rate;
 mod requests;
@@ -23,6 +24,7 @@ use tui_logger::TuiWidgetState;
 
 use crate::epaxos::command::RequestId;
 use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::observe::links::LinkId;
 use crate::observe::notice::Shape;
 use crate::observe::view::View;
 use crate::script::request::{Report, Request};
@@ -149,6 +151,8 @@ pub struct App {
     pub replica: Place,
     /// What can be delivered.
     pub deliverables: Deliverables,
+    /// The selected crossing of the faults screen: a link, or a replica where both are the same.
+    pub crossing: LinkId,
     /// The place in the trace.
     pub trace: TraceList,
     /// The place in the description of the selected instance, in the numbers, in the stores.
@@ -207,6 +211,7 @@ impl App {
             first_slot: 0,
             replica: Place::default(),
             deliverables: Deliverables::default(),
+            crossing: LinkId { from: ReplicaId(0), to: ReplicaId(1) },
             trace: TraceList::default(),
             detail: Place::default(),
             metrics: Place::default(),
@@ -265,6 +270,7 @@ impl App {
             Screen::Metrics => over && self.rate.seconds().rev().take(2).any(|rate| rate > 0),
             Screen::Log => true,
             Screen::Cockpit | Screen::Store => digests,
+            Screen::Faults => false,
         };
         let was_busy = self.busy;
         self.busy = self.is_busy();
@@ -347,6 +353,7 @@ impl App {
             Pane::Messages => Some(Context::Messages),
             Pane::Trace => Some(Context::Trace),
             Pane::Log => Some(Context::Log),
+            Pane::Faults => Some(Context::Faults),
             Pane::Detail | Pane::Metrics | Pane::Store => None,
         };
         match mode {
@@ -366,6 +373,7 @@ impl App {
             Screen::Metrics => Pane::Metrics,
             Screen::Store => Pane::Store,
             Screen::Log => Pane::Log,
+            Screen::Faults => Pane::Faults,
         }
     }
 

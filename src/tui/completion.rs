@@ -59,7 +59,7 @@ pub fn candidates(line: &str, known: &Known) -> (usize, Vec<String>) {
     let before: Vec<&str> = line[..start].split_whitespace().collect();
     let mut candidates = match before.as_slice() {
         [] => verbs(),
-        [verb, given @ ..] => words(verb, given.len(), word, known),
+        [verb, given @ ..] => words(verb, given, word, known),
     };
     candidates.retain(|candidate| candidate.starts_with(word) && candidate != word);
     candidates.truncate(SOME);
@@ -71,8 +71,11 @@ fn verbs() -> Vec<String> {
     verbs.chain(["quit".to_owned()]).collect()
 }
 
-/// What can follow `verb` as its `place`-th word.
-fn words(verb: &str, place: usize, word: &str, known: &Known) -> Vec<String> {
+/// What can follow `verb` and the words `given` after it.
+fn words(verb: &str, given: &[&str], word: &str, known: &Known) -> Vec<String> {
+    let place = given.len();
+    let by_description = given.iter().any(|word| word.contains('='));
+    let by_share = given.first().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     let replicas = |prefix: &str| {
         (0..known.replicas).map(|index| format!("{prefix}R{index}")).collect::<Vec<_>>()
     };
@@ -83,14 +86,24 @@ fn words(verb: &str, place: usize, word: &str, known: &Known) -> Vec<String> {
         ("burst", 1..) => vec!["keys=".to_owned(), "conflict=".to_owned()],
         ("step", 0) => vec!["all".to_owned()],
         ("sleep", 0) => vec!["100ms".to_owned(), "1s".to_owned()],
-        ("wake" | "crash" | "recover", 0) | ("cut", 0 | 1) | ("partition", _) => replicas(""),
+        ("wake" | "crash" | "recover", 0)
+        | ("cut" | "uncut" | "heal", 0 | 1)
+        | ("loss", 1 | 2)
+        | ("partition", _) => replicas(""),
+        ("loss", 0) => vec!["10".to_owned(), "50".to_owned(), "0".to_owned()],
+        ("delay", 0) => vec!["20ms".to_owned(), "5ms..40ms".to_owned(), "0ms".to_owned()],
+        ("delay", 1) if !word.contains('=') => {
+            replicas("").into_iter().chain(conditions(word, known)).collect()
+        }
+        ("delay", _) if !word.contains('=') && !by_description => replicas(""),
+        ("dup", 1 | 2) if by_share => replicas(""),
         ("status", 0) => known.instances.clone(),
         ("help", 0) => verbs(),
         ("deliver" | "drop" | "dup", 0) if !word.contains('=') => {
             conditions(word, known).into_iter().chain(known.messages.iter().cloned()).collect()
         }
         ("release", 0) if !word.contains('=') && !known.rules.is_empty() => known.rules.clone(),
-        ("deliver" | "drop" | "dup" | "hold" | "release", _) => conditions(word, known),
+        ("deliver" | "drop" | "dup" | "hold" | "release" | "delay", _) => conditions(word, known),
         _ => Vec::new(),
     }
 }
@@ -157,6 +170,14 @@ mod tests {
         assert_eq!(offered("release "), ["kind=Commit to=R1"]);
         assert_eq!(offered("wake "), ["R0", "R1", "R2"]);
         assert_eq!(offered("status "), ["R0.1", "R0.0"]);
+        assert_eq!(offered("loss "), ["10", "50", "0"]);
+        assert_eq!(offered("loss 5 R0 "), ["R0", "R1", "R2"]);
+        assert_eq!(offered("dup 5 "), ["R0", "R1", "R2"]);
+        assert_eq!(offered("dup R0-5 "), ["kind=", "from=", "to=", "instance="]);
+        assert_eq!(offered("delay 20ms R0 "), ["R0", "R1", "R2"]);
+        assert_eq!(offered("delay 20ms f"), ["from="]);
+        assert_eq!(offered("delay 20ms to=R1 ins"), ["instance="]);
+        assert_eq!(offered("heal "), ["R0", "R1", "R2"]);
         assert_eq!(offered("nonsense "), Vec::<String>::new());
     }
 

@@ -12,11 +12,14 @@ pub enum Screen {
     Store,
     /// What the program says of itself.
     Log,
+    /// What is wrong with links and replicas, to be changed.
+    Faults,
 }
 
 impl Screen {
     /// All screens, in the order of their tabs.
-    pub const ALL: [Screen; 4] = [Self::Cockpit, Self::Metrics, Self::Store, Self::Log];
+    pub const ALL: [Screen; 5] =
+        [Self::Cockpit, Self::Metrics, Self::Store, Self::Log, Self::Faults];
 
     /// The screen's name.
     pub fn name(self) -> &'static str {
@@ -25,6 +28,7 @@ impl Screen {
             Self::Metrics => "Metrics",
             Self::Store => "Store",
             Self::Log => "Log",
+            Self::Faults => "Faults",
         }
     }
 }
@@ -102,6 +106,13 @@ pub enum Deed {
     Release,
     Wake,
     CrashOrRecover,
+    Cut,
+    CutBothWays,
+    LoseMore,
+    DelayMore,
+    DoubleMore,
+    MendLink,
+    MendAll,
     Go(Move),
     FocusNext,
     FocusBack,
@@ -141,6 +152,13 @@ impl Deed {
             Self::Release,
             Self::Wake,
             Self::CrashOrRecover,
+            Self::Cut,
+            Self::CutBothWays,
+            Self::LoseMore,
+            Self::DelayMore,
+            Self::DoubleMore,
+            Self::MendLink,
+            Self::MendAll,
             Self::FocusNext,
             Self::FocusBack,
             Self::Observer,

@@ -124,7 +124,11 @@ impl<'a> Facets<'a> {
             Part::Effect(Effect::Send(envelope)) => Self::of_message(envelope, envelope.to),
             Part::Effect(Effect::Event(event)) => Self::of_event(event),
             Part::Decision(
-                Decision::Propose(_) | Decision::Wake | Decision::Crash | Decision::Restart,
+                Decision::Propose(_)
+                | Decision::Wake
+                | Decision::Crash
+                | Decision::Restart
+                | Decision::Panic(_),
             )
             | Part::Effect(Effect::Reply(_)) => Self::default(),
         }

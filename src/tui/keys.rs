@@ -24,6 +24,8 @@ pub enum Context {
     Trace,
     /// On the log screen.
     Log,
+    /// Among the links and replicas of the faults screen.
+    Faults,
     /// While a command is typed.
     Prompt,
     /// While a filter is typed.
@@ -36,7 +38,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts.
-    pub const ALL: [Context; 11] = [
+    pub const ALL: [Context; 12] = [
         Self::Always,
         Self::Normal,
         Self::Replicas,
@@ -44,6 +46,7 @@ impl Context {
         Self::Messages,
         Self::Trace,
         Self::Log,
+        Self::Faults,
         Self::Prompt,
         Self::Filter,
         Self::Palette,
@@ -169,13 +172,14 @@ const F1: Key = key(KeyCode::F(1));
 /// Every key. The order within a context is that of the footer and the palette.
 pub const TABLE: &[Binding] = {
     use Context::{
-        Always, Filter, Instances, Log, Messages, Normal, Output, Palette, Prompt, Replicas, Trace,
+        Always, Faults, Filter, Instances, Log, Messages, Normal, Output, Palette, Prompt,
+        Replicas, Trace,
     };
     use Deed::{
-        Back, Complete, CompleteBack, CrashOrRecover, Drop, Duplicate, Enter, FocusBack, FocusNext,
-        Go, HistoryBack, HistoryForth, Hold, LogWidget, Mouse, Observer, Open, OpenFilter,
-        OpenPalette, OpenPrompt, PauseOrRun, Quit, Redraw, Release, Show, Step, Suspend, Wake,
-        Zoom,
+        Back, Complete, CompleteBack, CrashOrRecover, Cut, CutBothWays, DelayMore, DoubleMore,
+        Drop, Duplicate, Enter, FocusBack, FocusNext, Go, HistoryBack, HistoryForth, Hold,
+        LogWidget, LoseMore, MendAll, MendLink, Mouse, Observer, Open, OpenFilter, OpenPalette,
+        OpenPrompt, PauseOrRun, Quit, Redraw, Release, Show, Step, Suspend, Wake, Zoom,
     };
     &[
         bind(
@@ -222,6 +226,46 @@ pub const TABLE: &[Binding] = {
         bind(Log, &[PAGE_UP], LogWidget(LogKey::PageUp), "page", "Back in the log"),
         bind(Log, &[PAGE_DOWN], LogWidget(LogKey::PageDown), "", "Forth in the log"),
         bind(Log, &[ESC], LogWidget(LogKey::Escape), "", "Follow the log again"),
+        bind(Faults, &[char('x')], Cut, "cut", "Cut the selected link, or take the cut back"),
+        bind(
+            Faults,
+            &[char('b')],
+            CutBothWays,
+            "both",
+            "Cut the selected link in both directions, or take both cuts back",
+        ),
+        bind(
+            Faults,
+            &[char('L')],
+            LoseMore,
+            "loss",
+            "Lose more on the selected link, at last none",
+        ),
+        bind(
+            Faults,
+            &[char('D')],
+            DelayMore,
+            "delay",
+            "Delay more on the selected link, at last nothing",
+        ),
+        bind(
+            Faults,
+            &[char('U')],
+            DoubleMore,
+            "dup",
+            "Double more on the selected link, at last nothing",
+        ),
+        bind(
+            Faults,
+            &[char('c')],
+            CrashOrRecover,
+            "crash/recover",
+            "Crash the replica of the selected row, or let it come back",
+        ),
+        bind(Faults, &[char('H')], MendAll, "heal all", "Mend all links"),
+        bind(Faults, &[char('0')], MendLink, "mend", "Take away all that is wrong with the link"),
+        bind(Faults, &[ENTER], Open, "type it", "Type a command about what is selected"),
+        bind(Faults, &[RIGHT], Go(Move::Right), "", "The next column"),
         bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
         bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
         bind(Normal, &[char('i'), char('a'), char(':')], OpenPrompt, "command", "Type a command"),
@@ -243,6 +287,7 @@ pub const TABLE: &[Binding] = {
         bind(Normal, &[char('2')], Show(Screen::Metrics), "", "Go to the metrics"),
         bind(Normal, &[char('3')], Show(Screen::Store), "", "Go to the stores"),
         bind(Normal, &[char('4')], Show(Screen::Log), "", "Go to the log"),
+        bind(Normal, &[char('5')], Show(Screen::Faults), "", "Go to the faults"),
         bind(Normal, &[char('k'), UP], Go(Move::Up), "", "Up"),
         bind(Normal, &[char('j'), DOWN], Go(Move::Down), "", "Down"),
         bind(Normal, &[char('h'), LEFT], Go(Move::Left), "", "Left"),

@@ -25,6 +25,8 @@ pub enum Pane {
     Store,
     /// The log.
     Log,
+    /// The links and the replicas, with what is wrong with them.
+    Faults,
 }
 
 /// How much room there is.
@@ -103,6 +105,7 @@ impl Layout {
             Screen::Metrics => (&[Pane::Metrics][..], vec![(Pane::Metrics, rest)]),
             Screen::Store => (&[Pane::Store][..], vec![(Pane::Store, rest)]),
             Screen::Log => (&[Pane::Log][..], vec![(Pane::Log, rest)]),
+            Screen::Faults => (&[Pane::Faults][..], vec![(Pane::Faults, rest)]),
         };
         Self { room, header, tabs, panes, order, timeline, message, prompt, hints }
     }
@@ -116,7 +119,9 @@ impl Layout {
     pub fn rows(&self, pane: Pane) -> Rect {
         let mut inner = inner(self.pane(pane).unwrap_or_default());
         match pane {
-            Pane::Replicas | Pane::Instances | Pane::Store => drop(take_top(&mut inner, 1)),
+            Pane::Replicas | Pane::Instances | Pane::Store | Pane::Faults => {
+                take_top(&mut inner, 1);
+            }
             Pane::Messages if self.room == Room::Large => drop(take_top(&mut inner, 1)),
             Pane::Messages | Pane::Trace | Pane::Detail | Pane::Metrics | Pane::Log => {}
         }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use epaxos_tui::observe::filter::Filter;
+use epaxos_tui::observe::links::Delay;
 use epaxos_tui::observe::notice::{GateState, Shape};
 use epaxos_tui::observe::view::View;
 use epaxos_tui::script::grammar::Command;
@@ -37,7 +38,7 @@ impl Stage {
     /// Five replicas to which every message takes this long.
     pub fn slow(delay: Duration) -> Self {
         let mut stage = Self::new(5);
-        let delays = vec![(Filter::default(), delay)];
+        let delays = vec![(Filter::default(), Delay::fixed(delay))];
         stage.cluster.set_gate(GateState { delays, ..GateState::default() }).expect("a gate");
         stage
     }

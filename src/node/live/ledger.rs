@@ -1,7 +1,6 @@
 //! What still moves in a cluster, told from what it has said so far.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::epaxos::command::RequestId;
 use crate::epaxos::id::MessageId;
@@ -16,8 +15,8 @@ use crate::script::world::Answer;
 pub(super) struct Ledger {
     /// Messages sent and not seen at their receiver's gate.
     moving: BTreeSet<MessageId>,
-    /// Messages that a delay keeps at a gate, with how long in all.
-    delayed: BTreeMap<MessageId, Duration>,
+    /// Messages that a delay keeps at a gate.
+    delayed: BTreeSet<MessageId>,
     /// Our proposals that no replica has been seen to take up.
     unseen: BTreeSet<RequestId>,
     /// Our proposals that have no answer.
@@ -42,8 +41,8 @@ impl Ledger {
             Notice::Step(step) => self.note_step(step),
             Notice::Held(held) => {
                 self.forget(held.id);
-                if let HeldBy::Delay(delay) = held.why {
-                    self.delayed.insert(held.id, delay);
+                if let HeldBy::Delay(_) = held.why {
+                    self.delayed.insert(held.id);
                 }
             }
             Notice::Lost(id) => self.forget(*id),
@@ -59,12 +58,9 @@ impl Ledger {
                 }
             }
             Decision::Deliver(envelope) | Decision::Drop(envelope) => self.forget(envelope.id),
-            Decision::Duplicate(envelope, copy) => {
-                if let Some(delay) = self.delayed.get(&envelope.id).copied() {
-                    self.delayed.insert(*copy, delay);
-                }
-            }
-            Decision::Wake | Decision::Crash | Decision::Restart => {}
+            // Until it is heard what became of it.
+            Decision::Duplicate(_, copy) => drop(self.moving.insert(*copy)),
+            Decision::Wake | Decision::Crash | Decision::Restart | Decision::Panic(_) => {}
         }
         for effect in &step.effects {
             match effect {
@@ -109,11 +105,6 @@ impl Ledger {
         !delayed && self.moving.is_empty() && self.unseen.is_empty() && self.answered.is_empty()
     }
 
-    /// The messages that a delay keeps at a gate, with how long in all.
-    pub fn delays(&self) -> impl Iterator<Item = (MessageId, Duration)> + '_ {
-        self.delayed.iter().map(|(id, delay)| (*id, *delay))
-    }
-
     /// What moves, in words.
     pub fn describe(&self, in_flight: &InFlight) -> String {
         let counts = [
@@ -126,7 +117,7 @@ impl Ledger {
         let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
         let counts =
             counts.map(|(count, what, how)| format!("{count} {what}{} {how}", plural(count)));
-        let first = self.moving.first().or(self.delayed.keys().next());
+        let first = self.moving.first().or(self.delayed.first());
         let example = first.and_then(|id| in_flight.get(*id));
         let example = example.map(|flight| format!("such as {}", flight.envelope));
         counts.chain(example).collect::<Vec<_>>().join(", ")

@@ -1,13 +1,11 @@
 //! One message at a time, in the order of sending, and time that passes only when told to: real
 //! messages over real connections, and still the same run every time.
 
-use std::collections::BTreeMap;
-
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::time::Time;
 use crate::node::driver::Act;
 use crate::node::live::LiveWorld;
-use crate::script::stepwise::Stepwise;
+use crate::script::stepwise::{Delays, Stepwise};
 
 /// What lockstep keeps besides.
 #[derive(Debug, Default)]
@@ -15,17 +13,7 @@ pub(super) struct Lockstep {
     /// The one time, which every replica's clock shows until its own is set forward.
     now: Time,
     /// When each delayed message goes on, for those of them that have been seen here.
-    delayed: BTreeMap<MessageId, Time>,
-}
-
-impl LiveWorld {
-    /// Delays begin anew when the gates change.
-    pub(super) fn reset_delays(&mut self) {
-        if let Some(lockstep) = &mut self.lockstep {
-            lockstep.delayed.clear();
-        }
-        self.note_delays();
-    }
+    delays: Delays,
 }
 
 /// While it is in lockstep.
@@ -35,15 +23,14 @@ impl Stepwise for LiveWorld {
     }
 
     fn next_delayed(&self) -> Option<(Time, MessageId)> {
-        let delayed = self.lockstep.as_ref()?.delayed.iter();
-        delayed.map(|(id, time)| (*time, *id)).min()
+        self.lockstep.as_ref()?.delays.next(&self.view.in_flight)
     }
 
     /// Gives each delayed message its time, once.
     fn note_delays(&mut self) {
-        let Some(Lockstep { now, delayed }) = &mut self.lockstep else { return };
-        let due = |(id, delay)| (id, delayed.get(&id).copied().unwrap_or(*now + delay));
-        *delayed = self.ledger.delays().map(due).collect();
+        if let Some(Lockstep { now, delays }) = &mut self.lockstep {
+            delays.note(&self.view.gate, &self.view.in_flight, *now);
+        }
     }
 
     fn set_now(&mut self, time: Time) -> Result<(), String> {

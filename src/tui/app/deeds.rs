@@ -4,7 +4,7 @@ use tui_logger::TuiWidgetEvent;
 
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::script::grammar::Command;
-use crate::script::words::{Count, Term};
+use crate::script::words::{Count, Doubled, Term};
 use crate::tui::app::{App, Deliverable, Effect, Mode, Over, Tone};
 use crate::tui::deed::{Deed, LogKey, Move, Screen};
 use crate::tui::filter;
@@ -21,8 +21,13 @@ impl App {
             Deed::PauseOrRun => return self.send(Command::Pause),
             Deed::Step => return self.send(Command::Step { count: Count::Some(1) }),
             Deed::Open => return self.open(),
-            Deed::Drop => return self.on_message_selected(|which| Command::Drop { which }),
-            Deed::Duplicate => return self.on_message_selected(|which| Command::Dup { which }),
+            Deed::Drop => return self.on_message_selected(|id| Command::Drop { which: vec![id] }),
+            Deed::Duplicate => {
+                return self.on_message_selected(|id| Command::Dup {
+                    first: Doubled::Term(id),
+                    rest: Vec::new(),
+                });
+            }
             Deed::Hold => return self.hold(),
             Deed::Release => return self.send(Command::Release { which: Vec::new() }),
             Deed::Wake => {
@@ -36,6 +41,13 @@ impl App {
                     if up { Command::Crash { replica } } else { Command::Recover { replica } };
                 return self.send(command);
             }
+            Deed::Cut
+            | Deed::CutBothWays
+            | Deed::LoseMore
+            | Deed::DelayMore
+            | Deed::DoubleMore
+            | Deed::MendLink => return self.change_link(deed),
+            Deed::MendAll => return self.send(Command::Heal { from: None, to: None }),
             Deed::Go(to) => self.go(to),
             Deed::FocusNext => self.move_focus(1),
             Deed::FocusBack => self.move_focus(-1),
@@ -87,6 +99,11 @@ impl App {
             Deed::Step => self.view.gate.paused && self.deliverables.messages > 0,
             Deed::Release => !self.view.gate.holds.is_empty(),
             Deed::Wake => self.view.replica(self.replica_at_hand()).timer.is_some(),
+            Deed::Cut | Deed::CutBothWays | Deed::LoseMore | Deed::DelayMore | Deed::DoubleMore => {
+                self.selected_link().is_some()
+            }
+            Deed::MendLink => self.selected_link().is_some_and(|link| self.is_broken(link)),
+            Deed::MendAll => self.any_link_is_broken(),
             _ => true,
         }
     }
@@ -98,6 +115,7 @@ impl App {
             Deed::PauseOrRun => Some("pause"),
             Deed::Step => Some("step"),
             Deed::Release => Some("release"),
+            Deed::MendAll => Some("heal"),
             _ => None,
         }
     }
@@ -110,6 +128,8 @@ impl App {
             "step" => self.can(Deed::Step),
             "release" => self.can(Deed::Release),
             "deliver" | "drop" | "dup" => self.deliverables.messages > 0,
+            "uncut" => !self.view.gate.cuts.is_empty(),
+            "recover" => self.view.replicas.iter().any(|replica| !replica.up),
             "wake" => self.view.replicas.iter().any(|replica| replica.timer.is_some()),
             _ => true,
         }
@@ -130,6 +150,7 @@ impl App {
             Pane::Trace => {
                 self.trace.selected(&self.view).map(crate::observe::trace::Line::replica)
             }
+            Pane::Faults => Some(self.crossing.from),
             Pane::Metrics | Pane::Store | Pane::Log => None,
         };
         meant.unwrap_or(self.at)
@@ -162,6 +183,10 @@ impl App {
                 }
                 Vec::new()
             }
+            Pane::Faults => {
+                self.type_about_crossing();
+                Vec::new()
+            }
             Pane::Detail | Pane::Metrics | Pane::Store | Pane::Log => Vec::new(),
         }
     }
@@ -175,9 +200,9 @@ impl App {
         self.follow = false;
     }
 
-    fn on_message_selected(&mut self, command: fn(Vec<Term>) -> Command) -> Vec<Effect> {
+    fn on_message_selected(&mut self, command: fn(Term) -> Command) -> Vec<Effect> {
         match self.deliverables.selected() {
-            Some(Deliverable::Message(id)) => self.send(command(vec![Term::Id(id)])),
+            Some(Deliverable::Message(id)) => self.send(command(Term::Id(id))),
             Some(Deliverable::Timer(_)) => {
                 self.say("a timer can only be fired", Tone::Bad);
                 Vec::new()
@@ -211,6 +236,7 @@ impl App {
             Pane::Detail => self.detail.scroll(by),
             Pane::Metrics => self.metrics.scroll(by),
             Pane::Store => self.store.go(by, self.digests.keys().len()),
+            Pane::Faults => self.go_among_links(to),
             Pane::Log => {}
         }
     }

@@ -1,7 +1,10 @@
 //! What a person can let through by hand: held messages, and the timers of paused replicas.
 
+use std::collections::BTreeMap;
+
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::observe::in_flight::Flight;
+use crate::observe::links::LinkId;
 use crate::observe::view::View;
 use crate::tui::list::Place;
 
@@ -22,6 +25,8 @@ pub struct Deliverables {
     pub messages: usize,
     /// How many of them wait for each replica.
     pub inboxes: Vec<u64>,
+    /// How many of them wait on each link that any wait on.
+    pub on_links: BTreeMap<LinkId, u64>,
     /// The version of the view that the rows are taken from.
     version: u64,
     /// Where the list stands.
@@ -68,8 +73,10 @@ impl Deliverables {
             self.version = view.version;
             self.rows.clear();
             self.inboxes = vec![0; view.replicas.len()];
+            self.on_links.clear();
             for flight in view.in_flight.held() {
                 self.rows.push(Deliverable::Message(flight.envelope.id));
+                *self.on_links.entry(LinkId::of(&flight.envelope)).or_default() += 1;
                 if let Some(inbox) = self.inboxes.get_mut(flight.envelope.to.index()) {
                     *inbox += 1;
                 }

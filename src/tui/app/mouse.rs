@@ -68,7 +68,11 @@ impl App {
                 self.clicked = Some((pane, index));
                 Vec::new()
             }
-            None => Vec::new(),
+            // A click on nothing comes between two on the same thing.
+            None => {
+                self.clicked = None;
+                Vec::new()
+            }
         }
     }
 
@@ -104,6 +108,11 @@ impl App {
                 let index = self.store.offset + row;
                 (index < keys).then(|| self.store.selected = index)?;
                 Some(index)
+            }
+            Pane::Faults => {
+                let crossing = panel::faults::crossing_at(self, place)?;
+                self.crossing = crossing;
+                Some(crossing.from.index() * self.view.shape.replicas() + crossing.to.index())
             }
             Pane::Detail | Pane::Metrics | Pane::Log => None,
         }

@@ -132,6 +132,9 @@ impl App {
     /// Remembers what was proposed, and selects it where the selection follows.
     fn note(&mut self, notice: &Notice) {
         let Notice::Step(step) = notice else { return };
+        if let Decision::Panic(sentence) = &step.decision {
+            self.say(format!("{} has failed: {sentence}", step.replica), Tone::Bad);
+        }
         let Decision::Propose(_) = step.decision else { return };
         for effect in &step.effects {
             let StepEffect::Event(Event::Proposed { instance, commands, .. }) = effect else {

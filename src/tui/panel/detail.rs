@@ -13,6 +13,7 @@ use crate::observe::view::InstanceView;
 use crate::tui::app::App;
 use crate::tui::layout::Pane;
 use crate::tui::neighbourhood::observer;
+use crate::tui::panel::faults::words;
 use crate::tui::panel::text::cell;
 use crate::tui::panel::{draw_lines, framed, text};
 
@@ -55,6 +56,10 @@ pub fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     lines.push(table_heading(app, columns));
     for (replica, instance) in ReplicaId::all(known.len()).zip(&known) {
         lines.push(table_row(app, replica, *instance, columns));
+    }
+    for down in ReplicaId::all(known.len()).filter(|id| !app.view.replica(*id).up) {
+        let told = text::wrap(&words::down(app, down), columns);
+        lines.extend(told.into_iter().map(|line| Line::styled(line, theme.bad())));
     }
     lines.extend(agreement(app, &known));
     lines.extend(picture(app, id, width));

@@ -1,13 +1,13 @@
 //! The two lines at the top: where the world stands, and the screens.
 
-use std::time::Duration;
-
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::observe::filter::Filter;
+use crate::observe::links::{Delay, PerLink};
+use crate::script::words::delay_word;
 use crate::tui::app::App;
 use crate::tui::deed::Screen;
 use crate::tui::glyphs;
@@ -69,26 +69,7 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
         let shown = if text::width(&shown) > most { brief } else { shown };
         facts.push((shown, theme.notable()));
     }
-    let late = |(rule, delay): &(Filter, Duration)| {
-        format!("{} {} late", name(rule), humantime::format_duration(*delay))
-    };
-    let delays: Vec<String> = view.gate.delays.iter().map(late).collect();
-    if !delays.is_empty() {
-        facts.push((delays.join(", "), theme.notable()));
-    }
-    match view.gate.cuts.len() {
-        0 => {}
-        1 => facts.extend(
-            view.gate
-                .cuts
-                .iter()
-                .map(|(from, to)| (format!("{from}{}{to} cut", glyphs::TO), theme.bad())),
-        ),
-        cuts => facts.push((format!("{cuts} links cut"), theme.bad())),
-    }
-    if view.gate.loss > 0 {
-        facts.push((format!("{}% lost", view.gate.loss), theme.bad()));
-    }
+    facts.extend(faults(app));
     let count = |pick: fn(&crate::observe::counters::Counters) -> u64| -> u64 {
         view.replicas.iter().map(|replica| pick(&replica.counters)).sum()
     };
@@ -102,6 +83,55 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
         facts.push((format!("{forgotten} steps let go"), theme.dim()));
     }
     facts
+}
+
+/// What is broken, in few words.
+fn faults(app: &App) -> Vec<(String, Style)> {
+    let theme = app.theme;
+    let gate = &app.view.gate;
+    let mut faults = Vec::new();
+    let down: Vec<_> = app.view.replicas.iter().enumerate().filter(|(_, r)| !r.up).collect();
+    match down.as_slice() {
+        [] => {}
+        [(id, _)] => faults.push((format!("R{id} DOWN"), theme.bad())),
+        several => faults.push((format!("{} DOWN", several.len()), theme.bad())),
+    }
+    match gate.cuts.first() {
+        None => {}
+        Some(link) if gate.cuts.len() == 1 => faults.push((format!("{link} cut"), theme.bad())),
+        Some(_) => faults.push((format!("{} links cut", gate.cuts.len()), theme.bad())),
+    }
+    faults.extend(share(&gate.loss, "lost").map(|share| (share, theme.bad())));
+    faults.extend(share(&gate.duplicates, "doubled").map(|share| (share, theme.notable())));
+    let late =
+        |(rule, delay): &(Filter, Delay)| format!("{} {} late", name(rule), delay_word(*delay));
+    let delays: Vec<String> = gate.delays.iter().map(late).collect();
+    if !delays.is_empty() {
+        faults.push((delays.join(", "), theme.notable()));
+    }
+    let late = match (gate.lateness.all(), gate.lateness.own().count()) {
+        (all, 0) if all.is_none() => None,
+        (all, own) if all.is_none() => Some(format!("{} late", links(own))),
+        (all, _) => Some(format!("{} late", delay_word(all))),
+    };
+    faults.extend(late.map(|late| (late, theme.notable())));
+    faults
+}
+
+/// A share of messages to which something happens, if it does on any link.
+fn share(shares: &PerLink<u32>, what: &str) -> Option<String> {
+    match (shares.all(), shares.own().count()) {
+        (0, 0) => None,
+        (0, own) => {
+            let most = shares.own().map(|(_, percent)| percent).max().unwrap_or(0);
+            Some(format!("{most}% {what} on {}", links(own)))
+        }
+        (all, _) => Some(format!("{all}% {what}")),
+    }
+}
+
+fn links(count: usize) -> String {
+    if count == 1 { "1 link".to_owned() } else { format!("{count} links") }
 }
 
 /// A description of messages in few words.
@@ -123,10 +153,10 @@ pub fn render_tabs(frame: &mut Frame, area: Rect, app: &App) {
         spans.push(Span::styled(tab(index, screen, selected), style));
         spans.push(Span::raw(" "));
     }
-    let help = "? keys   : command   q quit ";
     let used = Line::from(spans.clone()).width();
     let room = usize::from(area.width).saturating_sub(used);
-    if room > text::width(help) {
+    let helps = ["? keys   : command   q quit ", "? keys  : command ", "? keys "];
+    if let Some(help) = helps.into_iter().find(|help| room > text::width(help)) {
         spans.push(Span::styled(text::right(help, room), theme.dim()));
     }
     frame.render_widget(Line::from(spans), area);

@@ -1,6 +1,7 @@
 //! The parts of the screen. Each is a function of the state, drawing into an area.
 
 pub mod detail;
+pub mod faults;
 pub mod header;
 pub mod instances;
 pub mod log;
@@ -42,6 +43,7 @@ pub fn render(frame: &mut Frame, app: &App) {
                 Pane::Metrics => metrics::render(frame, *area, app),
                 Pane::Store => store::render(frame, *area, app),
                 Pane::Log => log::render(frame, *area, app),
+                Pane::Faults => faults::render(frame, *area, app),
             }
         }
         timeline::render(frame, layout.timeline, app);

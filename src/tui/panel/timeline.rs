@@ -68,7 +68,7 @@ fn mark(app: &App, entry: &Entry) -> (&'static str, Style) {
         (None, Decision::Drop(_)) => ("x", theme.bad()),
         (None, Decision::Duplicate(..)) => ("2", theme.notable()),
         (None, Decision::Wake) => ("t", theme.notable()),
-        (None, Decision::Crash) => ("!", theme.bad()),
+        (None, Decision::Crash | Decision::Panic(_)) => ("!", theme.bad()),
         (None, Decision::Restart) => ("^", theme.good()),
         (None, Decision::Deliver(_)) => ("", theme.text()),
     }
