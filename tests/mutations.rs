@@ -5,8 +5,14 @@
 //! differently one day, `cargo run --release --features mutations -- sim --replicas 5 --mutation NAME`
 //! finds the seed anew.
 
+mod scenario;
+
 use epaxos_tui::epaxos::mutation::Mutation;
+use epaxos_tui::observe::notice::Shape;
+use epaxos_tui::sim::cluster::Cluster;
 use epaxos_tui::tools::simulate::Search;
+
+use crate::scenario::Scenario;
 
 /// The mutation, the first seed that catches it, and the property that is broken.
 const CAUGHT: [(Mutation, u64, &str); Mutation::ALL.len()] = [
@@ -39,6 +45,21 @@ fn every_mutation_is_caught() {
         let failure = failure.unwrap_or_else(|| panic!("{mutation} is not caught at seed {seed}"));
         assert_eq!(failure.finding.property, property, "{mutation}: {}", failure.finding.sentence);
     }
+}
+
+/// The scenario of the mistake of 2013: with one ballot for promise and vote, a choice is lost in it.
+#[test]
+#[should_panic(
+    expected = "choice: R3 proposes put x 2 seq=2 deps={R4.0} in b2.R3 of R0.0, after no-op"
+)]
+fn one_ballot_loses_a_choice() {
+    let make = |mut shape: Shape| {
+        shape.options.mutation = Some(Mutation::SingleBallot);
+        Ok(Cluster::new(shape))
+    };
+    let mut scenario = Scenario::new(make, scenario::check);
+    let script = include_str!("scenarios/recovery/two_ballots_not_one");
+    goldenscript::generate(&mut scenario, script).expect("it is not played to its end");
 }
 
 #[test]

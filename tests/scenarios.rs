@@ -15,7 +15,6 @@ use crate::scenario::Scenario;
 test_each_file::test_each_path! { in "./tests/scenarios" as simulated => simulated }
 
 fn simulated(path: &Path) {
-    let mut scenario =
-        Scenario::new(|shape: Shape| Ok(Cluster::new(shape)), Cluster::check_invariants);
+    let mut scenario = Scenario::new(|shape: Shape| Ok(Cluster::new(shape)), scenario::check);
     goldenscript::run(&mut scenario, path).expect("the scenario runs");
 }

@@ -3,12 +3,30 @@
 use std::error::Error;
 use std::fmt::Write;
 
+use epaxos_tui::check::Checker;
 use epaxos_tui::epaxos::replica::ReplyOn;
 use epaxos_tui::observe::notice::Shape;
 use epaxos_tui::script::grammar::Command;
 use epaxos_tui::script::session::Session;
 use epaxos_tui::script::world::World;
+use epaxos_tui::sim::cluster::Cluster;
 use goldenscript::{Argument, Context};
+
+/// Panics with a sentence where a replica contradicts itself, or anything that must be true of every
+/// run is not.
+#[allow(dead_code, reason = "a live cluster has no replicas to look at")]
+pub fn check(cluster: &Cluster) {
+    cluster.check_invariants();
+    let options = &cluster.view().shape.options;
+    let mut checker = Checker::new(options.quorums, options.reply_on);
+    for entry in cluster.view().log.iter() {
+        checker.step(&entry.step);
+    }
+    checker.finish();
+    if let Some(violation) = checker.violations().first() {
+        panic!("{violation}");
+    }
+}
 
 /// A scenario in progress: `cluster` makes a world, every other word is a command of the script
 /// language.
