@@ -1,5 +1,7 @@
 //! What the screens look like, and what keys, clicks and typed lines bring about.
 
+#[path = "screens/checks.rs"]
+mod checks;
 #[path = "screens/drive.rs"]
 mod drive;
 #[path = "screens/faults.rs"]
@@ -35,6 +37,17 @@ const SMALL: (u16, u16) = (80, 24);
 
 /// Both, with the names that their snapshots have.
 const SIZES: [((u16, u16), &str); 2] = [(LARGE, "120x40"), (SMALL, "80x24")];
+
+#[test]
+fn checks_of_a_sound_run_and_of_broken_ones() {
+    for (size, name) in SIZES {
+        let mut drive = Drive::conflict(size);
+        drive.act(epaxos_tui::tui::app::Action::Tick(Duration::from_secs(1)));
+        drive.press("6 j");
+        look!(format!("checks_sound_{name}"), drive);
+        look!(format!("checks_choice_{name}"), Drive::with(checks::broken(), size));
+    }
+}
 
 #[test]
 fn cockpit_before_anything_has_happened() {

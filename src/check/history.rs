@@ -25,6 +25,11 @@ pub(super) struct History {
 }
 
 impl History {
+    /// How many requests there are.
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
     pub(super) fn see(&mut self, fact: &Fact<'_>) {
         self.clock += 1;
         match fact {

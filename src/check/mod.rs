@@ -110,6 +110,75 @@ impl Property {
         }
     }
 
+    /// What the property says, at more length.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Nontriviality => {
+                "Every decided command is one that a client asked the command leader for. Anything \
+                 else that may be decided is a no-op."
+            }
+            Self::Agreement => {
+                "Two replicas that have decided an instance have the same commands, the same seq and \
+                 the same dependencies for it."
+            }
+            Self::Stability => {
+                "What a replica has decided it never changes, whatever arrives after that, and \
+                 whatever it went through."
+            }
+            Self::Visibility => {
+                "Of two decided instances that interfere at least one depends on the other, or \
+                 replicas could execute them in either order. None depends on itself."
+            }
+            Self::Ballots => {
+                "A replica that has joined a ballot acts on no lower one, not even after a crash; and \
+                 it votes only for what the ballot's driver has proposed."
+            }
+            Self::Proposals => {
+                "All PreAccepts of an instance carry the same, and so do all Accepts of one ballot; a \
+                 slot is led once."
+            }
+            Self::Growth => {
+                "An acceptor records the leader's attributes and whatever it knows in addition: never \
+                 less."
+            }
+            Self::Choice => {
+                "Once a fast quorum or a majority has chosen, every Accept in a higher ballot carries \
+                 what was chosen. This is what recovery has to keep."
+            }
+            Self::Closure => {
+                "When an instance is executed, all that it depends on is decided, and what interferes \
+                 is executed before it or in its component."
+            }
+            Self::Once => {
+                "A replica executes an instance once (again only after a crash, with an empty store), \
+                 and a request takes effect in one instance only."
+            }
+            Self::Order => {
+                "All replicas execute the writes of a key in the same order, and each read between the \
+                 same two writes."
+            }
+            Self::RealTime => {
+                "If a command was answered before another one that interferes was asked for, every \
+                 replica executes it first."
+            }
+            Self::Answers => {
+                "A read returns what the commands executed before it have left, and the client is told \
+                 just that."
+            }
+            Self::Convergence => {
+                "Two replicas that have executed the same instances have the same store."
+            }
+            Self::Progress => {
+                "A decided instance that is not executed waits for one that is not decided; it is never \
+                 just forgotten."
+            }
+            Self::Linearizability => {
+                "There is an order of all operations on a key, true to what was over before what, in \
+                 which a single store would have given the same answers."
+            }
+        }
+    }
+
     /// What the property says, in one sentence.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -190,8 +259,10 @@ impl Report {
         instance: impl Into<Option<InstanceId>>,
         sentence: String,
     ) {
-        let same = self.violations.iter().filter(|violation| violation.property == property);
-        if same.count() < KEPT_EACH {
+        let mut same = self.violations.iter().filter(|violation| violation.property == property);
+        // What shows only at the end shows at every end.
+        let known = same.clone().any(|violation| violation.sentence == sentence);
+        if !known && same.by_ref().count() < KEPT_EACH {
             self.violations.push(Violation {
                 property,
                 at: self.at,
@@ -259,6 +330,16 @@ impl Checker {
     /// What was found, in the order in which it showed; of each property the first few.
     pub fn violations(&self) -> &[Violation] {
         &self.report.violations
+    }
+
+    /// How many steps have been told.
+    pub fn steps(&self) -> u64 {
+        self.report.at
+    }
+
+    /// How many requests clients have made.
+    pub fn requests(&self) -> usize {
+        self.history.len()
     }
 
     /// How many instances are decided, as far as anybody has shown.

@@ -1,6 +1,7 @@
 //! The state of the screen, and how it changes. Pure: no terminal, no clock, no channel. What the
 //! world outside must do comes back as [`Effect`]s.
 
+mod checks;
 mod deeds;
 mod deliverables;
 mod digests;
@@ -10,6 +11,7 @@ mod rate;
 mod requests;
 mod trace_list;
 
+pub use checks::{Checks, Standing};
 pub use deliverables::{Deliverable, Deliverables};
 pub use digests::Digests;
 pub use rate::Rate;
@@ -22,6 +24,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, M
 use ratatui::layout::Rect;
 use tui_logger::TuiWidgetState;
 
+use crate::check::Property;
 use crate::epaxos::command::RequestId;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::observe::links::LinkId;
@@ -173,6 +176,8 @@ pub struct App {
     pub rate: Rate,
     /// The digests of the stores.
     pub digests: Digests,
+    /// Whether all that was seen may be so.
+    pub checks: Checks,
     /// The state of the log widget.
     pub log: TuiWidgetState,
     /// Grows with every change that can be seen but those of the view.
@@ -195,6 +200,7 @@ impl App {
     /// A screen on which nothing is seen yet.
     pub fn new(shape: Shape, theme: Theme, ascii: bool, mouse: bool) -> Self {
         Self {
+            checks: Checks::new(&shape),
             view: View::new(shape),
             theme,
             ascii,
@@ -265,13 +271,16 @@ impl App {
         let executed = self.view.replicas.iter().map(|replica| replica.counters.executed).max();
         let over = self.rate.tick(now, executed.unwrap_or(0));
         let digests = self.digests.tick(&self.view, now);
+        let looked = self.checks.tick(now);
         // The log widget keeps its own lines, of which nobody is told.
         let shown = match self.screen {
             Screen::Metrics => over && self.rate.seconds().rev().take(2).any(|rate| rate > 0),
             Screen::Log => true,
             Screen::Cockpit | Screen::Store => digests,
             Screen::Faults => false,
+            Screen::Checks => looked,
         };
+        self.tell_violation();
         let was_busy = self.busy;
         self.busy = self.is_busy();
         self.oldest_pending = self.pending.keys().next().copied();
@@ -354,6 +363,7 @@ impl App {
             Pane::Trace => Some(Context::Trace),
             Pane::Log => Some(Context::Log),
             Pane::Faults => Some(Context::Faults),
+            Pane::Checks => Some(Context::Checks),
             Pane::Detail | Pane::Metrics | Pane::Store => None,
         };
         match mode {
@@ -374,6 +384,7 @@ impl App {
             Screen::Store => Pane::Store,
             Screen::Log => Pane::Log,
             Screen::Faults => Pane::Faults,
+            Screen::Checks => Pane::Checks,
         }
     }
 
@@ -419,6 +430,11 @@ impl App {
         if !area.is_empty() {
             let keys = self.digests.keys().len();
             self.store.settle(keys, usize::from(area.height));
+        }
+        let area = layout.rows(Pane::Checks);
+        if !area.is_empty() {
+            let rows = area.height - panel::checks::detail_height(area.height);
+            self.checks.place.settle(Property::ALL.len(), usize::from(rows));
         }
         let height = usize::from(panel::popup::inner_area(self.area()).height);
         match &mut self.over {

@@ -14,12 +14,14 @@ pub enum Screen {
     Log,
     /// What is wrong with links and replicas, to be changed.
     Faults,
+    /// Whether what must be true of every run is.
+    Checks,
 }
 
 impl Screen {
     /// All screens, in the order of their tabs.
-    pub const ALL: [Screen; 5] =
-        [Self::Cockpit, Self::Metrics, Self::Store, Self::Log, Self::Faults];
+    pub const ALL: [Screen; 6] =
+        [Self::Cockpit, Self::Metrics, Self::Store, Self::Log, Self::Faults, Self::Checks];
 
     /// The screen's name.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Screen {
             Self::Store => "Store",
             Self::Log => "Log",
             Self::Faults => "Faults",
+            Self::Checks => "Checks",
         }
     }
 }

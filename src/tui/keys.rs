@@ -26,6 +26,8 @@ pub enum Context {
     Log,
     /// Among the links and replicas of the faults screen.
     Faults,
+    /// On the checks screen.
+    Checks,
     /// While a command is typed.
     Prompt,
     /// While a filter is typed.
@@ -38,7 +40,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts.
-    pub const ALL: [Context; 12] = [
+    pub const ALL: [Context; 13] = [
         Self::Always,
         Self::Normal,
         Self::Replicas,
@@ -47,6 +49,7 @@ impl Context {
         Self::Trace,
         Self::Log,
         Self::Faults,
+        Self::Checks,
         Self::Prompt,
         Self::Filter,
         Self::Palette,
@@ -172,7 +175,7 @@ const F1: Key = key(KeyCode::F(1));
 /// Every key. The order within a context is that of the footer and the palette.
 pub const TABLE: &[Binding] = {
     use Context::{
-        Always, Faults, Filter, Instances, Log, Messages, Normal, Output, Palette, Prompt,
+        Always, Checks, Faults, Filter, Instances, Log, Messages, Normal, Output, Palette, Prompt,
         Replicas, Trace,
     };
     use Deed::{
@@ -266,6 +269,7 @@ pub const TABLE: &[Binding] = {
         bind(Faults, &[char('0')], MendLink, "mend", "Take away all that is wrong with the link"),
         bind(Faults, &[ENTER], Open, "type it", "Type a command about what is selected"),
         bind(Faults, &[RIGHT], Go(Move::Right), "", "The next column"),
+        bind(Checks, &[ENTER], Open, "see it", "Go to the instance that shows what is wrong"),
         bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
         bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
         bind(Normal, &[char('i'), char('a'), char(':')], OpenPrompt, "command", "Type a command"),
@@ -288,6 +292,7 @@ pub const TABLE: &[Binding] = {
         bind(Normal, &[char('3')], Show(Screen::Store), "", "Go to the stores"),
         bind(Normal, &[char('4')], Show(Screen::Log), "", "Go to the log"),
         bind(Normal, &[char('5')], Show(Screen::Faults), "", "Go to the faults"),
+        bind(Normal, &[char('6')], Show(Screen::Checks), "", "Go to the checks"),
         bind(Normal, &[char('k'), UP], Go(Move::Up), "", "Up"),
         bind(Normal, &[char('j'), DOWN], Go(Move::Down), "", "Down"),
         bind(Normal, &[char('h'), LEFT], Go(Move::Left), "", "Left"),

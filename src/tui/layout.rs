@@ -27,6 +27,8 @@ pub enum Pane {
     Log,
     /// The links and the replicas, with what is wrong with them.
     Faults,
+    /// What must be true, and whether it is.
+    Checks,
 }
 
 /// How much room there is.
@@ -106,6 +108,7 @@ impl Layout {
             Screen::Store => (&[Pane::Store][..], vec![(Pane::Store, rest)]),
             Screen::Log => (&[Pane::Log][..], vec![(Pane::Log, rest)]),
             Screen::Faults => (&[Pane::Faults][..], vec![(Pane::Faults, rest)]),
+            Screen::Checks => (&[Pane::Checks][..], vec![(Pane::Checks, rest)]),
         };
         Self { room, header, tabs, panes, order, timeline, message, prompt, hints }
     }
@@ -123,7 +126,12 @@ impl Layout {
                 take_top(&mut inner, 1);
             }
             Pane::Messages if self.room == Room::Large => drop(take_top(&mut inner, 1)),
-            Pane::Messages | Pane::Trace | Pane::Detail | Pane::Metrics | Pane::Log => {}
+            Pane::Messages
+            | Pane::Trace
+            | Pane::Detail
+            | Pane::Metrics
+            | Pane::Log
+            | Pane::Checks => {}
         }
         inner
     }

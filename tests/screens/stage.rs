@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use epaxos_tui::epaxos::mutation::Mutation;
 use epaxos_tui::observe::filter::Filter;
 use epaxos_tui::observe::links::Delay;
 use epaxos_tui::observe::notice::{GateState, Shape};
@@ -21,9 +22,20 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(replicas: usize) -> Self {
+        Self::shaped(Shape::new(replicas))
+    }
+
+    /// Five replicas of a protocol that is broken.
+    pub fn mutated(mutation: Mutation) -> Self {
+        let mut shape = Shape::new(5);
+        shape.options.mutation = Some(mutation);
+        Self::shaped(shape)
+    }
+
+    fn shaped(shape: Shape) -> Self {
         let ports = |index| format!("127.0.0.1:{}", 50_051 + index);
-        let endpoints = (0..replicas).map(ports).collect();
-        let mut cluster = Cluster::new(Shape { endpoints, ..Shape::new(replicas) });
+        let endpoints = (0..shape.replicas()).map(ports).collect();
+        let mut cluster = Cluster::new(Shape { endpoints, ..shape });
         cluster.listen();
         Self { cluster, session: Session::default() }
     }

@@ -2,6 +2,7 @@
 
 use tui_logger::TuiWidgetEvent;
 
+use crate::check::Property;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::script::grammar::Command;
 use crate::script::words::{Count, Doubled, Term};
@@ -151,7 +152,7 @@ impl App {
                 self.trace.selected(&self.view).map(crate::observe::trace::Line::replica)
             }
             Pane::Faults => Some(self.crossing.from),
-            Pane::Metrics | Pane::Store | Pane::Log => None,
+            Pane::Metrics | Pane::Store | Pane::Log | Pane::Checks => None,
         };
         meant.unwrap_or(self.at)
     }
@@ -187,7 +188,25 @@ impl App {
                 self.type_about_crossing();
                 Vec::new()
             }
+            Pane::Checks => {
+                self.open_violation();
+                Vec::new()
+            }
             Pane::Detail | Pane::Metrics | Pane::Store | Pane::Log => Vec::new(),
+        }
+    }
+
+    /// Goes to the instance that shows the first violation of the selected property.
+    fn open_violation(&mut self) {
+        let first = self.checks.violations_of(self.checks.selected()).next().cloned();
+        match first.and_then(|violation| Some((violation.instance?, violation.replica))) {
+            Some((instance, replica)) => {
+                self.select(instance);
+                self.observer = replica;
+                self.screen = Screen::Cockpit;
+                self.focus = Pane::Detail;
+            }
+            None => self.say("there is nothing wrong to be looked at here", Tone::Plain),
         }
     }
 
@@ -237,6 +256,7 @@ impl App {
             Pane::Metrics => self.metrics.scroll(by),
             Pane::Store => self.store.go(by, self.digests.keys().len()),
             Pane::Faults => self.go_among_links(to),
+            Pane::Checks => self.checks.place.go(by, Property::ALL.len()),
             Pane::Log => {}
         }
     }

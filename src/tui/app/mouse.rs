@@ -3,6 +3,7 @@
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
+use crate::check::Property;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::tui::app::{App, Effect, Mode, Over};
 use crate::tui::deed::{Deed, Move, Screen};
@@ -113,6 +114,11 @@ impl App {
                 let crossing = panel::faults::crossing_at(self, place)?;
                 self.crossing = crossing;
                 Some(crossing.from.index() * self.view.shape.replicas() + crossing.to.index())
+            }
+            Pane::Checks => {
+                let index = self.checks.place.offset + row;
+                (index < Property::ALL.len()).then(|| self.checks.place.selected = index)?;
+                Some(index)
             }
             Pane::Detail | Pane::Metrics | Pane::Log => None,
         }

@@ -9,6 +9,7 @@ use crate::script::request::{Report, Request};
 use crate::script::session::Said;
 use crate::script::world::Answer;
 use crate::tui::app::{App, Effect, Mode, Output, Over, Tone};
+use crate::tui::deed::Screen;
 use crate::tui::list::Place;
 use crate::tui::prompt::pasted_lines;
 
@@ -122,11 +123,26 @@ impl App {
         match report {
             Report::Notice(notice) => {
                 self.note(&notice);
+                if let Notice::Step(step) = &notice {
+                    self.checks.step(step);
+                    self.tell_violation();
+                }
                 self.view.apply(notice);
             }
             Report::Said { request, said } => self.on_said(request, said),
             Report::Answer(answer) => self.on_answer(&answer),
         }
+    }
+
+    /// Says what is wrong, where something new is; and of the first such thing shows all there is.
+    pub(super) fn tell_violation(&mut self) {
+        let Some((index, violation)) = self.checks.news() else { return };
+        self.say(format!("step {}: {violation}", violation.at), Tone::Bad);
+        if index == 0 {
+            self.screen = Screen::Checks;
+            self.checks.select(violation.property);
+        }
+        self.revision += 1;
     }
 
     /// Remembers what was proposed, and selects it where the selection follows.

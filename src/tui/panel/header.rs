@@ -61,6 +61,9 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     facts.push((format!("step {}", view.log.len()), theme.text()));
     let flights = view.in_flight.len();
     facts.push((format!("{flights} in flight"), theme.text()));
+    if let Some(violation) = app.checks.violations().first() {
+        facts.push((format!("{} BROKEN", violation.property), theme.bad()));
+    }
     let holds: Vec<String> = view.gate.holds.iter().map(name).collect();
     if !holds.is_empty() {
         let shown = format!("holding {}", holds.join(", "));
@@ -70,6 +73,9 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
         facts.push((shown, theme.notable()));
     }
     facts.extend(faults(app));
+    if app.checks.violations().is_empty() {
+        facts.push(("checks ok".to_owned(), theme.good()));
+    }
     let count = |pick: fn(&crate::observe::counters::Counters) -> u64| -> u64 {
         view.replicas.iter().map(|replica| pick(&replica.counters)).sum()
     };

@@ -1,5 +1,6 @@
 //! The parts of the screen. Each is a function of the state, drawing into an area.
 
+pub mod checks;
 pub mod detail;
 pub mod faults;
 pub mod header;
@@ -44,6 +45,7 @@ pub fn render(frame: &mut Frame, app: &App) {
                 Pane::Store => store::render(frame, *area, app),
                 Pane::Log => log::render(frame, *area, app),
                 Pane::Faults => faults::render(frame, *area, app),
+                Pane::Checks => checks::render(frame, *area, app),
             }
         }
         timeline::render(frame, layout.timeline, app);

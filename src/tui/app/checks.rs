@@ -1,0 +1,123 @@
+//! Whether what is seen may be so: the checks of everything that must be true of every run, while it
+//! goes on.
+
+use std::time::Duration;
+
+use crate::check::{Checker, Property, Violation};
+use crate::observe::notice::{Shape, Step};
+use crate::tui::list::Place;
+
+/// The checks, and the place among them.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    checker: Checker,
+    /// How many violations have been spoken of.
+    spoken: usize,
+    /// How many steps had been told when what takes long was looked at last, and when that was.
+    looked: u64,
+    when: Option<Duration>,
+    /// The place in the list of properties.
+    pub place: Place,
+}
+
+/// How a property stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds of all that has happened.
+    Holds,
+    /// It held of all that had happened at this step.
+    HeldAt(u64),
+    /// It is not looked at: there is too much to look at, or nothing is promised.
+    Unknown,
+    /// It does not hold.
+    Broken,
+}
+
+impl Checks {
+    /// The checks of a cluster in which nothing has happened.
+    pub fn new(shape: &Shape) -> Self {
+        Self {
+            checker: Checker::new(shape.options.quorums, shape.reply_on()),
+            spoken: 0,
+            looked: 0,
+            when: None,
+            place: Place::default(),
+        }
+    }
+
+    /// Takes note of a step.
+    pub fn step(&mut self, step: &Step) {
+        self.checker.step(step);
+    }
+
+    /// Looks at what takes long now and then, while there is not too much of it. Says whether anything
+    /// has changed.
+    pub fn tick(&mut self, now: Duration) -> bool {
+        let soon = self.when.is_some_and(|when| now.saturating_sub(when) < LOOK_EVERY);
+        if soon || self.looked == self.checker.steps() || self.checker.requests() > REQUESTS_MAX {
+            return false;
+        }
+        self.when = Some(now);
+        self.looked = self.checker.steps();
+        self.checker.finish();
+        true
+    }
+
+    /// The first violation that has not been spoken of; all that came with it are, too.
+    pub fn news(&mut self) -> Option<(usize, Violation)> {
+        let index = self.spoken;
+        let first = self.checker.violations().get(index).cloned();
+        self.spoken = self.checker.violations().len();
+        first.map(|violation| (index, violation))
+    }
+
+    /// What is wrong, in the order in which it showed.
+    pub fn violations(&self) -> &[Violation] {
+        self.checker.violations()
+    }
+
+    /// What is wrong with one property.
+    pub fn violations_of(&self, property: Property) -> impl Iterator<Item = &Violation> {
+        self.violations().iter().filter(move |violation| violation.property == property)
+    }
+
+    /// How a property stands.
+    pub fn standing(&self, property: Property) -> Standing {
+        if self.violations_of(property).next().is_some() {
+            return Standing::Broken;
+        }
+        let promised = !matches!(property, Property::RealTime | Property::Linearizability);
+        if !promised && !self.checker.is_linearizable() {
+            return Standing::Unknown;
+        }
+        match property {
+            Property::Convergence | Property::Progress | Property::Linearizability => {
+                if self.looked == self.checker.steps() {
+                    Standing::Holds
+                } else if self.looked > 0 {
+                    Standing::HeldAt(self.looked)
+                } else {
+                    Standing::Unknown
+                }
+            }
+            _ => Standing::Holds,
+        }
+    }
+
+    /// The selected property.
+    pub fn selected(&self) -> Property {
+        Property::ALL[self.place.selected.min(Property::ALL.len() - 1)]
+    }
+
+    /// Selects a property.
+    pub fn select(&mut self, property: Property) {
+        let index = Property::ALL.iter().position(|other| *other == property).unwrap_or(0);
+        self.place = Place::new(index, self.place.offset);
+    }
+}
+
+/// How often to look at what takes long.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// With more requests than this a look would take longer than a frame may.
+const REQUESTS_MAX: usize = 2_000;
