@@ -12,6 +12,10 @@ use epaxos_tui::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use epaxos_tui::epaxos::instance::{Path, Phase};
 use epaxos_tui::epaxos::quorum::Quorums;
 use epaxos_tui::epaxos::replica::ReplyOn;
+use epaxos_tui::observe::notice::Shape;
+use epaxos_tui::script::session::Session;
+use epaxos_tui::script::world::World;
+use epaxos_tui::sim::cluster::Cluster;
 
 const R: [ReplicaId; 3] = [ReplicaId(0), ReplicaId(1), ReplicaId(2)];
 
@@ -349,4 +353,60 @@ fn properties_have_names() {
     let names: std::collections::BTreeSet<_> = Property::ALL.map(Property::name).into();
     let sentences: std::collections::BTreeSet<_> = Property::ALL.map(Property::sentence).into();
     assert_eq!((names.len(), sentences.len()), (Property::ALL.len(), Property::ALL.len()));
+}
+
+/// A trace of a run with everything in it.
+fn trace() -> Vec<String> {
+    let mut cluster = Cluster::new(Shape::new(3));
+    let mut session = Session::default();
+    for line in [
+        "put x 1 @R0",
+        "put x 2 @R1",
+        "batch 'put y 1' 'get x' @R2",
+        "deliver R1-0",
+        "settle",
+        "put x 3 @R0",
+        "deliver kind=PreAccept",
+        "crash R0",
+        "wake R1",
+        "settle",
+        "recover R0",
+        "settle",
+    ] {
+        let command = epaxos_tui::script::grammar::Command::parse(line).expect(line).expect(line);
+        session.perform(&mut cluster, &command).expect(line);
+    }
+    cluster.view().trace.iter().map(|line| line.to_json(3).to_string()).collect()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    })]
+
+    /// Whatever a file says, it is refused in words or found wrong: reading it never panics.
+    #[test]
+    fn a_mangled_trace_is_read_or_refused(
+        edits in proptest::collection::vec((0..200usize, 0..12usize, 0..14usize), 1..6),
+    ) {
+        let values = [
+            "null", "0", "-1", "18446744073709551615", "\"\"", "\"R0.18446744073709551615\"",
+            "\"R8.0\"", "\"b4294967295.R2\"", "[9223372036854775807,-1,-1]", "[0,0,0,0,0]",
+            "\"no-op\"", "\"put \\\"\"", "\"committed\"", "[true]",
+        ];
+        let mut lines = trace();
+        for (line, field, value) in edits {
+            let index = line % lines.len();
+            let mut object: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(&lines[index]).expect("it was written as an object");
+            let name = object.keys().nth(field % object.len()).expect("it has fields").clone();
+            let value = serde_json::from_str(values[value]).expect("these are values");
+            object.insert(name, value);
+            lines[index] = serde_json::Value::Object(object).to_string();
+        }
+        if let Ok(checked) = epaxos_tui::tools::check::check(lines.join("\n").as_bytes()) {
+            checked.to_text();
+        }
+    }
 }

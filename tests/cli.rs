@@ -166,3 +166,122 @@ fn a_closed_pipe_is_no_failure() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+fn sim_plays_runs_and_says_what_came_up() {
+    let runs = ["sim", "--replicas", "3", "--seeds", "0..200"];
+    program()
+        .args(runs)
+        .assert()
+        .success()
+        .stdout(contains("schedules                          200\n"))
+        .stdout(contains("never came up: V2, V3, W1"))
+        .stderr("");
+    let json = program().args(runs).arg("--json").assert().success();
+    let json: serde_json::Value =
+        serde_json::from_slice(&json.get_output().stdout).expect("one object");
+    assert_eq!(json["schedules"], 200);
+    assert_eq!(json["failure"], serde_json::Value::Null);
+    assert!(json["rules"]["R3"].as_u64() > Some(0), "{json}");
+}
+
+#[test]
+fn sim_prints_what_goes_wrong_as_a_script() {
+    let broken = ["sim", "--replicas", "5", "--seed", "5", "--mutation", "skip-validate"];
+    let failed = program()
+        .args(broken)
+        .assert()
+        .code(1)
+        .stdout(contains("# visibility: R1.0 and R4.0 both touch x"))
+        .stdout(contains(
+            "# Again: epaxos-tui sim --replicas 5 --seed 5 --mutation skip-validate\n",
+        ))
+        .stderr(contains("a run went wrong: visibility"));
+    let script = String::from_utf8_lossy(&failed.get_output().stdout).into_owned();
+
+    // The flags that it names are those under which it does the same on real gRPC.
+    let flags =
+        script.lines().find_map(|line| line.strip_prefix("# This run: epaxos-tui run FILE "));
+    let flags: Vec<_> = flags.expect("it says how").split(' ').collect();
+    // What comes after the faults would take minutes of real time.
+    let acts: Vec<_> = script.lines().take_while(|line| *line != "run").collect();
+    let run = program()
+        .args(["run", "-", "--json"])
+        .args(&flags)
+        .write_stdin(acts.join("\n"))
+        .assert()
+        .success();
+    let trace = run.get_output().stdout.clone();
+    program().args(["check", "-"]).write_stdin(trace).assert().stdout(contains("events, "));
+}
+
+#[test]
+fn sim_refuses_what_are_no_seeds() {
+    for (seeds, reason) in
+        [("5", "expected two numbers"), ("9..3", "the first one smaller"), ("a..b", "two numbers")]
+    {
+        program().args(["sim", "--seeds", seeds]).assert().code(2).stderr(contains(reason));
+    }
+    program().args(["sim", "--replicas", "4"]).assert().code(2).stderr(contains("3, 5, 7 or 9"));
+}
+
+#[test]
+fn check_finds_a_sound_run_sound() {
+    let script = "put x 1\nsettle\nget x @R3\nput x \"a b\" @R1\nput x ';' @R2\nsettle\n\
+                  crash R1\nput x 2 @R2\nsettle\nrecover R1\nsettle\n";
+    let run = program().args(["run", "-", "--json"]).write_stdin(script).assert().success();
+    let trace = run.get_output().stdout.clone();
+    program()
+        .args(["check", "-"])
+        .write_stdin(trace.clone())
+        .assert()
+        .success()
+        .stdout(contains("5 instances decided").and(contains("FAIL").not()))
+        .stderr("");
+    let checked = program().args(["check", "-", "--json"]).write_stdin(trace).assert().success();
+    let checked: serde_json::Value =
+        serde_json::from_slice(&checked.get_output().stdout).expect("one object");
+    assert_eq!(checked["violations"], serde_json::json!([]));
+    assert_eq!(checked["properties"].as_array().map(Vec::len), Some(16));
+}
+
+/// Where writes are answered on commit, nothing is promised about what clients see of each other.
+#[test]
+fn check_promises_less_where_answers_come_early() {
+    let run = program()
+        .args(["run", "-", "--json", "--reply-on", "commit"])
+        .write_stdin("hold kind=Commit instance=R0.0\nput x 1\nsettle\nput x 2 @R1\nsettle\n")
+        .assert()
+        .success();
+    let trace = run.get_output().stdout.clone();
+    program()
+        .args(["check", "-"])
+        .write_stdin(trace)
+        .assert()
+        .success()
+        .stdout(contains("linearizability").not());
+}
+
+#[test]
+fn check_refuses_what_is_no_trace() {
+    let line = |n: u32, event: &str| {
+        format!("{{\"n\":{n},\"t_us\":0,\"replica\":\"R0\",\"event\":\"{event}\"}}\n")
+    };
+    for (trace, reason) in [
+        ("hello\n".to_owned(), "line 1: expected value"),
+        (String::new(), "nothing to check"),
+        (line(0, "crash") + &line(2, "crash"), "line 2: event 2 stands where event 1 should"),
+        (line(0, "join"), "line 1: the field \"ballot\" is missing"),
+        (line(0, "crash").replace("R0", "R12"), "\"R12\" is not a replica"),
+    ] {
+        program()
+            .args(["check", "-"])
+            .write_stdin(trace.clone())
+            .assert()
+            .code(1)
+            .stdout("")
+            .stderr(contains(reason));
+    }
+    let missing = program().args(["check", "/no/such/trace"]).assert().code(1);
+    missing.stderr(contains("cannot read /no/such/trace: No such file"));
+}
