@@ -10,9 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::epaxos::command::{Payload, StateMachine};
 use crate::epaxos::event::{Reason, Rule};
-use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase, Proposal};
-use crate::epaxos::message::{Conflict, Message, RecoverReply, Validate, ValidateReply, Waiting};
+use crate::epaxos::message::{
+    Conflict, Message, Recover, RecoverReply, Validate, ValidateReply, Waiting,
+};
 use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::ReplicaSet;
 use crate::epaxos::replica::mutated::force;
@@ -261,23 +263,40 @@ impl<M: StateMachine> Replica<M> {
         decided.then(|| noop || instance.attributes.deps.contains(id))
     }
 
-    /// Repeats what a validation has asked and said.
+    /// Repeats what a validation has asked and said; and asks those outside the quorum again, who have
+    /// not joined: what they have may settle it (W4).
     pub(super) fn resend_validation(&self, id: InstanceId, out: &mut Vec<Output>) {
         let attempt = &self.attempts[&id];
+        let ballot = attempt.ballot;
         match &attempt.stage {
             Stage::Validating(validation) => {
-                let ballot = attempt.ballot;
                 let proposal = validation.proposal.clone();
                 let message = Message::Validate(Validate { instance: id, ballot, proposal });
                 let missing = validation.quorum.without(validation.answered);
                 send(missing.iter(), &message, out);
+                self.ask_outside(id, ballot, validation, out);
             }
             Stage::Waiting(validation) => {
                 let message =
                     Message::Waiting(Waiting { instance: id, holders: validation.holders });
                 send(self.peers(), &message, out);
+                self.ask_outside(id, ballot, validation, out);
             }
             Stage::PreAccepting(_) | Stage::Accepting { .. } | Stage::Recovering(_) => {}
         }
+    }
+
+    fn ask_outside(
+        &self,
+        id: InstanceId,
+        ballot: Ballot,
+        validation: &Validation,
+        out: &mut Vec<Output>,
+    ) {
+        let answered = |peer: &ReplicaId| {
+            validation.quorum.contains(*peer) || validation.late.contains_key(peer)
+        };
+        let message = Message::Recover(Recover { instance: id, ballot });
+        send(self.peers().filter(|peer| !answered(peer)), &message, out);
     }
 }
