@@ -1,7 +1,7 @@
 //! The search for a linear order of a history, against stateright's, which is slower and other
 //! people's.
 
-use epaxos_tui::check::history::{Call, is_linearizable};
+use epaxos_tui::check::history::{Call, Verdict, verdict};
 use epaxos_tui::epaxos::command::{Operation, Outcome};
 use proptest::prelude::*;
 use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
@@ -86,7 +86,8 @@ proptest! {
     #[test]
     fn agrees_with_stateright(moves in moves()) {
         let (calls, tester) = histories(&moves);
-        prop_assert_eq!(is_linearizable(calls), tester.is_consistent());
+        let linearizable = verdict(calls) == Verdict::Linearizable;
+        prop_assert_eq!(linearizable, tester.is_consistent());
     }
 }
 
@@ -100,24 +101,48 @@ fn histories_are_of_both_kinds() {
     let mut kinds = [0, 0];
     for _ in 0..500 {
         let drawn = moves().new_tree(&mut runner).expect("moves can be drawn").current();
-        kinds[usize::from(is_linearizable(histories(&drawn).0))] += 1;
+        let linearizable = verdict(histories(&drawn).0) == Verdict::Linearizable;
+        kinds[usize::from(linearizable)] += 1;
     }
     assert!(kinds.iter().all(|count| *count > 50), "{kinds:?}");
 }
 
-/// A long history whose hints are right is gone through without a step back.
+/// A long history whose hints are right is gone through without a step back, even if all of it is under
+/// way at once.
 #[test]
 fn a_long_history_is_no_trouble() {
-    let call = |index: u64| {
+    let call = |index: u64, width: u64| {
         let write = (!index.is_multiple_of(3)).then(|| u8::try_from(index % 200).expect("small"));
         let last = (index.checked_sub(1)).map(|last| u8::try_from(last % 200).expect("small"));
         Call {
             operation: operation(write),
             asked: 10 * index,
-            // Each overlaps the next two.
-            answer: Some((10 * index + 25, outcome(write, last))),
+            answer: Some((10 * (index + width) + 5, outcome(write, last))),
             hint: usize::try_from(index).expect("small"),
         }
     };
-    assert!(is_linearizable((0..20_000).map(call).collect()));
+    for width in [0, 2, 100_000] {
+        let calls = (0..50_000).map(|index| call(index, width)).collect();
+        assert_eq!(verdict(calls), Verdict::Linearizable, "{width} at once");
+    }
+}
+
+/// Where there is no order, and very many to try, the search ends all the same.
+#[test]
+fn a_search_ends() {
+    let write = |index: u8| Call {
+        operation: operation(Some(index)),
+        asked: u64::from(index),
+        answer: Some((1_000, Outcome::Written)),
+        hint: 0,
+    };
+    let never = Call {
+        operation: operation(None),
+        asked: 500,
+        answer: Some((600, outcome(None, Some(255)))),
+        hint: 0,
+    };
+    let few = |count| (0..count).map(write).chain([never.clone()]).collect();
+    assert_eq!(verdict(few(5)), Verdict::NotLinearizable);
+    assert_eq!(verdict(few(60)), Verdict::Unknown);
 }

@@ -63,11 +63,17 @@ impl History {
             keys.entry(command.operation.key()).or_default().push(call);
         }
         for (key, calls) in keys {
-            if !is_linearizable(calls) {
-                let sentence =
-                    format!("no order of the operations on {key} explains what clients were told");
-                report.violation(Property::Linearizability, None, None, sentence);
-            }
+            let sentence = match verdict(calls) {
+                Verdict::Linearizable => continue,
+                Verdict::NotLinearizable => {
+                    format!("no order of the operations on {key} explains what clients were told")
+                }
+                Verdict::Unknown => format!(
+                    "after {DEAD_ENDS_MAX} dead ends, no order of the operations on {key} was found \
+                     that explains what clients were told"
+                ),
+            };
+            report.violation(Property::Linearizability, None, None, sentence);
         }
     }
 }
@@ -86,95 +92,160 @@ pub struct Call {
     pub hint: usize,
 }
 
-/// How far a search has come.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    /// All answered calls before this one have been placed.
-    first: usize,
-    /// Those after it that have been, too.
-    beyond: BTreeSet<usize>,
-    /// The unanswered calls that have been placed.
-    unanswered: BTreeSet<usize>,
-    value: Option<Value>,
+/// What a search for an order comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is one.
+    Linearizable,
+    /// There is none.
+    NotLinearizable,
+    /// None was found before the search became too long.
+    Unknown,
 }
 
 /// Whether a single register, empty at first, could have answered all these calls as they were.
-pub fn is_linearizable(mut calls: Vec<Call>) -> bool {
-    calls.sort_by_key(|call| (call.asked, call.hint));
+pub fn verdict(mut calls: Vec<Call>) -> Verdict {
+    calls.sort_by_key(|call| call.asked);
     // A read without an answer explains nothing and can always be left out.
     calls.retain(|call| call.answer.is_some() || call.operation.is_write());
-    let (answered, unanswered): (Vec<_>, Vec<_>) =
-        calls.into_iter().partition(|call| call.answer.is_some());
-    let start =
-        Place { first: 0, beyond: BTreeSet::new(), unanswered: BTreeSet::new(), value: None };
-    let mut tried = BTreeSet::from([start.clone()]);
-    let mut open = vec![start];
-    while let Some(place) = open.pop() {
-        if place.first == answered.len() {
-            return true;
-        }
-        // The last one pushed is tried next: the lowest hint goes last.
-        for next in place.successors(&answered, &unanswered) {
-            if tried.insert(next.clone()) {
-                open.push(next);
-            }
-        }
-    }
-    false
+    Search::new(&calls).run()
 }
 
-impl Place {
-    /// Every place that is one call further, the one with the highest hint first.
-    fn successors(&self, answered: &[Call], unanswered: &[Call]) -> Vec<Place> {
-        let mut candidates = Vec::new();
-        // Nothing may be placed that was asked for after some other call was answered that has not.
-        let mut horizon = u64::MAX;
-        for (index, call) in answered.iter().enumerate().skip(self.first) {
-            if call.asked > horizon {
-                break;
-            }
-            if !self.beyond.contains(&index) {
-                let (when, _) = call.answer.as_ref().expect("these are answered");
-                horizon = horizon.min(*when);
-                candidates.push((call, index, true));
-            }
+/// A search under way: an order of some of the calls, to which one more is added or from which the last
+/// one is taken back.
+struct Search<'a> {
+    /// In the order in which they were asked for.
+    calls: &'a [Call],
+    /// Their numbers, the lowest hint first.
+    by_hint: Vec<usize>,
+    /// The numbers of those that were answered, in the order of the answers.
+    by_answer: Vec<usize>,
+    placed: Vec<bool>,
+    /// How many answered ones have no place yet.
+    left: usize,
+    /// All before this place of `by_hint` have one; and of `by_answer`.
+    hint_from: usize,
+    answer_from: usize,
+    value: Option<Value>,
+}
+
+/// One step of the search, with what it takes to go back.
+struct Frame {
+    /// The call that was placed, none at the beginning.
+    call: Option<usize>,
+    hint_from: usize,
+    answer_from: usize,
+    value: Option<Value>,
+    /// Which place of `by_hint` to try next, after this one.
+    next: usize,
+}
+
+/// A set of placed calls and the value after them: from there on, how it came to be does not matter.
+/// The set is given by the first call without a place, and the placed ones after that.
+type Situation = (usize, Vec<usize>, Option<Value>);
+
+impl<'a> Search<'a> {
+    fn new(calls: &'a [Call]) -> Self {
+        let mut by_hint: Vec<_> = (0..calls.len()).collect();
+        by_hint.sort_by_key(|index| calls[*index].hint);
+        let answered = |index: &usize| calls[*index].answer.is_some();
+        let mut by_answer: Vec<_> = (0..calls.len()).filter(answered).collect();
+        by_answer.sort_by_key(|index| calls[*index].answer.as_ref().map(|(when, _)| *when));
+        Self {
+            calls,
+            by_hint,
+            placed: vec![false; calls.len()],
+            left: by_answer.len(),
+            by_answer,
+            hint_from: 0,
+            answer_from: 0,
+            value: None,
         }
-        for (index, call) in unanswered.iter().enumerate() {
-            if !self.unanswered.contains(&index) {
-                candidates.push((call, index, false));
-            }
-        }
-        candidates.retain(|(call, ..)| call.asked < horizon);
-        candidates.sort_by_key(|(call, ..)| std::cmp::Reverse(call.hint));
-        candidates
-            .into_iter()
-            .filter_map(|(call, index, is_answered)| self.with(call, index, is_answered, answered))
-            .collect()
     }
 
-    /// The place after a call, where what it returned can be returned here.
-    fn with(&self, call: &Call, index: usize, is_answered: bool, all: &[Call]) -> Option<Place> {
-        let value = match &call.operation {
-            Operation::Put(_, value) => Some(value.clone()),
-            Operation::Delete(_) => None,
-            Operation::Get(_) => self.value.clone(),
-        };
-        let returned = match &call.operation {
-            Operation::Get(_) => value.clone().map_or(Outcome::NotFound, Outcome::Found),
-            _ => Outcome::Written,
-        };
-        if call.answer.as_ref().is_some_and(|(_, outcome)| *outcome != returned) {
-            return None;
-        }
-        let mut next = Place { value, ..self.clone() };
-        if is_answered {
-            next.beyond.insert(index);
-            while next.first < all.len() && next.beyond.remove(&next.first) {
-                next.first += 1;
+    fn run(mut self) -> Verdict {
+        let root = Frame { call: None, hint_from: 0, answer_from: 0, value: None, next: 0 };
+        let mut path = vec![root];
+        let mut dead_ends: BTreeSet<Situation> = BTreeSet::new();
+        while self.left > 0 {
+            let from = path.last().expect("the root is taken off last").next;
+            let Some((position, value)) = self.next(from) else {
+                dead_ends.insert(self.situation());
+                let frame = path.pop().expect("the root is taken off last");
+                let Some(call) = frame.call else { return Verdict::NotLinearizable };
+                self.take_back(call, frame);
+                if dead_ends.len() > DEAD_ENDS_MAX {
+                    return Verdict::Unknown;
+                }
+                continue;
+            };
+            path.last_mut().expect("the root is taken off last").next = position + 1;
+            let frame = self.place(self.by_hint[position], value);
+            if !dead_ends.is_empty() && dead_ends.contains(&self.situation()) {
+                let call = frame.call.expect("it was just placed");
+                self.take_back(call, frame);
+            } else {
+                path.push(frame);
             }
-        } else {
-            next.unanswered.insert(index);
         }
-        Some(next)
+        Verdict::Linearizable
+    }
+
+    /// The first call, from a place of `by_hint` on, that may come next, with the value after it.
+    fn next(&mut self, from: usize) -> Option<(usize, Option<Value>)> {
+        while self.by_hint.get(self.hint_from).is_some_and(|index| self.placed[*index]) {
+            self.hint_from += 1;
+        }
+        while self.by_answer.get(self.answer_from).is_some_and(|index| self.placed[*index]) {
+            self.answer_from += 1;
+        }
+        // Nothing comes next that was asked for after another one had been answered that has no place.
+        let first = self.by_answer.get(self.answer_from).map(|index| &self.calls[*index]);
+        let horizon =
+            first.and_then(|call| call.answer.as_ref()).map_or(u64::MAX, |(when, _)| *when);
+        (from.max(self.hint_from)..self.by_hint.len()).find_map(|position| {
+            let index = self.by_hint[position];
+            let call = &self.calls[index];
+            let may = !self.placed[index] && call.asked < horizon;
+            may.then(|| self.after(call)).flatten().map(|value| (position, value))
+        })
+    }
+
+    /// The value after a call, where it can be answered here as it was.
+    fn after(&self, call: &Call) -> Option<Option<Value>> {
+        let (value, returned) = match &call.operation {
+            Operation::Put(_, value) => (Some(value.clone()), Outcome::Written),
+            Operation::Delete(_) => (None, Outcome::Written),
+            Operation::Get(_) => {
+                let returned = self.value.clone().map_or(Outcome::NotFound, Outcome::Found);
+                (self.value.clone(), returned)
+            }
+        };
+        let agrees = call.answer.as_ref().is_none_or(|(_, outcome)| *outcome == returned);
+        agrees.then_some(value)
+    }
+
+    fn place(&mut self, call: usize, value: Option<Value>) -> Frame {
+        self.placed[call] = true;
+        self.left -= usize::from(self.calls[call].answer.is_some());
+        let value = std::mem::replace(&mut self.value, value);
+        let (hint_from, answer_from) = (self.hint_from, self.answer_from);
+        Frame { call: Some(call), hint_from, answer_from, value, next: 0 }
+    }
+
+    fn take_back(&mut self, call: usize, frame: Frame) {
+        self.placed[call] = false;
+        self.left += usize::from(self.calls[call].answer.is_some());
+        (self.hint_from, self.answer_from) = (frame.hint_from, frame.answer_from);
+        self.value = frame.value;
+    }
+
+    fn situation(&self) -> Situation {
+        let first = self.placed.iter().position(|placed| !placed).unwrap_or(self.placed.len());
+        let beyond = (first..self.placed.len()).filter(|index| self.placed[*index]).collect();
+        (first, beyond, self.value.clone())
     }
 }
+
+/// How often the search may be stuck. With the right hints it never is.
+const DEAD_ENDS_MAX: usize = 100_000;

@@ -120,4 +120,4 @@ impl Checks {
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// With more requests than this a look would take longer than a frame may.
-const REQUESTS_MAX: usize = 2_000;
+const REQUESTS_MAX: usize = 5_000;
