@@ -15,7 +15,7 @@ pub fn run(search: &Search, json: bool) -> anyhow::Result<()> {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     if let Ok(style) =
-        ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} {per_sec} {eta}")
+        ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} runs, {eta} left")
     {
         bar.set_style(style);
     }
