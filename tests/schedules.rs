@@ -222,6 +222,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Where nothing interferes and nothing is lost, every command is committed fast, in whatever order
+    /// messages arrive.
+    #[test]
+    fn what_does_not_interfere_is_fast(
+        size in 0..CLUSTER_SIZES.len(),
+        thrifty: bool,
+        proposals in proptest::collection::vec(0..9usize, 1..12),
+        order in proptest::collection::vec(0..1000usize, 0..200),
+    ) {
+        let mut shape = Shape::new(CLUSTER_SIZES[size]);
+        shape.options.thrifty = thrifty;
+        let replicas = shape.replicas();
+        let mut cluster = Cluster::new(shape);
+        for (number, at) in proposals.iter().enumerate() {
+            let operations = vec![Operation::put(&format!("key-{number}"), "1")];
+            perform(&mut cluster, replicas, Act::Propose { at: *at, operations });
+        }
+        for index in order {
+            perform(&mut cluster, replicas, Act::Deliver(index));
+        }
+        cluster.settle().expect("a simulation settles");
+        let total = cluster.view().total();
+        prop_assert_eq!((total.fasts, total.slows), (proposals.len() as u64, 0));
+    }
+}
+
 /// The runs above are not all alike: slow paths, cycles, and repeated messages come up in them.
 #[test]
 fn schedules_reach_what_they_are_for() {
