@@ -111,6 +111,10 @@ pub fn verdict(mut calls: Vec<Call>) -> Verdict {
     Search::new(&calls).run()
 }
 
+/// A store of one key: its value, if it has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Register(Option<Value>);
+
 /// A search under way: an order of some of the calls, to which one more is added or from which the last
 /// one is taken back.
 struct Search<'a> {
@@ -126,7 +130,7 @@ struct Search<'a> {
     /// All before this place of `by_hint` have one; and of `by_answer`.
     hint_from: usize,
     answer_from: usize,
-    value: Option<Value>,
+    register: Register,
 }
 
 /// One step of the search, with what it takes to go back.
@@ -135,14 +139,14 @@ struct Frame {
     call: Option<usize>,
     hint_from: usize,
     answer_from: usize,
-    value: Option<Value>,
+    register: Register,
     /// Which place of `by_hint` to try next, after this one.
     next: usize,
 }
 
-/// A set of placed calls and the value after them: from there on, how it came to be does not matter.
+/// A set of placed calls and the register after them: from there on, how it came to be does not matter.
 /// The set is given by the first call without a place, and the placed ones after that.
-type Situation = (usize, Vec<usize>, Option<Value>);
+type Situation = (usize, Vec<usize>, Register);
 
 impl<'a> Search<'a> {
     fn new(calls: &'a [Call]) -> Self {
@@ -159,17 +163,18 @@ impl<'a> Search<'a> {
             by_answer,
             hint_from: 0,
             answer_from: 0,
-            value: None,
+            register: Register::default(),
         }
     }
 
     fn run(mut self) -> Verdict {
-        let root = Frame { call: None, hint_from: 0, answer_from: 0, value: None, next: 0 };
+        let register = Register::default();
+        let root = Frame { call: None, hint_from: 0, answer_from: 0, register, next: 0 };
         let mut path = vec![root];
         let mut dead_ends: BTreeSet<Situation> = BTreeSet::new();
         while self.left > 0 {
             let from = path.last().expect("the root is taken off last").next;
-            let Some((position, value)) = self.next(from) else {
+            let Some((position, register)) = self.next(from) else {
                 dead_ends.insert(self.situation());
                 let frame = path.pop().expect("the root is taken off last");
                 let Some(call) = frame.call else { return Verdict::NotLinearizable };
@@ -180,7 +185,7 @@ impl<'a> Search<'a> {
                 continue;
             };
             path.last_mut().expect("the root is taken off last").next = position + 1;
-            let frame = self.place(self.by_hint[position], value);
+            let frame = self.place(self.by_hint[position], register);
             if !dead_ends.is_empty() && dead_ends.contains(&self.situation()) {
                 let call = frame.call.expect("it was just placed");
                 self.take_back(call, frame);
@@ -191,8 +196,8 @@ impl<'a> Search<'a> {
         Verdict::Linearizable
     }
 
-    /// The first call, from a place of `by_hint` on, that may come next, with the value after it.
-    fn next(&mut self, from: usize) -> Option<(usize, Option<Value>)> {
+    /// The first call, from a place of `by_hint` on, that may come next, with the register after it.
+    fn next(&mut self, from: usize) -> Option<(usize, Register)> {
         while self.by_hint.get(self.hint_from).is_some_and(|index| self.placed[*index]) {
             self.hint_from += 1;
         }
@@ -207,43 +212,44 @@ impl<'a> Search<'a> {
             let index = self.by_hint[position];
             let call = &self.calls[index];
             let may = !self.placed[index] && call.asked < horizon;
-            may.then(|| self.after(call)).flatten().map(|value| (position, value))
+            may.then(|| self.after(call)).flatten().map(|register| (position, register))
         })
     }
 
-    /// The value after a call, where it can be answered here as it was.
-    fn after(&self, call: &Call) -> Option<Option<Value>> {
-        let (value, returned) = match &call.operation {
-            Operation::Put(_, value) => (Some(value.clone()), Outcome::Written),
-            Operation::Delete(_) => (None, Outcome::Written),
+    /// The register after a call, where that can be answered here as it was.
+    fn after(&self, call: &Call) -> Option<Register> {
+        let (register, returned) = match &call.operation {
+            Operation::Put(_, value) => (Register(Some(value.clone())), Outcome::Written),
+            Operation::Delete(_) => (Register(None), Outcome::Written),
             Operation::Get(_) => {
-                let returned = self.value.clone().map_or(Outcome::NotFound, Outcome::Found);
-                (self.value.clone(), returned)
+                let Register(value) = &self.register;
+                let returned = value.clone().map_or(Outcome::NotFound, Outcome::Found);
+                (self.register.clone(), returned)
             }
         };
         let agrees = call.answer.as_ref().is_none_or(|(_, outcome)| *outcome == returned);
-        agrees.then_some(value)
+        agrees.then_some(register)
     }
 
-    fn place(&mut self, call: usize, value: Option<Value>) -> Frame {
+    fn place(&mut self, call: usize, register: Register) -> Frame {
         self.placed[call] = true;
         self.left -= usize::from(self.calls[call].answer.is_some());
-        let value = std::mem::replace(&mut self.value, value);
+        let register = std::mem::replace(&mut self.register, register);
         let (hint_from, answer_from) = (self.hint_from, self.answer_from);
-        Frame { call: Some(call), hint_from, answer_from, value, next: 0 }
+        Frame { call: Some(call), hint_from, answer_from, register, next: 0 }
     }
 
     fn take_back(&mut self, call: usize, frame: Frame) {
         self.placed[call] = false;
         self.left += usize::from(self.calls[call].answer.is_some());
         (self.hint_from, self.answer_from) = (frame.hint_from, frame.answer_from);
-        self.value = frame.value;
+        self.register = frame.register;
     }
 
     fn situation(&self) -> Situation {
         let first = self.placed.iter().position(|placed| !placed).unwrap_or(self.placed.len());
         let beyond = (first..self.placed.len()).filter(|index| self.placed[*index]).collect();
-        (first, beyond, self.value.clone())
+        (first, beyond, self.register.clone())
     }
 }
 
