@@ -15,10 +15,12 @@ use fastrand::Rng;
 use crate::check::Checker;
 use crate::epaxos::command::{Operation, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::instance::Phase;
 use crate::epaxos::message::Envelope;
 use crate::epaxos::quorum::ReplicaSet;
 use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
+use crate::kv::Store;
 use crate::observe::notice::{Decision, Effect};
 use crate::script::world::{Proposer, requests};
 use crate::sim::coverage::Coverage;
@@ -172,7 +174,7 @@ impl<'a> Simulation<'a> {
         self.replicas.seat(id).is_up()
     }
 
-    fn any_replica(&mut self, want: impl Fn(&Seat<crate::kv::Store>) -> bool) -> Option<ReplicaId> {
+    fn any_replica(&mut self, want: impl Fn(&Seat<Store>) -> bool) -> Option<ReplicaId> {
         let fitting = self.replicas.seats().filter(|seat| want(seat));
         let count = fitting.clone().count();
         (count > 0).then(|| {
@@ -464,7 +466,7 @@ impl<'a> Simulation<'a> {
         }
         for seat in self.replicas.seats().filter(|seat| seat.is_up()) {
             for (instance, state) in seat.durable().instances.iter() {
-                if state.phase != crate::epaxos::instance::Phase::Executed {
+                if state.phase != Phase::Executed {
                     let sentence =
                         format!("{instance} is {} at {} in the end", state.phase, seat.id());
                     return Err(self.finding(LIVENESS, sentence));

@@ -43,8 +43,8 @@ impl<M: StateMachine> Replica<M> {
         from != ballot.replica && !self.options.mutated(Mutation::SharedBallots)
     }
 
-    /// Whether a fast quorum is seen where there is none.
-    pub(super) fn is_mistaken(&self, id: InstanceId) -> Option<(ReplicaSet, Attributes)> {
+    /// What is taken for a fast quorum, and for what it holds, where the count is broken.
+    pub(super) fn mistaken_quorum(&self, id: InstanceId) -> Option<(ReplicaSet, Attributes)> {
         let apart = self.options.mutated(Mutation::EqualToEachOther);
         let unequal = self.options.mutated(Mutation::SeqNotCompared);
         if !apart && !unequal {

@@ -132,7 +132,7 @@ impl<M: StateMachine> Replica<M> {
         }
         let verdict = tally.verdict(self.options.quorums);
         let (equal, patient) = (tally.equal(), timer.1.kind != TimerKind::FastPath);
-        if let Some(mistake) = self.is_mistaken(id) {
+        if let Some(mistake) = self.mistaken_quorum(id) {
             return self.decide_by_mistake(now, id, mistake, out);
         }
         match verdict {
