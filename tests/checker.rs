@@ -9,7 +9,7 @@ use epaxos_tui::epaxos::attributes::Attributes;
 use epaxos_tui::epaxos::command::{Command, Operation, Outcome, Payload, RequestId};
 use epaxos_tui::epaxos::event::Applied;
 use epaxos_tui::epaxos::id::{Ballot, InstanceId, ReplicaId};
-use epaxos_tui::epaxos::instance::{Path, Phase};
+use epaxos_tui::epaxos::instance::{Path, Phase, Proposal};
 use epaxos_tui::epaxos::quorum::Quorums;
 use epaxos_tui::epaxos::replica::ReplyOn;
 use epaxos_tui::observe::notice::Shape;
@@ -190,6 +190,19 @@ fn two_proposals_in_one_ballot() {
     for seq in [1, 2] {
         let attributes = attributes(seq, &[]);
         told.tell(0, &Fact::AskedToPreAccept { instance: id, payload, attributes });
+    }
+    assert_eq!(told.broken(), [Property::Proposals]);
+}
+
+#[test]
+fn a_proposal_that_is_told_otherwise() {
+    let mut told = Told::new();
+    let instance = instance(0, 0);
+    let payload = &told.lead(instance, &command(1, Operation::put("x", "1")));
+    told.tell(0, &Fact::AskedToPreAccept { instance, payload, attributes: attributes(1, &[]) });
+    for seq in [1, 2] {
+        let proposal = &Proposal { payload: payload.clone(), attributes: attributes(seq, &[]) };
+        told.tell(1, &Fact::Quoted { instance, proposal });
     }
     assert_eq!(told.broken(), [Property::Proposals]);
 }

@@ -23,7 +23,7 @@ const CAUGHT: [(Mutation, u64, &str); Mutation::ALL.len()] = [
     (Mutation::SeqNotCompared, 18122, "choice"),
     (Mutation::ValidateAfterVote, 19185, "choice"),
     (Mutation::PreAcceptAfterJoin, 0, "ballots"),
-    (Mutation::NoPromise, 10, "liveness"),
+    (Mutation::NoPromise, 0, "durability"),
     (Mutation::SharedBallots, 0, "ballots"),
     (Mutation::DropR3, 1644, "liveness"),
     (Mutation::DropV3, 1957, "liveness"),

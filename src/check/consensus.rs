@@ -90,18 +90,32 @@ impl Consensus {
             }
             Fact::Recorded(record) => self.record(replica, record, report),
             Fact::AskedToPreAccept { instance, payload, attributes } => {
-                let ghost = self.instances.get_or_insert_with(*instance, Ghost::default);
-                let (proposed, with) =
-                    ghost.proposal.get_or_insert_with(|| ((*payload).clone(), *attributes));
-                if (&*proposed, &*with) != (*payload, attributes) {
-                    let sentence = format!("{instance} is proposed with {with} and {attributes}");
-                    report.violation(Property::Proposals, replica, *instance, sentence);
-                }
+                self.quote(replica, *instance, payload, *attributes, report);
+            }
+            Fact::Quoted { instance, proposal } => {
+                self.quote(replica, *instance, &proposal.payload, proposal.attributes, report);
             }
             Fact::AskedToAccept { instance, ballot, payload, attributes } => {
                 self.propose(replica, *instance, *ballot, payload, *attributes, report);
             }
             _ => {}
+        }
+    }
+
+    /// Somebody says what the leader first proposed, the leader itself before all others.
+    fn quote(
+        &mut self,
+        replica: ReplicaId,
+        id: InstanceId,
+        payload: &Payload,
+        attributes: Attributes,
+        report: &mut Report,
+    ) {
+        let ghost = self.instances.get_or_insert_with(id, Ghost::default);
+        let (proposed, with) = ghost.proposal.get_or_insert_with(|| (payload.clone(), attributes));
+        if (&*proposed, *with) != (payload, attributes) {
+            let sentence = format!("{id} is proposed with {with}, and {replica} says {attributes}");
+            report.violation(Property::Proposals, replica, id, sentence);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::{Command, Outcome, Payload};
 use crate::epaxos::event::{Applied, Event};
 use crate::epaxos::id::{Ballot, InstanceId};
-use crate::epaxos::instance::{Path, Phase};
+use crate::epaxos::instance::{Path, Phase, Proposal};
 use crate::epaxos::message::Message;
 use crate::observe::notice::{Decision, Effect, Step};
 
@@ -43,6 +43,13 @@ pub enum Fact<'a> {
         payload: &'a Payload,
         /// The leader's attributes.
         attributes: Attributes,
+    },
+    /// It told others what the leader first proposed: in answer to a recoverer, or as one.
+    Quoted {
+        /// The instance.
+        instance: InstanceId,
+        /// The leader's proposal.
+        proposal: &'a Proposal,
     },
     /// It asked others for their vote.
     AskedToAccept {
@@ -126,6 +133,13 @@ impl<'a> Fact<'a> {
                 payload: &message.payload,
                 attributes: message.attributes,
             }),
+            Message::Validate(message) => {
+                Some(Fact::Quoted { instance: message.instance, proposal: &message.proposal })
+            }
+            Message::RecoverReply(message) => {
+                let instance = message.instance;
+                message.initial.as_ref().map(|proposal| Fact::Quoted { instance, proposal })
+            }
             _ => None,
         }
     }

@@ -134,8 +134,8 @@ impl Property {
                  it votes only for what the ballot's driver has proposed."
             }
             Self::Proposals => {
-                "All PreAccepts of an instance carry the same, and so do all Accepts of one ballot; a \
-                 slot is led once."
+                "All PreAccepts of an instance carry the same, as do all who say later what its leader \
+                 proposed; all Accepts of one ballot do; and a slot is led once."
             }
             Self::Growth => {
                 "An acceptor records the leader's attributes and whatever it knows in addition: never \

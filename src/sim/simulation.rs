@@ -16,7 +16,7 @@ use crate::check::Checker;
 use crate::epaxos::command::{Operation, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::instance::Phase;
-use crate::epaxos::message::Envelope;
+use crate::epaxos::message::{Envelope, Message};
 use crate::epaxos::quorum::ReplicaSet;
 use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
@@ -31,7 +31,8 @@ use crate::sim::schedule::{Act, Address, Script};
 /// What is wrong with a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The name of the property, one of [`crate::check::Property`], [`INVARIANT`] or [`LIVENESS`].
+    /// The name of the property, one of [`crate::check::Property`], [`INVARIANT`], [`DURABILITY`] or
+    /// [`LIVENESS`].
     pub property: &'static str,
     /// What was seen.
     pub sentence: String,
@@ -41,6 +42,9 @@ pub struct Finding {
 
 /// The name of what each replica must hold by itself.
 pub const INVARIANT: &str = "invariant";
+
+/// The name of: nobody hears of what a crash could take back.
+pub const DURABILITY: &str = "durability";
 
 /// The name of: after the faults, all is decided, executed and answered.
 pub const LIVENESS: &str = "liveness";
@@ -364,9 +368,10 @@ impl<'a> Simulation<'a> {
         let step = self.replicas.decide(id, decision, self.now);
         self.coverage.count(&step);
         self.checker.step(&step);
+        let mut sent = Vec::new();
         for effect in step.effects {
             match effect {
-                Effect::Send(envelope) => self.flights.push(envelope),
+                Effect::Send(envelope) => sent.push(envelope),
                 Effect::Reply(reply) => {
                     self.open.retain(|(_, request)| *request != reply.command.request);
                 }
@@ -374,8 +379,35 @@ impl<'a> Simulation<'a> {
             }
         }
         self.check()?;
+        self.check_stored(id, &sent)?;
+        self.flights.extend(sent);
         if let Some(replica) = self.replicas.seat(id).replica() {
             replica.check_invariants();
+        }
+        Ok(())
+    }
+
+    /// What a replica has promised or voted is what survives a crash, before anybody hears of it.
+    fn check_stored(&self, id: ReplicaId, sent: &[Envelope]) -> Checked {
+        let stored = &self.replicas.seat(id).durable().instances;
+        for Envelope { message, .. } in sent {
+            let instance = stored.get(message.instance());
+            let is_stored = match message {
+                Message::PreAcceptReply(reply) => instance.is_some_and(|stored| {
+                    stored.phase == Phase::PreAccepted && stored.attributes == reply.attributes
+                }),
+                Message::AcceptReply(reply) => {
+                    instance.is_some_and(|stored| stored.accepted_ballot >= reply.ballot)
+                }
+                Message::RecoverReply(reply) => {
+                    instance.is_some_and(|stored| stored.ballot >= reply.ballot)
+                }
+                _ => true,
+            };
+            if !is_stored {
+                let sentence = format!("{id} says {message} and has not stored it");
+                return Err(self.finding(DURABILITY, sentence));
+            }
         }
         Ok(())
     }
