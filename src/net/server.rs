@@ -25,6 +25,7 @@ use tonic::transport::server::TcpIncoming;
 use tracing::{debug, info, warn};
 
 use crate::epaxos::command::{Operation, Outcome};
+use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::Envelope;
 use crate::net::convert::{Dialect, Refusal, Wish, check_bytes, check_count};
 use crate::net::wire::kv_server::{Kv, KvServer};
@@ -51,8 +52,13 @@ pub struct Proposal {
     pub waiter: Waiter,
 }
 
-/// Somebody who waits for an answer. May be gone by the time it comes.
-pub struct Waiter(Waiting);
+/// Somebody who waits for an answer. May be gone by the time it comes. Who is let go without one is
+/// told that the replica is down.
+pub struct Waiter {
+    replica: ReplicaId,
+    /// `None` once it is answered.
+    waiting: Option<Waiting>,
+}
 
 enum Waiting {
     /// A call of its own.
@@ -67,22 +73,39 @@ type Answered = Result<wire::ProposeResponse, Status>;
 impl Waiter {
     /// Whether nobody waits any more.
     pub fn is_gone(&self) -> bool {
-        match &self.0 {
-            Waiting::Call(call) => call.is_closed(),
-            Waiting::Stream { .. } => false,
+        match &self.waiting {
+            Some(Waiting::Call(call)) => call.is_closed(),
+            Some(Waiting::Stream { .. }) | None => false,
         }
     }
 
     /// Answers, if anybody still waits.
-    pub fn answer(self, outcome: Outcome) {
-        match self.0 {
+    pub fn answer(mut self, outcome: Outcome) {
+        match self.waiting.take() {
             // An error says that the client has left, which is its own affair.
-            Waiting::Call(call) => drop(call.send(outcome)),
-            Waiting::Stream { permit, identity, number } => {
+            Some(Waiting::Call(call)) => drop(call.send(outcome)),
+            Some(Waiting::Stream { permit, identity, number }) => {
                 permit.send(Ok(response(identity, number, outcome)));
             }
+            None => {}
         }
     }
+}
+
+impl Drop for Waiter {
+    /// A call of its own ends with its waiter. A stream would go on, and its client wait for this
+    /// answer for ever.
+    fn drop(&mut self) {
+        if let Some(Waiting::Stream { permit, .. }) = self.waiting.take() {
+            permit.send(Err(down(self.replica)));
+        }
+    }
+}
+
+/// What a client is told whose request is open when the replica goes down, or that asks one which is
+/// down: the request may or may not take effect, and may be repeated under its name, anywhere.
+fn down(replica: ReplicaId) -> Status {
+    Status::unavailable(format!("{replica} is down"))
 }
 
 impl fmt::Debug for Waiter {
@@ -161,7 +184,11 @@ impl<C: Send + 'static> Service<C> {
     }
 
     fn stopped(&self) -> Status {
-        Status::unavailable(format!("{} is down", self.dialect.me))
+        down(self.dialect.me)
+    }
+
+    fn waiter(&self, waiting: Waiting) -> Waiter {
+        Waiter { replica: self.dialect.me, waiting: Some(waiting) }
     }
 
     /// Asks the replica for one instance of all that is wished, and waits for what it comes to.
@@ -170,7 +197,7 @@ impl<C: Send + 'static> Service<C> {
             .into_iter()
             .map(|wish| {
                 let (waiter, answer) = oneshot::channel();
-                (Proposal { wish, waiter: Waiter(Waiting::Call(waiter)) }, answer)
+                (Proposal { wish, waiter: self.waiter(Waiting::Call(waiter)) }, answer)
             })
             .unzip();
         let pushed = self.queue.send(Incoming::Client(proposals)).await;
@@ -219,7 +246,7 @@ impl<C: Send + 'static> Service<C> {
             let (identity, number) = (request.identity.clone(), request.number);
             let wish = read(request).map_err(|refusal| self.refuse("request", &refusal))?;
             let Ok(permit) = answers.clone().reserve_owned().await else { return Ok(()) };
-            let waiter = Waiter(Waiting::Stream { permit, identity, number });
+            let waiter = self.waiter(Waiting::Stream { permit, identity, number });
             let pushed = self.queue.send(Incoming::Client(vec![Proposal { wish, waiter }])).await;
             pushed.map_err(|_| self.stopped())?;
         }
