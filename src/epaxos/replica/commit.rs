@@ -133,7 +133,7 @@ impl<M: StateMachine> Replica<M> {
     fn tell_blocked(&mut self, now: Time, blocked: &[Blocked], out: &mut Vec<Output>) {
         let mut told = false;
         for Blocked { instance, on, again } in blocked.iter().copied() {
-            self.watch(now, on);
+            self.watch_missed(now, instance, on);
             if again && told {
                 continue;
             }
@@ -141,6 +141,25 @@ impl<M: StateMachine> Replica<M> {
             let known = self.durable.instances.get(on);
             let unseen = known.is_none_or(|instance| instance.payload.is_none());
             self.tell(out, || Event::Blocked { instance, on, unseen, again });
+        }
+    }
+
+    /// Watches what a decision waits for, and where this replica has never heard of that, whatever
+    /// else it has missed of the same row. It may have been down while a thousand decisions went by:
+    /// were they asked for one after the other, each when it is next in the way, it would take a
+    /// thousand times the patience of a recovery to catch up.
+    fn watch_missed(&mut self, now: Time, instance: InstanceId, on: InstanceId) {
+        let known = |id| self.durable.instances.get(id);
+        let mut missed = Vec::new();
+        if known(on).is_none() && !self.watches.contains_key(&on) {
+            let blocked = known(instance).expect("what is decided is recorded");
+            let end = blocked.attributes.deps.prefix(on.replica).min(on.slot + MISSED_AT_ONCE);
+            let after = (on.slot + 1..end).map(|slot| InstanceId::new(on.replica, slot));
+            missed.extend(after.filter(|id| known(*id).is_none()));
+        }
+        self.watch(now, on);
+        for id in missed {
+            self.watch(now, id);
         }
     }
 
@@ -180,5 +199,51 @@ impl<M: StateMachine> Replica<M> {
         let outcome = self.machine.apply(&command.operation);
         self.requests.remember(command, &outcome);
         Applied { outcome, repeated: false, latency }
+    }
+}
+
+/// How many missed instances of a row are asked for at a time.
+const MISSED_AT_ONCE: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::epaxos::attributes::Attributes;
+    use crate::epaxos::command::{Operation, RequestId};
+    use crate::epaxos::replica::{Input, Options};
+    use crate::kv::Store;
+
+    #[test]
+    fn whoever_has_missed_many_decisions_asks_for_them_at_once() {
+        let options = Options::new(ReplicaId(2), 3);
+        let patience = options.timeouts.recover.expect("the usual options recover");
+        let mut replica = Replica::new(options, Store::default());
+        let (leader, slot) = (ReplicaId(0), 100);
+        let request = RequestId::named("ann", slot);
+        let command = Command { request, operation: Operation::put("x", "1") };
+        let message = Message::Commit(Commit {
+            instance: InstanceId::new(leader, slot),
+            payload: Payload::one(command),
+            attributes: Attributes {
+                seq: slot + 1,
+                deps: [InstanceId::new(leader, slot - 1)].into_iter().collect(),
+            },
+            path: Path::Fast,
+        });
+        let mut out = Vec::new();
+        replica.step(Time(0), Input::Receive { from: leader, message }, &mut out);
+        // Each waits between once and twice as long as the others' patience.
+        let mut asked = BTreeSet::new();
+        replica.step(Time(0) + patience * 2 + Duration::from_millis(1), Input::Wake, &mut out);
+        for output in out {
+            if let Output::Send { message: Message::Recover(message), .. } = output {
+                asked.insert(message.instance.slot);
+            }
+        }
+        assert_eq!(asked, (0..slot).collect());
+        replica.check_invariants();
     }
 }
