@@ -105,6 +105,9 @@ pub enum Refusal {
     /// A command is to come after itself.
     #[error("{0} depends on itself")]
     OwnDependency(InstanceId),
+    /// A command leader proposes nothing at all, which only recoverers do.
+    #[error("the leader of {0} proposes a no-op")]
+    Nothing(InstanceId),
     /// A first ballot is named after somebody who does not lead the instance.
     #[error("the first ballot of {instance} is said to be {replica}'s, which does not lead it")]
     FirstBallot {
@@ -200,10 +203,11 @@ impl Dialect {
         Ok(match message {
             Wire::PreAccept(message) => {
                 let instance = self.instance(message.instance)?;
+                let ballot = self.ballot(message.ballot, instance)?;
                 Message::PreAccept(PreAccept {
                     instance,
-                    ballot: self.ballot(message.ballot, instance)?,
-                    payload: self.payload(message.payload)?,
+                    ballot,
+                    payload: self.proposed(message.payload, instance, ballot)?,
                     attributes: self.attributes(message.attributes, instance)?,
                 })
             }
@@ -217,10 +221,11 @@ impl Dialect {
             }
             Wire::Accept(message) => {
                 let instance = self.instance(message.instance)?;
+                let ballot = self.ballot(message.ballot, instance)?;
                 Message::Accept(Accept {
                     instance,
-                    ballot: self.ballot(message.ballot, instance)?,
-                    payload: self.payload(message.payload)?,
+                    ballot,
+                    payload: self.proposed(message.payload, instance, ballot)?,
                     attributes: self.attributes(message.attributes, instance)?,
                 })
             }
@@ -297,6 +302,20 @@ impl Dialect {
             return Err(Refusal::OwnDependency(of));
         }
         Ok(Attributes { seq: within("seq", seq, Attributes::SEQ_MAX + 1)?, deps })
+    }
+
+    /// What the driver of a ballot proposes. A no-op that is not decided counts as interfering with
+    /// everything, so it is not taken from whoever has no business with one.
+    fn proposed(
+        self,
+        payload: Option<wire::Payload>,
+        of: InstanceId,
+        ballot: Ballot,
+    ) -> Result<Payload, Refusal> {
+        match self.payload(payload)? {
+            Payload::Noop if ballot.is_initial() => Err(Refusal::Nothing(of)),
+            payload => Ok(payload),
+        }
     }
 
     fn payload(self, payload: Option<wire::Payload>) -> Result<Payload, Refusal> {

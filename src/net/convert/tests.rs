@@ -67,6 +67,10 @@ fn message() -> impl Strategy<Value = Message> {
             // Only the owner sends a PreAccept.
             instance.replica = WRITER.me;
         }
+        if ballot.is_initial() && payload == Payload::Noop {
+            // Only recoverers propose one.
+            ballot.round = 1;
+        }
         if ballot.is_initial() {
             ballot.replica = instance.replica;
         }
@@ -323,6 +327,10 @@ fn payloads_are_refused_in_words() {
         |commands: &mut Vec<wire::Command>, count| *commands = vec![commands[0].clone(); count];
     let sentences = [
         refused_within(|message| message.payload = Some(wire::Payload { kind: None })),
+        refused_within(|message| {
+            let kind = Some(wire::payload::Kind::Noop(wire::Noop {}));
+            message.payload = Some(wire::Payload { kind });
+        }),
         refused_batch(Vec::clear),
         refused_batch(|commands| many(commands, 1025)),
         refused_batch(|commands| {
@@ -340,6 +348,7 @@ fn payloads_are_refused_in_words() {
     ];
     let expected = [
         "the payload is missing",
+        "the leader of R1.7 proposes a no-op",
         "a batch has at least one command",
         "a batch has 1025 commands, more than 1024",
         "a batch has 9437193 bytes of keys and values, more than 8388608",
