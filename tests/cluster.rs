@@ -13,6 +13,7 @@ use epaxos_tui::epaxos::id::ReplicaId;
 use epaxos_tui::epaxos::message::MessageKind;
 use epaxos_tui::node::client::Client;
 use epaxos_tui::node::cluster::{Cluster, Options, StartError};
+use epaxos_tui::node::driver::Act;
 use epaxos_tui::node::live::{LiveWorld, serve};
 use epaxos_tui::node::standalone::Standalone;
 use epaxos_tui::observe::notice::Shape;
@@ -209,6 +210,46 @@ async fn a_stream_of_proposals_answers_each_of_them() {
         }
     }
     assert_eq!(answered.len(), 2000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_replica_that_goes_down_is_told_however_it_asked() {
+    let cluster = start(&Options { paused: true, ..Options::new(3) });
+    let endpoint = format!("http://{}", cluster.endpoint(ReplicaId(1)));
+    let mut client = ReplicaClient::connect(endpoint).await.unwrap();
+    let put = || wire::operation::Kind::Put(wire::Put { key: "x".into(), value: b"1".to_vec() });
+    let request = |number| wire::ProposeRequest {
+        identity: "ann".into(),
+        number: Some(number),
+        operation: Some(wire::Operation { kind: Some(put()) }),
+    };
+    // The client goes on asking: it does not end the stream.
+    let (sender, requests) = mpsc::channel(4);
+    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+    let mut answers = client.propose_stream(requests).await.unwrap().into_inner();
+    sender.send(request(0)).await.unwrap();
+    let batch = wire::ProposeBatchRequest { proposals: vec![request(1), request(2)] };
+    let mut other = client.clone();
+    let batch = tokio::spawn(async move { other.propose_batch(batch).await });
+    let mut other = client.clone();
+    let third = request(3);
+    let call = tokio::spawn(async move { other.propose(third).await });
+    // None of them is answered while everything is paused; they must be open before the crash.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    cluster.act(ReplicaId(1), Act::Crash).await.unwrap();
+    let ends = [
+        answers.message().await.unwrap_err(),
+        batch.await.unwrap().unwrap_err(),
+        call.await.unwrap().unwrap_err(),
+    ];
+    for end in ends {
+        assert_eq!((end.code(), end.message()), (Code::Unavailable, "R1 is down"));
+    }
+    // And who asks a replica that is down.
+    let mut answers =
+        client.propose_stream(futures::stream::iter([request(4)])).await.unwrap().into_inner();
+    let end = answers.message().await.unwrap_err();
+    assert_eq!((end.code(), end.message()), (Code::Unavailable, "R1 is down"));
 }
 
 #[test]

@@ -80,6 +80,10 @@ pub struct Ballot {
 }
 
 impl Ballot {
+    /// The highest round. No honest run gets there; one message may say so all the same, and must
+    /// not make others say what nobody accepts.
+    pub const ROUND_MAX: u32 = (1 << 31) - 1;
+
     /// The ballot that the command leader `replica` owns without asking anybody.
     pub fn initial(replica: ReplicaId) -> Self {
         Self { round: 0, replica }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Client, Command, Key, Operation, Outcome, Payload, RequestId};
 use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
-use crate::epaxos::instance::Path;
+use crate::epaxos::instance::{Path, Phase};
 use crate::epaxos::message::{
     Accept, AcceptReply, Commit, Envelope, Message, PreAccept, PreAcceptReply,
 };
@@ -37,8 +37,8 @@ pub const BATCH_BYTES_MAX: usize = 8 << 20;
 /// commands a second gets here after nine years.
 pub const SLOT_LIMIT: u64 = 1 << 48;
 
-/// Rounds of ballots stay below this, so that there is always a higher one.
-pub const ROUND_LIMIT: u32 = 1 << 31;
+/// Rounds of ballots stay below this.
+pub const ROUND_LIMIT: u32 = Ballot::ROUND_MAX + 1;
 
 /// Why something on the wire is not acted upon.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +101,32 @@ pub enum Refusal {
         instance: InstanceId,
         /// The sender.
         sender: ReplicaId,
+    },
+    /// A command is to come after itself.
+    #[error("{0} depends on itself")]
+    OwnDependency(InstanceId),
+    /// A command leader proposes nothing at all, which only recoverers do.
+    #[error("the leader of {0} proposes a no-op")]
+    Nothing(InstanceId),
+    /// A first ballot is named after somebody who does not lead the instance.
+    #[error("the first ballot of {instance} is said to be {replica}'s, which does not lead it")]
+    FirstBallot {
+        /// The instance.
+        instance: InstanceId,
+        /// Whom the ballot names.
+        replica: ReplicaId,
+    },
+    /// A reply tells of a vote that nobody can have cast.
+    #[error("a vote in {vote} on {instance} does not go with {phase} in {ballot}")]
+    Vote {
+        /// The instance.
+        instance: InstanceId,
+        /// The ballot of the vote.
+        vote: Ballot,
+        /// How far the sender says to be.
+        phase: Phase,
+        /// The ballot that it says to have joined.
+        ballot: Ballot,
     },
     /// An enumeration has a value that it does not know.
     #[error("the path {0} is unknown")]
@@ -175,33 +201,48 @@ impl Dialect {
     fn message(self, message: wire::envelope::Message) -> Result<Message, Refusal> {
         use wire::envelope::Message as Wire;
         Ok(match message {
-            Wire::PreAccept(message) => Message::PreAccept(PreAccept {
-                instance: self.instance(message.instance)?,
-                ballot: self.ballot(message.ballot)?,
-                payload: self.payload(message.payload)?,
-                attributes: self.attributes(message.attributes)?,
-            }),
-            Wire::PreAcceptReply(message) => Message::PreAcceptReply(PreAcceptReply {
-                instance: self.instance(message.instance)?,
-                ballot: self.ballot(message.ballot)?,
-                attributes: self.attributes(message.attributes)?,
-            }),
-            Wire::Accept(message) => Message::Accept(Accept {
-                instance: self.instance(message.instance)?,
-                ballot: self.ballot(message.ballot)?,
-                payload: self.payload(message.payload)?,
-                attributes: self.attributes(message.attributes)?,
-            }),
-            Wire::AcceptReply(message) => Message::AcceptReply(AcceptReply {
-                instance: self.instance(message.instance)?,
-                ballot: self.ballot(message.ballot)?,
-            }),
-            Wire::Commit(message) => Message::Commit(Commit {
-                instance: self.instance(message.instance)?,
-                payload: self.payload(message.payload)?,
-                attributes: self.attributes(message.attributes)?,
-                path: path(message.path)?,
-            }),
+            Wire::PreAccept(message) => {
+                let instance = self.instance(message.instance)?;
+                let ballot = self.ballot(message.ballot, instance)?;
+                Message::PreAccept(PreAccept {
+                    instance,
+                    ballot,
+                    payload: self.proposed(message.payload, instance, ballot)?,
+                    attributes: self.attributes(message.attributes, instance)?,
+                })
+            }
+            Wire::PreAcceptReply(message) => {
+                let instance = self.instance(message.instance)?;
+                Message::PreAcceptReply(PreAcceptReply {
+                    instance,
+                    ballot: self.ballot(message.ballot, instance)?,
+                    attributes: self.attributes(message.attributes, instance)?,
+                })
+            }
+            Wire::Accept(message) => {
+                let instance = self.instance(message.instance)?;
+                let ballot = self.ballot(message.ballot, instance)?;
+                Message::Accept(Accept {
+                    instance,
+                    ballot,
+                    payload: self.proposed(message.payload, instance, ballot)?,
+                    attributes: self.attributes(message.attributes, instance)?,
+                })
+            }
+            Wire::AcceptReply(message) => {
+                let instance = self.instance(message.instance)?;
+                let ballot = self.ballot(message.ballot, instance)?;
+                Message::AcceptReply(AcceptReply { instance, ballot })
+            }
+            Wire::Commit(message) => {
+                let instance = self.instance(message.instance)?;
+                Message::Commit(Commit {
+                    instance,
+                    payload: self.payload(message.payload)?,
+                    attributes: self.attributes(message.attributes, instance)?,
+                    path: path(message.path)?,
+                })
+            }
             Wire::Recover(message) => Message::Recover(self.recover(message)?),
             Wire::RecoverReply(message) => {
                 Message::RecoverReply(Box::new(self.recover_reply(message)?))
@@ -228,13 +269,22 @@ impl Dialect {
         Ok(InstanceId::new(replica, within("slot", instance.slot, SLOT_LIMIT)?))
     }
 
-    fn ballot(self, ballot: Option<wire::Ballot>) -> Result<Ballot, Refusal> {
-        let ballot = present(ballot, "ballot")?;
-        within("round", u64::from(ballot.round), u64::from(ROUND_LIMIT))?;
-        Ok(Ballot { round: ballot.round, replica: self.replica("ballot", ballot.replica)? })
+    fn ballot(self, named: Option<wire::Ballot>, of: InstanceId) -> Result<Ballot, Refusal> {
+        let wire::Ballot { round, replica } = present(named, "ballot")?;
+        within("round", u64::from(round), u64::from(ROUND_LIMIT))?;
+        let ballot = Ballot { round, replica: self.replica("ballot", replica)? };
+        if ballot.is_initial() && ballot.replica != of.replica {
+            // Taken for a recovery, it would end the leader's own attempt, and recover nothing.
+            return Err(Refusal::FirstBallot { instance: of, replica: ballot.replica });
+        }
+        Ok(ballot)
     }
 
-    fn attributes(self, attributes: Option<wire::Attributes>) -> Result<Attributes, Refusal> {
+    fn attributes(
+        self,
+        attributes: Option<wire::Attributes>,
+        of: InstanceId,
+    ) -> Result<Attributes, Refusal> {
         let wire::Attributes { seq, deps } = present(attributes, "seq and deps")?;
         if deps.len() != self.replicas {
             let (found, replicas) = (deps.len(), self.replicas);
@@ -248,7 +298,24 @@ impl Dialect {
             };
         }
         let deps = Dependencies::from_vector(&deps).expect("length and entries have been checked");
+        if deps.contains(of) {
+            return Err(Refusal::OwnDependency(of));
+        }
         Ok(Attributes { seq: within("seq", seq, Attributes::SEQ_MAX + 1)?, deps })
+    }
+
+    /// What the driver of a ballot proposes. A no-op that is not decided counts as interfering with
+    /// everything, so it is not taken from whoever has no business with one.
+    fn proposed(
+        self,
+        payload: Option<wire::Payload>,
+        of: InstanceId,
+        ballot: Ballot,
+    ) -> Result<Payload, Refusal> {
+        match self.payload(payload)? {
+            Payload::Noop if ballot.is_initial() => Err(Refusal::Nothing(of)),
+            payload => Ok(payload),
+        }
     }
 
     fn payload(self, payload: Option<wire::Payload>) -> Result<Payload, Refusal> {

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::stream::Map;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
@@ -20,11 +21,15 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
+use tonic::body::Body;
+use tonic::codegen::http;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tower::util::MapResponseLayer;
 use tracing::{debug, info, warn};
 
 use crate::epaxos::command::{Operation, Outcome};
+use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::Envelope;
 use crate::net::convert::{Dialect, Refusal, Wish, check_bytes, check_count};
 use crate::net::wire::kv_server::{Kv, KvServer};
@@ -51,38 +56,72 @@ pub struct Proposal {
     pub waiter: Waiter,
 }
 
-/// Somebody who waits for an answer. May be gone by the time it comes.
-pub struct Waiter(Waiting);
+/// Somebody who waits for an answer. May be gone by the time it comes. Who is let go without one is
+/// told that the replica is down.
+pub struct Waiter {
+    replica: ReplicaId,
+    /// `None` once it is answered.
+    waiting: Option<Waiting>,
+}
 
 enum Waiting {
     /// A call of its own.
     Call(oneshot::Sender<Outcome>),
     /// One of many proposals on a stream. The place for its answer is reserved, so that giving it
     /// never blocks.
-    Stream { permit: mpsc::OwnedPermit<Answered>, identity: String, number: Option<u64> },
+    Stream {
+        permit: mpsc::OwnedPermit<Answered>,
+        /// The same stream, to see whether it is still there.
+        answers: mpsc::Sender<Answered>,
+        identity: String,
+        number: Option<u64>,
+    },
 }
 
-type Answered = Result<wire::ProposeResponse, Status>;
+/// An answer on its way to a stream. A value in it is the store's own until it is written: a client
+/// that does not read would have the replica keep a copy for each of its questions.
+type Answered = Result<(String, Option<u64>, Outcome), Status>;
+
+/// Writes an answer when the stream has room for it.
+type WriteAnswer = fn(Answered) -> Result<wire::ProposeResponse, Status>;
 
 impl Waiter {
     /// Whether nobody waits any more.
     pub fn is_gone(&self) -> bool {
-        match &self.0 {
-            Waiting::Call(call) => call.is_closed(),
-            Waiting::Stream { .. } => false,
+        match &self.waiting {
+            Some(Waiting::Call(call)) => call.is_closed(),
+            Some(Waiting::Stream { answers, .. }) => answers.is_closed(),
+            None => true,
         }
     }
 
     /// Answers, if anybody still waits.
-    pub fn answer(self, outcome: Outcome) {
-        match self.0 {
+    pub fn answer(mut self, outcome: Outcome) {
+        match self.waiting.take() {
             // An error says that the client has left, which is its own affair.
-            Waiting::Call(call) => drop(call.send(outcome)),
-            Waiting::Stream { permit, identity, number } => {
-                permit.send(Ok(response(identity, number, outcome)));
+            Some(Waiting::Call(call)) => drop(call.send(outcome)),
+            Some(Waiting::Stream { permit, identity, number, .. }) => {
+                permit.send(Ok((identity, number, outcome)));
             }
+            None => {}
         }
     }
+}
+
+impl Drop for Waiter {
+    /// A call of its own ends with its waiter. A stream would go on, and its client wait for this
+    /// answer for ever.
+    fn drop(&mut self) {
+        if let Some(Waiting::Stream { permit, .. }) = self.waiting.take() {
+            permit.send(Err(down(self.replica)));
+        }
+    }
+}
+
+/// What a client is told whose request is open when the replica goes down, or that asks one which is
+/// down: the request may or may not take effect, and may be repeated under its name, anywhere.
+fn down(replica: ReplicaId) -> Status {
+    Status::unavailable(format!("{replica} is down"))
 }
 
 impl fmt::Debug for Waiter {
@@ -127,11 +166,13 @@ pub async fn serve<C: Send + 'static>(listener: TcpListener, service: Service<C>
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let compiled = "the descriptors were compiled with the crate";
+    let restating = service.clone();
     let server = Server::builder()
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         // Every open proposal of a client is a stream of its own.
         .max_concurrent_streams(u32::MAX)
+        .layer(MapResponseLayer::new(move |response| restating.restate(response)))
         .add_service(health_service)
         .add_service(reflection().build_v1().expect(compiled))
         .add_service(reflection().build_v1alpha().expect(compiled))
@@ -161,7 +202,11 @@ impl<C: Send + 'static> Service<C> {
     }
 
     fn stopped(&self) -> Status {
-        Status::unavailable(format!("{} is down", self.dialect.me))
+        down(self.dialect.me)
+    }
+
+    fn waiter(&self, waiting: Waiting) -> Waiter {
+        Waiter { replica: self.dialect.me, waiting: Some(waiting) }
     }
 
     /// Asks the replica for one instance of all that is wished, and waits for what it comes to.
@@ -170,7 +215,7 @@ impl<C: Send + 'static> Service<C> {
             .into_iter()
             .map(|wish| {
                 let (waiter, answer) = oneshot::channel();
-                (Proposal { wish, waiter: Waiter(Waiting::Call(waiter)) }, answer)
+                (Proposal { wish, waiter: self.waiter(Waiting::Call(waiter)) }, answer)
             })
             .unzip();
         let pushed = self.queue.send(Incoming::Client(proposals)).await;
@@ -195,7 +240,7 @@ impl<C: Send + 'static> Service<C> {
             let envelope = match envelopes.message().await {
                 Ok(Some(envelope)) => envelope,
                 // What cannot be decoded is refused like what makes no sense.
-                Err(status) if matches!(status.code(), Code::Internal | Code::OutOfRange) => {
+                Err(status) if is_nonsense(&status) => {
                     return Err(self.refuse("message", &status.message()));
                 }
                 // The peer has ended the stream, or it broke.
@@ -215,16 +260,41 @@ impl<C: Send + 'static> Service<C> {
         mut requests: Streaming<wire::ProposeRequest>,
         answers: &mpsc::Sender<Answered>,
     ) -> Result<(), Status> {
-        while let Some(request) = requests.message().await? {
+        loop {
+            let request = match requests.message().await {
+                Ok(Some(request)) => request,
+                Err(status) if is_nonsense(&status) => {
+                    return Err(self.refuse("request", &status.message()));
+                }
+                // The client has no more to ask, or has left.
+                Ok(None) | Err(_) => return Ok(()),
+            };
             let (identity, number) = (request.identity.clone(), request.number);
             let wish = read(request).map_err(|refusal| self.refuse("request", &refusal))?;
             let Ok(permit) = answers.clone().reserve_owned().await else { return Ok(()) };
-            let waiter = Waiter(Waiting::Stream { permit, identity, number });
+            let answers = answers.clone();
+            let waiter = self.waiter(Waiting::Stream { permit, answers, identity, number });
             let pushed = self.queue.send(Incoming::Client(vec![Proposal { wish, waiter }])).await;
             pushed.map_err(|_| self.stopped())?;
         }
-        Ok(())
     }
+
+    /// A request that could not be decoded never got as far as here. It is the client's mistake and
+    /// not ours, and counted as one.
+    fn restate(&self, response: http::Response<Body>) -> http::Response<Body> {
+        match Status::from_header_map(response.headers()) {
+            Some(status) if is_nonsense(&status) => {
+                self.refuse("request", &status.message()).into_http()
+            }
+            _ => response,
+        }
+    }
+}
+
+/// Whether a status says that something could not be decoded, or was too large. Nothing here says
+/// the like of itself.
+fn is_nonsense(status: &Status) -> bool {
+    matches!(status.code(), Code::Internal | Code::OutOfRange)
 }
 
 #[tonic::async_trait]
@@ -293,7 +363,7 @@ impl<C: Send + 'static> Replica for Service<C> {
         Ok(Response::new(wire::ProposeBatchResponse { answers: answers.collect() }))
     }
 
-    type ProposeStreamStream = ReceiverStream<Answered>;
+    type ProposeStreamStream = Map<ReceiverStream<Answered>, WriteAnswer>;
 
     async fn propose_stream(
         &self,
@@ -312,7 +382,10 @@ impl<C: Send + 'static> Replica for Service<C> {
                 answers.send(Err(status)).await.ok();
             }
         });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let write: WriteAnswer = |answered| {
+            answered.map(|(identity, number, outcome)| response(identity, number, outcome))
+        };
+        Ok(Response::new(futures::StreamExt::map(ReceiverStream::new(stream), write)))
     }
 
     type DispatchStream =
@@ -361,3 +434,19 @@ const STREAM_DEPTH: usize = 16 << 10;
 
 /// How long clients may take to notice that a replica shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_waiter_on_a_stream_that_has_ended_is_gone() {
+        let (answers, stream) = mpsc::channel(1);
+        let permit = answers.clone().reserve_owned().await.unwrap();
+        let waiting = Waiting::Stream { permit, answers, identity: String::new(), number: None };
+        let waiter = Waiter { replica: ReplicaId(0), waiting: Some(waiting) };
+        assert!(!waiter.is_gone());
+        drop(stream);
+        assert!(waiter.is_gone());
+    }
+}

@@ -82,12 +82,16 @@ impl<M: StateMachine> Replica<M> {
         self.recover_instance(now, id, out);
     }
 
-    /// Sets out to finish an instance in a ballot above all that are known here.
+    /// Sets out to finish an instance in a ballot above all that are known here; where there is none,
+    /// leaves it to whoever drives that one.
     pub(super) fn recover_instance(&mut self, now: Time, id: InstanceId, out: &mut Vec<Output>) {
         self.end_attempt(id);
         self.stop_watching(id);
         let known = self.durable.instances.get(id);
         let joined = known.map_or(Ballot::initial(id.replica), |instance| instance.ballot);
+        if joined.round == Ballot::ROUND_MAX {
+            return;
+        }
         let ballot = next_ballot(&self.options, joined);
         let own = reply(self.promise(id, ballot), id);
         self.tell(out, || Event::Recovering { instance: id, ballot });

@@ -1,6 +1,7 @@
 //! The messages of recovery.
 
 use super::{Dialect, Refusal, present};
+use crate::epaxos::id::InstanceId;
 use crate::epaxos::instance::{Phase, Proposal};
 use crate::epaxos::message::{
     Conflict, Nack, Recover, RecoverReply, Validate, ValidateReply, Waiting,
@@ -9,32 +10,47 @@ use crate::net::wire;
 
 impl Dialect {
     pub(super) fn recover(self, message: wire::Recover) -> Result<Recover, Refusal> {
-        Ok(Recover {
-            instance: self.instance(message.instance)?,
-            ballot: self.ballot(message.ballot)?,
-        })
+        let instance = self.instance(message.instance)?;
+        Ok(Recover { instance, ballot: self.ballot(message.ballot, instance)? })
     }
 
+    /// A recoverer acts on what replies say of votes, so what they say must be possible.
     pub(super) fn recover_reply(
         self,
         message: wire::RecoverReply,
     ) -> Result<RecoverReply, Refusal> {
+        let instance = self.instance(message.instance)?;
+        let ballot = self.ballot(message.ballot, instance)?;
+        let phase = phase(message.phase)?;
+        let vote = self.ballot(message.accepted_ballot, instance)?;
+        let possible = if phase == Phase::Accepted { vote <= ballot } else { vote.is_initial() };
+        if !possible {
+            return Err(Refusal::Vote { instance, vote, phase, ballot });
+        }
+        if phase != Phase::Initial {
+            present(message.payload.as_ref(), "payload")?;
+        }
+        if phase == Phase::PreAccepted {
+            present(message.initial.as_ref(), "proposal")?;
+        }
+        let initial = message.initial.map(|initial| self.proposal(Some(initial), instance));
         Ok(RecoverReply {
-            instance: self.instance(message.instance)?,
-            ballot: self.ballot(message.ballot)?,
-            phase: phase(message.phase)?,
-            accepted_ballot: self.ballot(message.accepted_ballot)?,
+            instance,
+            ballot,
+            phase,
+            accepted_ballot: vote,
             payload: message.payload.map(|payload| self.payload(Some(payload))).transpose()?,
-            attributes: self.attributes(message.attributes)?,
-            initial: message.initial.map(|initial| self.proposal(Some(initial))).transpose()?,
+            attributes: self.attributes(message.attributes, instance)?,
+            initial: initial.transpose()?,
         })
     }
 
     pub(super) fn validate(self, message: wire::Validate) -> Result<Validate, Refusal> {
+        let instance = self.instance(message.instance)?;
         Ok(Validate {
-            instance: self.instance(message.instance)?,
-            ballot: self.ballot(message.ballot)?,
-            proposal: self.proposal(message.proposal)?,
+            instance,
+            ballot: self.ballot(message.ballot, instance)?,
+            proposal: self.proposal(message.proposal, instance)?,
         })
     }
 
@@ -49,9 +65,10 @@ impl Dialect {
             let instance = self.instance(conflict.instance)?;
             Ok(Conflict { instance, committed: conflict.committed })
         };
+        let about = self.instance(message.instance)?;
         Ok(ValidateReply {
-            instance: self.instance(message.instance)?,
-            ballot: self.ballot(message.ballot)?,
+            instance: about,
+            ballot: self.ballot(message.ballot, about)?,
             conflicts: message
                 .conflicts
                 .into_iter()
@@ -69,17 +86,19 @@ impl Dialect {
     }
 
     pub(super) fn nack(self, message: wire::Nack) -> Result<Nack, Refusal> {
-        Ok(Nack {
-            instance: self.instance(message.instance)?,
-            ballot: self.ballot(message.ballot)?,
-        })
+        let instance = self.instance(message.instance)?;
+        Ok(Nack { instance, ballot: self.ballot(message.ballot, instance)? })
     }
 
-    fn proposal(self, proposal: Option<wire::Proposal>) -> Result<Proposal, Refusal> {
+    fn proposal(
+        self,
+        proposal: Option<wire::Proposal>,
+        of: InstanceId,
+    ) -> Result<Proposal, Refusal> {
         let proposal = present(proposal, "proposal")?;
         Ok(Proposal {
             payload: self.payload(proposal.payload)?,
-            attributes: self.attributes(proposal.attributes)?,
+            attributes: self.attributes(proposal.attributes, of)?,
         })
     }
 

@@ -61,42 +61,53 @@ fn payload() -> impl Strategy<Value = Payload> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (0..11, instance(), ballot(), payload(), attributes(), any::<bool>()).prop_map(
-        |(kind, instance, ballot, payload, attributes, fast)| match kind {
-            0 => {
-                // Only the owner sends it.
-                let instance = InstanceId { replica: WRITER.me, ..instance };
-                Message::PreAccept(PreAccept { instance, ballot, payload, attributes })
-            }
-            1 => Message::PreAcceptReply(PreAcceptReply { instance, ballot, attributes }),
-            2 => Message::Accept(Accept { instance, ballot, payload, attributes }),
-            3 => Message::AcceptReply(AcceptReply { instance, ballot }),
-            4 => {
-                let path = if fast { Path::Fast } else { Path::Recovery };
-                Message::Commit(Commit { instance, payload, attributes, path })
-            }
-            5 => Message::Recover(Recover { instance, ballot }),
-            6 => Message::RecoverReply(Box::new(RecoverReply {
-                instance,
-                ballot,
-                phase: if fast { Phase::PreAccepted } else { Phase::Initial },
-                accepted_ballot: ballot,
-                payload: fast.then(|| payload.clone()),
-                attributes,
-                initial: fast.then_some(Proposal { payload, attributes }),
-            })),
-            7 => {
-                let proposal = Proposal { payload, attributes };
-                Message::Validate(Validate { instance, ballot, proposal })
-            }
-            8 => {
-                let conflicts = vec![Conflict { instance, committed: fast }];
-                Message::ValidateReply(ValidateReply { instance, ballot, conflicts })
-            }
-            9 => Message::Waiting(Waiting { instance, holders: 3 }),
-            _ => Message::Nack(Nack { instance, ballot }),
-        },
-    )
+    let parts = (0..11, instance(), ballot(), payload(), attributes(), any::<bool>());
+    let honest = parts.prop_map(|(kind, mut instance, mut ballot, payload, attributes, fast)| {
+        if kind == 0 {
+            // Only the owner sends a PreAccept.
+            instance.replica = WRITER.me;
+        }
+        if ballot.is_initial() && payload == Payload::Noop {
+            // Only recoverers propose one.
+            ballot.round = 1;
+        }
+        if ballot.is_initial() {
+            ballot.replica = instance.replica;
+        }
+        let others = attributes.deps.iter().filter(|last| last.replica != instance.replica);
+        let attributes = Attributes { deps: others.collect(), ..attributes };
+        (kind, instance, ballot, payload, attributes, fast)
+    });
+    honest.prop_map(|(kind, instance, ballot, payload, attributes, fast)| match kind {
+        0 => Message::PreAccept(PreAccept { instance, ballot, payload, attributes }),
+        1 => Message::PreAcceptReply(PreAcceptReply { instance, ballot, attributes }),
+        2 => Message::Accept(Accept { instance, ballot, payload, attributes }),
+        3 => Message::AcceptReply(AcceptReply { instance, ballot }),
+        4 => {
+            let path = if fast { Path::Fast } else { Path::Recovery };
+            Message::Commit(Commit { instance, payload, attributes, path })
+        }
+        5 => Message::Recover(Recover { instance, ballot }),
+        6 => Message::RecoverReply(Box::new(RecoverReply {
+            instance,
+            ballot,
+            phase: if fast { Phase::PreAccepted } else { Phase::Accepted },
+            accepted_ballot: if fast { Ballot::initial(instance.replica) } else { ballot },
+            payload: Some(payload.clone()),
+            attributes,
+            initial: fast.then_some(Proposal { payload, attributes }),
+        })),
+        7 => {
+            let proposal = Proposal { payload, attributes };
+            Message::Validate(Validate { instance, ballot, proposal })
+        }
+        8 => {
+            let conflicts = vec![Conflict { instance, committed: fast }];
+            Message::ValidateReply(ValidateReply { instance, ballot, conflicts })
+        }
+        9 => Message::Waiting(Waiting { instance, holders: 3 }),
+        _ => Message::Nack(Nack { instance, ballot }),
+    })
 }
 
 fn envelope() -> impl Strategy<Value = Envelope> {
@@ -243,6 +254,8 @@ fn messages_are_refused_in_words() {
         deps(vec![-1, -2, -1, -1, -1]),
         deps(vec![i64::MIN, -1, -1, -1, -1]),
         deps(vec![i64::MAX, -1, -1, -1, -1]),
+        deps(vec![-1, 7, -1, -1, -1]),
+        refused_within(|message| message.ballot.as_mut().unwrap().replica = 4),
     ];
     let expected = [
         "the instance is missing",
@@ -256,9 +269,50 @@ fn messages_are_refused_in_words() {
         "the dependency -2 is neither a slot nor -1",
         "the dependency -9223372036854775808 is neither a slot nor -1",
         "the dependency 9223372036854775807 is out of all reach",
+        "R1.7 depends on itself",
+        "the first ballot of R1.7 is said to be R4's, which does not lead it",
     ];
     assert_eq!(sentences, expected);
     assert_eq!(path(0).unwrap_err().to_string(), "the path 0 is unknown");
+}
+
+/// A recoverer that believed any of these would propose what nobody has, or contradict itself.
+#[test]
+fn replies_to_recovery_are_refused_in_words() {
+    let said = |change: fn(&mut RecoverReply)| {
+        let instance = InstanceId::new(ReplicaId(0), 3);
+        let mut reply = RecoverReply {
+            instance,
+            ballot: Ballot { round: 2, replica: READER.me },
+            phase: Phase::Accepted,
+            accepted_ballot: Ballot { round: 1, replica: ReplicaId(2) },
+            payload: Some(Payload::Noop),
+            attributes: Attributes::NONE,
+            initial: None,
+        };
+        change(&mut reply);
+        let id = MessageId { sender: WRITER.me, number: 0, copy: 0 };
+        let message = Message::RecoverReply(Box::new(reply));
+        let read = READER.read(WRITER.write(Envelope { id, to: READER.me, message }));
+        read.map_err(|refusal| refusal.to_string()).err()
+    };
+    assert_eq!(said(|_| {}), None);
+    let sentences = [
+        said(|reply| reply.payload = None),
+        said(|reply| reply.phase = Phase::PreAccepted),
+        said(|reply| reply.accepted_ballot.round = 3),
+        said(|reply| {
+            reply.phase = Phase::PreAccepted;
+            reply.accepted_ballot = Ballot::initial(reply.instance.replica);
+        }),
+    ];
+    let expected = [
+        "the payload is missing",
+        "a vote in b1.R2 on R0.3 does not go with pre-accepted in b2.R3",
+        "a vote in b3.R2 on R0.3 does not go with accepted in b2.R3",
+        "the proposal is missing",
+    ];
+    assert_eq!(sentences.map(Option::unwrap_or_default), expected);
 }
 
 #[test]
@@ -273,6 +327,10 @@ fn payloads_are_refused_in_words() {
         |commands: &mut Vec<wire::Command>, count| *commands = vec![commands[0].clone(); count];
     let sentences = [
         refused_within(|message| message.payload = Some(wire::Payload { kind: None })),
+        refused_within(|message| {
+            let kind = Some(wire::payload::Kind::Noop(wire::Noop {}));
+            message.payload = Some(wire::Payload { kind });
+        }),
         refused_batch(Vec::clear),
         refused_batch(|commands| many(commands, 1025)),
         refused_batch(|commands| {
@@ -290,6 +348,7 @@ fn payloads_are_refused_in_words() {
     ];
     let expected = [
         "the payload is missing",
+        "the leader of R1.7 proposes a no-op",
         "a batch has at least one command",
         "a batch has 1025 commands, more than 1024",
         "a batch has 9437193 bytes of keys and values, more than 8388608",
