@@ -253,10 +253,13 @@ impl LiveWorld {
         });
     }
 
-    /// Why these proposals came to nothing, where they did. They are not reported again.
+    /// Why these proposals were not taken up, where they were not. They are not reported again. What
+    /// failed after that is an answer like any other.
     fn take_failure(&mut self, requests: &[RequestId]) -> Option<String> {
+        let requests: Vec<_> =
+            requests.iter().filter(|request| self.ledger.take_refused(request)).collect();
         let failed = |(_, answer): &(u64, Answer)| {
-            requests.contains(&answer.request) && answer.result.is_err()
+            requests.contains(&&answer.request) && answer.result.is_err()
         };
         let error = self.answers.iter().find(|answer| failed(answer))?.1.result.clone().err();
         self.answers.retain(|answer| !failed(answer));

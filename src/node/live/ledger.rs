@@ -19,6 +19,8 @@ pub(super) struct Ledger {
     delayed: BTreeSet<MessageId>,
     /// Our proposals that no replica has been seen to take up.
     unseen: BTreeSet<RequestId>,
+    /// Our proposals that failed before any replica took them up.
+    refused: BTreeSet<RequestId>,
     /// Our proposals that have no answer.
     open: BTreeSet<RequestId>,
     /// Those of them that were seen to be answered, with the place of that among all answers.
@@ -79,7 +81,9 @@ impl Ledger {
     /// Takes note of an answer to one of our proposals. Returns its place among all answers as the
     /// replicas gave them: each comes in a call of its own, and calls may overtake each other.
     pub fn note_answer(&mut self, answer: &Answer) -> u64 {
-        self.unseen.remove(&answer.request);
+        if self.unseen.remove(&answer.request) && answer.result.is_err() {
+            self.refused.insert(answer.request.clone());
+        }
         self.open.remove(&answer.request);
         self.answered.remove(&answer.request).unwrap_or(self.answers)
     }
@@ -97,6 +101,11 @@ impl Ledger {
     /// Whether a replica has taken up each of these proposals, or they have failed.
     pub fn has_seen(&self, requests: &[RequestId]) -> bool {
         !requests.iter().any(|request| self.unseen.contains(request))
+    }
+
+    /// Whether a proposal failed before any replica took it up: nothing has come of it. Said once.
+    pub fn take_refused(&mut self, request: &RequestId) -> bool {
+        self.refused.remove(request)
     }
 
     /// Whether nothing moves. While all is paused, delays do not end.
