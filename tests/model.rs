@@ -364,9 +364,9 @@ fn five_replicas_an_acceptor_recovers() {
 }
 
 /// Both leaders are lost, so that a majority that knows neither leader's mind recovers both commands.
-/// Some minutes, optimized: `cargo test --release --test model -- --ignored`.
+/// Half a minute, optimized: `cargo test --release --test model -- --ignored`.
 #[test]
-#[ignore = "it takes minutes"]
+#[ignore = "it takes minutes unless optimized"]
 fn five_replicas_without_either_leader() {
     use Rule::{R4 as Enough, R5, V1, V3, V4, W2};
 
