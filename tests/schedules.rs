@@ -2,11 +2,12 @@
 //! often, the replicas agree.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use epaxos_tui::epaxos::command::{Key, Operation, Payload};
 use epaxos_tui::epaxos::id::{InstanceId, ReplicaId};
 use epaxos_tui::epaxos::quorum::CLUSTER_SIZES;
-use epaxos_tui::epaxos::replica::{Options, ReplyOn};
+use epaxos_tui::epaxos::replica::{Options, ReplyOn, Timeouts};
 use epaxos_tui::epaxos::seat::Seat;
 use epaxos_tui::kv::Store;
 use epaxos_tui::observe::notice::{Decision, Effect, Shape};
@@ -270,4 +271,25 @@ fn schedules_reach_what_they_are_for() {
     assert!(total.recoveries > 0 && total.noops > 0, "{} recoveries", total.recoveries);
     let ignored = total.ignored.iter().filter(|count| **count > 0).count();
     assert!(ignored >= 4, "only {ignored} reasons to ignore a message came up");
+}
+
+/// A leader whose first quorum has lost a member asks the others when it repeats its request. Whoever
+/// recovers its instance before that makes it a no-op, and the one in its place, and so on.
+#[test]
+fn a_recovery_has_the_patience_that_leaders_need() {
+    let impatient = Timeouts { recover: Some(Duration::from_millis(100)), ..Timeouts::default() };
+    for (timeouts, enough) in [(impatient.patient(), true), (impatient, false)] {
+        let mut shape = Shape::new(5);
+        shape.options.timeouts = timeouts;
+        let mut cluster = Cluster::new(shape);
+        // With two of five down, whoever recovers hears of the leader: a no-op (R3).
+        for id in [2, 3] {
+            cluster.crash(ReplicaId(id)).expect("it is up");
+        }
+        cluster.propose(ReplicaId(0), vec![Operation::put("x", "1")]).expect("R0 is up");
+        cluster.sleep(Duration::from_secs(5)).expect("time passes");
+        let noops = cluster.view().total().noops;
+        assert_eq!(noops == 0, enough, "{noops} no-ops were executed with {timeouts:?}");
+        assert!(!enough || cluster.take_answers().len() == 1, "there is no answer");
+    }
 }
