@@ -148,6 +148,7 @@
 
 pub mod attributes;
 pub mod command;
+pub mod draw;
 pub mod event;
 pub mod execution;
 pub mod id;

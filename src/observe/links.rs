@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::epaxos::draw;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 
@@ -124,22 +125,14 @@ pub enum Lot {
 /// What a message draws: any number, with equal chances. A function of the seed and of the
 /// message's name, so that a run repeats.
 pub fn draw(seed: u64, lot: Lot, id: MessageId) -> u64 {
-    let parts = [lot as u64, u64::from(id.sender.0), id.number, u64::from(id.copy)];
-    parts.into_iter().fold(mixed(seed), |drawn, part| mixed(drawn ^ part))
+    // The nought keeps a seed and the lot, which is small, from cancelling each other.
+    let parts = [0, lot as u64, u64::from(id.sender.0), id.number, u64::from(id.copy)];
+    draw::draw(seed, parts)
 }
 
 /// Whether something that happens to `percent` in a hundred happens to whoever drew this.
 pub fn happens(percent: u32, draw: u64) -> bool {
     (u128::from(draw) * 100) >> u64::BITS < u128::from(percent)
-}
-
-/// One step of SplitMix64 (Steele, Lea, Flood, 2014): every bit of the result depends on every bit of
-/// the argument, and different arguments give different results.
-fn mixed(state: u64) -> u64 {
-    let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ (state >> 31)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::{Payload, StateMachine};
+use crate::epaxos::draw::draw;
 use crate::epaxos::event::{Cause, Event, Reason, Rule, Timer, TimerKind};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase, Proposal};
@@ -45,8 +46,9 @@ impl<M: StateMachine> Replica<M> {
         if watch.timer.is_none() {
             let wait = base.saturating_mul(1 << watch.tries.min(3));
             // Replicas that wait for the same instance should not all wake at once.
-            let draw = mix(self.options.seed, self.options.id, id, watch.tries);
-            let jitter = wait * u32::try_from(draw % 1000).expect("it is below 1000") / 1000;
+            let (own, leader) = (u64::from(self.options.id.0), u64::from(id.replica.0));
+            let drawn = draw(self.options.seed, [own, leader, id.slot, u64::from(watch.tries)]);
+            let jitter = wait * u32::try_from(drawn % 1000).expect("it is below 1000") / 1000;
             let timer = (now + wait + jitter, Timer { instance: id, kind: TimerKind::Recover });
             watch.timer = Some(timer);
             watch.tries += 1;
@@ -329,15 +331,4 @@ fn held_proposal(reply: &RecoverReply) -> Option<&Proposal> {
     let initial = reply.initial.as_ref()?;
     let held = reply.phase == Phase::PreAccepted && reply.attributes == initial.attributes;
     held.then_some(initial)
-}
-
-/// A number that looks random and is a function of its arguments (SplitMix64).
-fn mix(seed: u64, replica: ReplicaId, id: InstanceId, tries: u32) -> u64 {
-    let parts = [u64::from(replica.0), u64::from(id.replica.0), id.slot, u64::from(tries)];
-    parts.into_iter().fold(seed, |state, part| {
-        let mut mixed = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    })
 }
