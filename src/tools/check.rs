@@ -51,14 +51,10 @@ pub fn check(trace: impl BufRead) -> Result<Checked, CheckError> {
     }
     let events = recording.events();
     let checker = recording.finish().ok_or(CheckError::Empty)?;
-    let promised = |property: &Property| {
-        checker.is_linearizable()
-            || !matches!(property, Property::RealTime | Property::Linearizability)
-    };
     Ok(Checked {
         events,
         decided: checker.decided(),
-        properties: Property::ALL.into_iter().filter(promised).collect(),
+        properties: Property::ALL.into_iter().filter(|it| checker.promises(*it)).collect(),
         violations: checker.violations().to_vec(),
     })
 }

@@ -86,8 +86,7 @@ impl Checks {
         if self.violations_of(property).next().is_some() {
             return Standing::Broken;
         }
-        let promised = !matches!(property, Property::RealTime | Property::Linearizability);
-        if !promised && !self.checker.is_linearizable() {
+        if !self.checker.promises(property) {
             return Standing::Unknown;
         }
         match property {
