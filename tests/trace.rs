@@ -8,9 +8,9 @@ use std::sync::Mutex;
 
 use epaxos_tui::epaxos::attributes::Attributes;
 use epaxos_tui::epaxos::command::{Command, Operation, Payload, RequestId};
-use epaxos_tui::epaxos::id::{Ballot, InstanceId, ReplicaId};
+use epaxos_tui::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
 use epaxos_tui::epaxos::instance::Path;
-use epaxos_tui::epaxos::message::{Commit, Message, PreAcceptReply};
+use epaxos_tui::epaxos::message::{Commit, Envelope, Message, PreAcceptReply};
 use epaxos_tui::epaxos::replica::{Input, Options, Output, Replica};
 use epaxos_tui::epaxos::time::Time;
 use epaxos_tui::kv::Store;
@@ -88,11 +88,32 @@ fn panicked() -> View {
     view
 }
 
+/// A message that its sender gave up, which a simulated link never does.
+fn given_up() -> View {
+    let mut view = View::new(Shape::new(5));
+    let id = MessageId { sender: ReplicaId(0), number: 3, copy: 0 };
+    let commit = Commit {
+        instance: InstanceId::new(ReplicaId(0), 0),
+        payload: Payload::Noop,
+        attributes: Attributes::FIRST,
+        path: Path::Slow,
+    };
+    let sent = Effect::Send(Envelope { id, to: ReplicaId(2), message: Message::Commit(commit) });
+    let (replica, now, decision) = (ReplicaId(0), Time(1_000), Decision::Wake);
+    view.apply(Notice::Step(Step { replica, now, decision, effects: vec![sent], timer: None }));
+    let told = view.apply(Notice::Lost(id));
+    assert_eq!(told.len(), 1, "what is lost is told");
+    assert!(view.apply(Notice::Lost(id)).is_empty(), "and told once");
+    assert_eq!((view.log.len(), view.total().lost), (2, 1));
+    view
+}
+
 /// Every line of all of them.
 fn lines() -> Vec<Line> {
-    let (played, repeated, panicked) = (played(), repeated(), panicked());
-    let lines = played.view().trace.iter().chain(&repeated.trace).chain(&panicked.trace);
-    lines.cloned().collect()
+    let (played, repeated, panicked, given_up) = (played(), repeated(), panicked(), given_up());
+    let others = [&repeated, &panicked, &given_up];
+    let lines = others.into_iter().flat_map(|view| &view.trace);
+    played.view().trace.iter().chain(lines).cloned().collect()
 }
 
 fn parsed(line: &Line) -> Map<String, Value> {

@@ -70,6 +70,14 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// What its key and its value take, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Put(key, value) => key.len() + value.len(),
+            Self::Get(key) | Self::Delete(key) => key.len(),
+        }
+    }
+
     /// A put of text, as people type it.
     pub fn put(key: &str, value: &str) -> Self {
         Self::Put(key.into(), value.as_bytes().into())

@@ -100,6 +100,24 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The instance it is about, where it is about one.
+    pub fn instance(&self) -> Option<InstanceId> {
+        match self {
+            Self::Status(change) => Some(change.instance),
+            Self::TimerFired(timer) => Some(timer.instance),
+            Self::Proposed { instance, .. }
+            | Self::Executed { instance, .. }
+            | Self::Blocked { instance, .. }
+            | Self::Recovering { instance, .. }
+            | Self::Joined { instance, .. }
+            | Self::Ruled { instance, .. }
+            | Self::Ignored { instance, .. } => Some(*instance),
+            Self::Repeated { .. } | Self::Searched { .. } => None,
+        }
+    }
+}
+
 /// What one executed command came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {

@@ -102,6 +102,7 @@ impl Counters {
             Decision::Deliver(envelope) => self.receives[envelope.message.kind().index()] += 1,
             Decision::Drop(_) => self.dropped += 1,
             Decision::Duplicate(..) => self.duplicated += 1,
+            Decision::Lose(_) => self.lost += 1,
             Decision::Wake | Decision::Crash | Decision::Restart | Decision::Panic(_) => {}
         }
         let mut components = 0;

@@ -40,9 +40,9 @@ impl InFlight {
         match notice {
             Notice::Step(step) => {
                 match &step.decision {
-                    Decision::Deliver(envelope) | Decision::Drop(envelope) => {
-                        self.remove(envelope.id);
-                    }
+                    Decision::Deliver(envelope)
+                    | Decision::Drop(envelope)
+                    | Decision::Lose(envelope) => self.remove(envelope.id),
                     Decision::Duplicate(envelope, copy) => self.duplicate(envelope, *copy),
                     Decision::Propose(_)
                     | Decision::Wake
@@ -65,7 +65,10 @@ impl InFlight {
                     self.held.insert(flight.sent);
                 }
             }
-            Notice::Lost(id) => self.remove(*id),
+            Notice::Lost(id) => {
+                self.steps += u64::from(self.by_id.contains_key(id));
+                self.remove(*id);
+            }
             Notice::Gate(_) => {}
         }
     }

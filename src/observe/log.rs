@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::epaxos::command::Command;
 use crate::epaxos::event::Event;
-use crate::epaxos::id::MessageId;
+use crate::epaxos::id::{MessageId, REPLICAS_MAX};
+use crate::observe::causality::{Clock, Moment};
 use crate::observe::notice::{Decision, Effect, Step};
 
 /// The number of an entry, from 0.
@@ -20,6 +22,8 @@ pub struct Entry {
     /// The entry whose effect this acts on: the one that sent the message, which may have been let go
     /// since. None for what comes from outside.
     pub cause: Option<EntryId>,
+    /// What of the run is in its past.
+    pub moment: Moment,
     /// What happened.
     pub step: Step,
 }
@@ -28,27 +32,62 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Log {
     entries: VecDeque<Arc<Entry>>,
-    /// Which entry sent each message that may still be delivered.
-    senders: BTreeMap<MessageId, EntryId>,
+    /// Which entry sent each message that may still be delivered, and what was in its past.
+    senders: BTreeMap<MessageId, (EntryId, Clock)>,
+    /// What is in the past of each replica now.
+    clocks: [Clock; REPLICAS_MAX],
     next: EntryId,
     capacity: usize,
     /// How many effects the entries have.
     effects: usize,
+    /// What the entries take, about, in bytes.
+    bytes: usize,
 }
 
 impl Log {
     /// A log that keeps the last `capacity` entries, or fewer where they are large: one commit can
     /// bring about thousands of effects.
     pub fn new(capacity: usize) -> Self {
-        Self { entries: VecDeque::new(), senders: BTreeMap::new(), next: 0, capacity, effects: 0 }
+        Self {
+            entries: VecDeque::new(),
+            senders: BTreeMap::new(),
+            clocks: [Clock::default(); REPLICAS_MAX],
+            next: 0,
+            capacity,
+            effects: 0,
+            bytes: 0,
+        }
     }
 
     /// Appends a step.
     pub fn append(&mut self, step: Step) -> Arc<Entry> {
         let id = self.next;
         self.next += 1;
-        let cause = match &step.decision {
-            Decision::Deliver(envelope) | Decision::Drop(envelope) => {
+        let sender = self.sender(&step.decision);
+        let moment = self.moment(&step, sender.map(|(_, clock)| clock));
+        for effect in &step.effects {
+            if let Effect::Send(envelope) = effect {
+                self.senders.insert(envelope.id, (id, moment.clock));
+            }
+        }
+        let cause = sender.map(|(entry, _)| entry);
+        let entry = Arc::new(Entry { id, parent: id.checked_sub(1), cause, moment, step });
+        self.effects += entry.step.effects.len();
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry.clone());
+        while self.entries.len() > self.capacity || self.is_heavy() {
+            if let Some(oldest) = self.entries.pop_front() {
+                self.effects -= oldest.step.effects.len();
+                self.bytes -= oldest.bytes();
+            }
+        }
+        entry
+    }
+
+    /// The entry that sent what a decision is about, and what was in its past.
+    fn sender(&mut self, decision: &Decision) -> Option<(EntryId, Clock)> {
+        match decision {
+            Decision::Deliver(envelope) | Decision::Drop(envelope) | Decision::Lose(envelope) => {
                 self.senders.remove(&envelope.id)
             }
             Decision::Duplicate(envelope, copy) => {
@@ -61,30 +100,24 @@ impl Log {
             | Decision::Crash
             | Decision::Restart
             | Decision::Panic(_) => None,
-        };
-        for effect in &step.effects {
-            if let Effect::Send(envelope) = effect {
-                self.senders.insert(envelope.id, id);
-            }
         }
-        let entry = Arc::new(Entry { id, parent: id.checked_sub(1), cause, step });
-        self.effects += entry.step.effects.len();
-        self.entries.push_back(entry.clone());
-        while self.entries.len() > self.capacity || self.is_heavy() {
-            let oldest = self.entries.pop_front();
-            self.effects -= oldest.map_or(0, |oldest| oldest.step.effects.len());
+    }
+
+    /// Where a step stands in the happened-before order. What happens to a message on its way is no
+    /// step of a replica: it has a past, and nothing comes of it.
+    fn moment(&mut self, step: &Step, sent: Option<Clock>) -> Moment {
+        if let Decision::Drop(_) | Decision::Duplicate(..) | Decision::Lose(_) = step.decision {
+            return Moment { clock: sent.unwrap_or_default(), at: None };
         }
-        entry
+        let clock = &mut self.clocks[step.replica.index()];
+        sent.iter().for_each(|sent| clock.join(sent));
+        clock.tick(step.replica);
+        Moment { clock: *clock, at: Some(step.replica) }
     }
 
     /// Whether there are more effects than may be kept. The last entry is, whatever it is.
     fn is_heavy(&self) -> bool {
         self.entries.len() > 1 && self.effects > self.capacity.saturating_mul(EFFECTS_EACH)
-    }
-
-    /// Forgets where a message came from that will never be delivered.
-    pub fn lose(&mut self, id: MessageId) {
-        self.senders.remove(&id);
     }
 
     /// An entry, unless it has been let go.
@@ -112,6 +145,16 @@ impl Log {
     pub fn forgotten(&self) -> u64 {
         self.next - self.entries.len() as u64
     }
+
+    /// What the entries that are kept take, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many entries are kept at most.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
 }
 
 impl Entry {
@@ -122,6 +165,19 @@ impl Entry {
             Effect::Send(_) | Effect::Reply(_) => None,
         })
     }
+
+    /// What it takes, about, in bytes: itself and its effects. Payloads are shared between all that
+    /// speak of them, and are counted where they come in.
+    fn bytes(&self) -> usize {
+        let payload = match &self.step.decision {
+            Decision::Propose(commands) => {
+                let words = |command: &Command| command.operation.size() + size_of::<Command>();
+                commands.iter().map(words).sum()
+            }
+            _ => 0,
+        };
+        size_of::<Entry>() + self.step.effects.capacity() * size_of::<Effect>() + payload
+    }
 }
 
 /// How many effects an entry may have on average.
@@ -130,8 +186,10 @@ const EFFECTS_EACH: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::epaxos::id::ReplicaId;
+    use crate::epaxos::id::{InstanceId, ReplicaId};
+    use crate::epaxos::message::{Envelope, Message, Waiting};
     use crate::epaxos::time::Time;
+    use crate::observe::causality::Order;
 
     fn step(effects: usize) -> Step {
         let searched = Effect::Event(Event::Searched { candidates: 0, edges: 0 });
@@ -142,6 +200,34 @@ mod tests {
             effects: vec![searched; effects],
             timer: None,
         }
+    }
+
+    #[test]
+    fn what_is_known_of_is_before_and_what_is_not_is_concurrent() {
+        let mut log = Log::new(100);
+        let message = |number, to| {
+            let id = MessageId { sender: ReplicaId(0), number, copy: 0 };
+            let waiting = Waiting { instance: InstanceId::new(ReplicaId(0), 0), holders: 1 };
+            Envelope { id, to: ReplicaId(to), message: Message::Waiting(waiting) }
+        };
+        let mut at = |replica, decision, sent: &[Envelope]| {
+            let effects = sent.iter().cloned().map(Effect::Send).collect();
+            let replica = ReplicaId(replica);
+            let step = Step { replica, now: Time::default(), decision, effects, timer: None };
+            log.append(step).moment
+        };
+        let sends = at(0, Decision::Wake, &[message(0, 1), message(1, 2)]);
+        let apart = at(1, Decision::Wake, &[]);
+        let lost = at(0, Decision::Lose(message(1, 2)), &[]);
+        let receives = at(1, Decision::Deliver(message(0, 1)), &[]);
+        let later = at(0, Decision::Wake, &[]);
+        assert_eq!(sends.order(&apart), Order::Concurrent);
+        assert_eq!(sends.order(&receives), Order::Before);
+        assert_eq!(receives.order(&sends), Order::After);
+        assert_eq!(apart.order(&receives), Order::Before);
+        assert_eq!(later.order(&receives), Order::Concurrent);
+        assert_eq!((sends.order(&lost), lost.order(&later)), (Order::Before, Order::Concurrent));
+        assert_eq!(receives.clock.text(3), "R0:1 R1:2 R2:0");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! ([`in_flight`]), counters ([`counters`]), and the state of every replica ([`view`]). Pure, like
 //! the core: whoever folds the same notices sees the same.
 
+pub mod causality;
 pub mod counters;
 pub mod filter;
 pub mod in_flight;

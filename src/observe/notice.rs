@@ -178,6 +178,9 @@ pub enum Decision {
     Drop(Envelope),
     /// This message was doubled at the gate; the twin has this name.
     Duplicate(Envelope, MessageId),
+    /// This message never reached its receiver's gate: the sender, whose step this is, gave it up.
+    /// No world says so as a step; a [`Notice::Lost`] becomes one in the log.
+    Lose(Envelope),
     /// The replica lost everything but what is durable, and is down.
     Crash,
     /// The replica came back with what is durable.
@@ -207,9 +210,12 @@ impl Decision {
                 Some(Input::Receive { from: envelope.id.sender, message: envelope.message.clone() })
             }
             Self::Wake => Some(Input::Wake),
-            Self::Drop(_) | Self::Duplicate(..) | Self::Crash | Self::Restart | Self::Panic(_) => {
-                None
-            }
+            Self::Drop(_)
+            | Self::Duplicate(..)
+            | Self::Lose(_)
+            | Self::Crash
+            | Self::Restart
+            | Self::Panic(_) => None,
         }
     }
 }

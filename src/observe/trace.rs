@@ -41,6 +41,7 @@ impl Line {
             Decision::Deliver(_)
             | Decision::Drop(_)
             | Decision::Duplicate(..)
+            | Decision::Lose(_)
             | Decision::Crash
             | Decision::Restart
             | Decision::Panic(_) => Some(0),
@@ -76,6 +77,7 @@ impl Line {
                 Decision::Wake => "timer",
                 Decision::Drop(_) => "drop",
                 Decision::Duplicate(..) => "duplicate",
+                Decision::Lose(_) => "lose",
                 Decision::Crash => "crash",
                 Decision::Restart => "recover",
                 Decision::Panic(_) => "panic",
@@ -156,6 +158,9 @@ fn fmt_decision(
         Decision::Drop(Envelope { id, message, .. }) => {
             write!(f, "{replica} ⇥ {} {message} [{id}] dropped", id.sender)
         }
+        Decision::Lose(Envelope { id, to, message }) => {
+            write!(f, "{replica} ⇥ {to} {message} [{id}] given up")
+        }
         Decision::Duplicate(Envelope { id, message, .. }, copy) => {
             write!(f, "{replica} ⇉ {} {message} [{id}] duplicated as [{copy}]", id.sender)
         }
@@ -217,6 +222,7 @@ fn decision_fields(decision: &Decision, replicas: usize) -> Fields {
         Decision::Deliver(envelope) | Decision::Drop(envelope) => {
             envelope_fields("from", envelope, replicas)
         }
+        Decision::Lose(envelope) => envelope_fields("to", envelope, replicas),
         Decision::Duplicate(envelope, copy) => {
             let mut fields = envelope_fields("from", envelope, replicas);
             fields.push(("copy", text(copy)));

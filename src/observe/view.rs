@@ -1,6 +1,6 @@
 //! The state of a cluster as far as it can be seen, folded from what the cluster says of itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use crate::epaxos::command::{Payload, StateMachine};
 use crate::epaxos::event::{Event, StatusChange, Timer};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
+use crate::epaxos::message::Envelope;
 use crate::epaxos::space::Rows;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
@@ -45,6 +46,13 @@ pub struct View {
 pub struct ReplicaView {
     /// Its log.
     pub instances: Rows<InstanceView>,
+    /// What it has executed since it came up, in order.
+    pub executed: Vec<InstanceId>,
+    /// The instances it knows and has not executed.
+    pub open: BTreeSet<InstanceId>,
+    /// The entries in which something is said of an instance here, oldest first, those included that
+    /// the log has let go.
+    pub history: Rows<Vec<EntryId>>,
     /// How many instances are in each phase, by [`Phase`] order.
     pub phases: [u64; Phase::ALL.len()],
     /// Its store.
@@ -117,6 +125,10 @@ impl View {
     /// Takes note of what happened, and returns the lines it adds to the trace.
     pub fn apply(&mut self, notice: Notice) -> Vec<Line> {
         self.version += 1;
+        let lost = match notice {
+            Notice::Lost(id) => self.in_flight.get(id).map(|flight| flight.envelope.clone()),
+            _ => None,
+        };
         self.in_flight.apply(&notice);
         match notice {
             Notice::Step(step) => self.apply_step(step),
@@ -124,13 +136,17 @@ impl View {
                 self.gate = gate;
                 Vec::new()
             }
-            Notice::Lost(id) => {
-                self.log.lose(id);
-                self.replicas[id.sender.index()].counters.lost += 1;
-                Vec::new()
-            }
+            Notice::Lost(_) => lost.map_or_else(Vec::new, |envelope| self.lose(envelope)),
             Notice::Held(_) => Vec::new(),
         }
+    }
+
+    /// A message was given up by its sender, which is no step of it, and yet a part of what happened.
+    fn lose(&mut self, envelope: Envelope) -> Vec<Line> {
+        let replica = envelope.id.sender;
+        let ReplicaView { now, timer, .. } = *self.replica(replica);
+        let decision = Decision::Lose(envelope);
+        self.apply_step(Step { replica, now, decision, effects: Vec::new(), timer })
     }
 
     fn apply_step(&mut self, step: Step) -> Vec<Line> {
@@ -139,7 +155,13 @@ impl View {
         let lines = Line::of(&entry, self.traced);
         self.traced += lines.len() as u64;
         self.trace.extend(lines.iter().cloned());
-        while self.trace.len() > self.trace_capacity {
+        // A line keeps the entry that it tells a part of.
+        let kept = self.log.forgotten();
+        let is_over = |trace: &VecDeque<Line>| {
+            let forgotten = trace.front().is_some_and(|line| line.entry.id < kept);
+            forgotten || trace.len() > self.trace_capacity
+        };
+        while is_over(&self.trace) {
             self.trace.pop_front();
         }
         lines
@@ -172,6 +194,9 @@ impl ReplicaView {
     fn new(replicas: usize) -> Self {
         Self {
             instances: Rows::new(replicas),
+            executed: Vec::new(),
+            open: BTreeSet::new(),
+            history: Rows::new(replicas),
             phases: [0; Phase::ALL.len()],
             store: Store::default(),
             counters: Counters::default(),
@@ -197,6 +222,7 @@ impl ReplicaView {
             _ => {}
         }
         for event in entry.events() {
+            self.remember(entry.id, event);
             match event {
                 Event::Status(change) => self.change(entry.id, change),
                 Event::Executed { instance, payload, results, order, component } => {
@@ -224,7 +250,17 @@ impl ReplicaView {
         }
     }
 
+    /// Takes note that an entry says something of an instance.
+    fn remember(&mut self, entry: EntryId, event: &Event) {
+        let Some(instance) = event.instance() else { return };
+        let history = self.history.get_or_insert_with(instance, Vec::new);
+        if history.last() != Some(&entry) {
+            history.push(entry);
+        }
+    }
+
     fn change(&mut self, entry: EntryId, change: &StatusChange) {
+        self.open.insert(change.instance);
         let before = self.instances.get(change.instance);
         if let Some(before) = before {
             self.phases[before.phase as usize] -= 1;
@@ -254,6 +290,7 @@ impl ReplicaView {
         self.up = true;
         self.panic = None;
         self.store = Store::default();
+        self.open.extend(std::mem::take(&mut self.executed));
         let executed = std::mem::take(&mut self.phases[Phase::Executed as usize]);
         self.phases[Phase::Committed as usize] += executed;
         for view in self.instances.values_mut().filter(|view| view.phase == Phase::Executed) {
@@ -271,6 +308,8 @@ impl ReplicaView {
         component: &Arc<[InstanceId]>,
     ) {
         let view = self.instances.get_mut(id).expect("what executes was committed before");
+        self.open.remove(&id);
+        self.executed.push(id);
         self.phases[view.phase as usize] -= 1;
         self.phases[Phase::Executed as usize] += 1;
         view.phase = Phase::Executed;

@@ -51,7 +51,7 @@ impl Coverage {
     pub fn count(&mut self, step: &Step) {
         self.steps += 1;
         match step.decision {
-            Decision::Drop(_) => self.dropped += 1,
+            Decision::Drop(_) | Decision::Lose(_) => self.dropped += 1,
             Decision::Duplicate(..) => self.duplicated += 1,
             Decision::Crash | Decision::Panic(_) => self.crashes += 1,
             Decision::Restart => self.restarts += 1,

@@ -121,7 +121,9 @@ impl<'a> Facets<'a> {
                 | Decision::Drop(envelope)
                 | Decision::Duplicate(envelope, _),
             ) => Self::of_message(envelope, envelope.id.sender),
-            Part::Effect(Effect::Send(envelope)) => Self::of_message(envelope, envelope.to),
+            Part::Effect(Effect::Send(envelope)) | Part::Decision(Decision::Lose(envelope)) => {
+                Self::of_message(envelope, envelope.to)
+            }
             Part::Effect(Effect::Event(event)) => Self::of_event(event),
             Part::Decision(
                 Decision::Propose(_)

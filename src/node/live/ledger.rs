@@ -59,7 +59,9 @@ impl Ledger {
                     self.unseen.remove(&command.request);
                 }
             }
-            Decision::Deliver(envelope) | Decision::Drop(envelope) => self.forget(envelope.id),
+            Decision::Deliver(envelope) | Decision::Drop(envelope) | Decision::Lose(envelope) => {
+                self.forget(envelope.id);
+            }
             // Until it is heard what became of it.
             Decision::Duplicate(_, copy) => drop(self.moving.insert(*copy)),
             Decision::Wake | Decision::Crash | Decision::Restart | Decision::Panic(_) => {}

@@ -65,7 +65,7 @@ fn mark(app: &App, entry: &Entry) -> (&'static str, Style) {
     match (committed, &entry.step.decision) {
         (Some(path), _) => (glyphs::DECISION, theme.path(path)),
         (None, Decision::Propose(_)) => ("+", theme.strong()),
-        (None, Decision::Drop(_)) => ("x", theme.bad()),
+        (None, Decision::Drop(_) | Decision::Lose(_)) => ("x", theme.bad()),
         (None, Decision::Duplicate(..)) => ("2", theme.notable()),
         (None, Decision::Wake) => ("t", theme.notable()),
         (None, Decision::Crash | Decision::Panic(_)) => ("!", theme.bad()),

@@ -66,7 +66,7 @@ fn row(app: &App, line: &TraceLine, first: bool, selected: bool, columns: usize)
 fn style(app: &App, line: &TraceLine) -> Style {
     let theme = app.theme;
     match line.part() {
-        Part::Decision(Decision::Drop(_) | Decision::Panic(_)) => theme.bad(),
+        Part::Decision(Decision::Drop(_) | Decision::Lose(_) | Decision::Panic(_)) => theme.bad(),
         Part::Decision(Decision::Duplicate(..)) => theme.notable(),
         Part::Decision(_) => theme.text(),
         Part::Effect(Effect::Send(_)) => theme.dim(),
