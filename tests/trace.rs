@@ -94,7 +94,10 @@ fn given_up() -> View {
     let id = MessageId { sender: ReplicaId(0), number: 3, copy: 0 };
     let commit = Commit {
         instance: InstanceId::new(ReplicaId(0), 0),
-        payload: Payload::Noop,
+        payload: Payload::one(Command {
+            request: RequestId::named("alice", 1),
+            operation: Operation::put("x", "1"),
+        }),
         attributes: Attributes::FIRST,
         path: Path::Slow,
     };
