@@ -14,6 +14,8 @@ mod interaction;
 mod neighbourhood;
 #[path = "screens/picture.rs"]
 mod picture;
+#[path = "screens/space_time.rs"]
+mod space_time;
 #[path = "screens/stage.rs"]
 mod stage;
 
@@ -43,9 +45,32 @@ fn checks_of_a_sound_run_and_of_broken_ones() {
     for (size, name) in SIZES {
         let mut drive = Drive::conflict(size);
         drive.act(epaxos_tui::tui::app::Action::Tick(Duration::from_secs(1)));
-        drive.press("6 j");
+        drive.press("8 j");
         look!(format!("checks_sound_{name}"), drive);
         look!(format!("checks_choice_{name}"), Drive::with(checks::broken(), size));
+    }
+}
+
+#[test]
+fn space_time_at_every_zoom_and_in_every_state() {
+    for (size, name) in SIZES {
+        look!(format!("space_time_{name}"), space_time::shown(Stage::held(), size));
+        look!(format!("space_time_fates_{name}"), space_time::shown(space_time::fates(), size));
+        let mut drive = space_time::shown(Stage::conflict(), size);
+        drive.press("k k k h +");
+        look!(format!("space_time_cone_{name}"), drive);
+        let mut drive = space_time::shown(Stage::conflict(), size);
+        drive.press("b l l H");
+        look!(format!("space_time_folded_{name}"), drive);
+        let mut drive = space_time::shown(Stage::of(&["burst 40 conflict=50", "settle"]), size);
+        drive.press("- - -");
+        look!(format!("space_time_overview_{name}"), drive);
+        drive.app.ascii = true;
+        look!(format!("space_time_overview_ascii_{name}"), drive);
+        let mut drive = space_time::shown(space_time::fates(), size);
+        drive.app.ascii = true;
+        drive.app.theme = Theme::Mono;
+        look!(format!("space_time_ascii_mono_{name}"), drive);
     }
 }
 
@@ -111,7 +136,7 @@ fn metrics() {
     for (size, name) in SIZES {
         let mut drive = Drive::with(Stage::slow(Duration::from_millis(1)), size);
         drive.tick(0);
-        drive.press("2 i");
+        drive.press("4 i");
         drive.type_in("burst 100 conflict=20");
         drive.press("Enter Esc");
         drive.tick(1);
@@ -134,7 +159,7 @@ fn stores_mark_what_differs() {
     for (size, name) in SIZES {
         let lines = ["put x 1", "put ключ 漢字", "settle", "hold to=R3", "put x 2", "settle"];
         let mut drive = Drive::with(Stage::of(&lines), size);
-        drive.press("3 j");
+        drive.press("5 j");
         assert!(drive.text().contains("stores differ"));
         look!(format!("store_{name}"), drive);
     }
@@ -144,7 +169,7 @@ fn stores_mark_what_differs() {
 fn log() {
     for (size, name) in SIZES {
         let mut drive = Drive::new(size);
-        drive.press("4");
+        drive.press("6");
         look!(format!("log_{name}"), drive);
     }
 }
@@ -171,7 +196,7 @@ fn palette_and_output_and_a_refused_command() {
 fn faults_before_anything_is_wrong() {
     for (size, name) in SIZES {
         let mut drive = Drive::new(size);
-        drive.press("5");
+        drive.press("7");
         look!(format!("faults_none_{name}"), drive);
     }
 }
@@ -180,14 +205,14 @@ fn faults_before_anything_is_wrong() {
 fn faults_of_links_and_replicas() {
     for (size, name) in SIZES {
         let mut drive = Drive::with(faults::faulty(5), size);
-        drive.press("5 Down");
+        drive.press("7 Down");
         look!(format!("faults_{name}"), drive);
         drive.press("Left");
         look!(format!("faults_replica_{name}"), drive);
     }
     for (size, name) in SIZES {
         let mut drive = Drive::with(faults::faulty(9), size);
-        drive.press("5 Right");
+        drive.press("7 Right");
         look!(format!("faults_nine_{name}"), drive);
     }
 }
@@ -196,12 +221,12 @@ fn faults_of_links_and_replicas() {
 fn faults_without_unicode_and_without_colour() {
     for (size, name) in SIZES {
         let mut drive = Drive::with(faults::faulty(9), size);
-        drive.press("5 Right");
+        drive.press("7 Right");
         drive.app.ascii = true;
         assert!(drive.text().is_ascii());
         look!(format!("faults_ascii_{name}"), drive);
         let mut drive = Drive::with(faults::faulty(5), size);
-        drive.press("5");
+        drive.press("7");
         drive.app.theme = Theme::Mono;
         look!(format!("faults_mono_{name}"), drive);
     }
@@ -213,7 +238,7 @@ fn faults_of_a_replica_that_failed() {
         let mut drive = Drive::held(size);
         faults::fail(&mut drive, 3);
         look!(format!("failed_cockpit_{name}"), drive);
-        drive.press("5 j j j l l");
+        drive.press("7 j j j l l");
         look!(format!("failed_faults_{name}"), drive);
     }
 }

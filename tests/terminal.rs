@@ -176,11 +176,11 @@ fn every_screen_opens_and_help_runs_what_it_lists() {
     let mut terminal = Terminal::with_monitor(100, 30, "--replicas 3 --ascii");
     terminal.command("burst 20 keys=3 conflict=50");
     terminal.wait("fast");
-    terminal.keys("2");
-    terminal.wait("PreAcceptReply");
-    terminal.keys("3");
-    terminal.wait("hot");
     terminal.keys("4");
+    terminal.wait("PreAcceptReply");
+    terminal.keys("5");
+    terminal.wait("hot");
+    terminal.keys("6");
     terminal.wait("INFO");
     terminal.keys("1");
     terminal.wait("Replicas");
@@ -249,7 +249,7 @@ fn what_cannot_be_started_is_said_in_a_sentence() {
 #[test]
 fn a_link_is_cut_with_a_key_and_mended() {
     let mut terminal = Terminal::with_monitor(80, 24, "--replicas 3");
-    terminal.keys("5");
+    terminal.keys("7");
     terminal.wait("links from row to column");
     terminal.wait("R0→R1: nothing is wrong with it.");
     terminal.keys("x");
@@ -259,7 +259,7 @@ fn a_link_is_cut_with_a_key_and_mended() {
     terminal.command("put x 1 @R0");
     terminal.wait("put x 1 = ok");
     terminal.wait("R0→R1 cut");
-    terminal.keys("5H");
+    terminal.keys("7H");
     terminal.wait("all is well");
     terminal.wait_gone("R0→R1 cut");
     // With the arrows to another link, and a step of loss there.
@@ -280,12 +280,12 @@ fn a_replica_that_panics_is_shown_and_comes_back() {
     // The screen is whole, and the others go on.
     terminal.command("put y 2 @R3");
     terminal.wait("put y 2 = ok");
-    terminal.keys("5jj");
+    terminal.keys("7jj");
     terminal.wait("DOWN, it failed");
     terminal.wait("R2 is down, its program failed: it was told to panic where boom is named");
     terminal.keys("c");
     terminal.wait_gone("DOWN");
-    terminal.keys("4");
+    terminal.keys("6");
     terminal.wait("R2 has failed");
     terminal.keys("q");
     terminal.check_restored();

@@ -134,7 +134,7 @@ impl Recording {
                 let instance = instance()?;
                 let phase: Phase = named(&Phase::ALL, Phase::name, line.phase.as_deref(), "phase")?;
                 let path = match &line.path {
-                    Some(path) => Some(named(&PATHS, Path::name, Some(path), "path")?),
+                    Some(path) => Some(named(&Path::ALL, Path::name, Some(path), "path")?),
                     None => None,
                 };
                 let payload = self.payload(instance, line)?;
@@ -274,8 +274,6 @@ impl Recording {
         }
     }
 }
-
-const PATHS: [Path; 3] = [Path::Fast, Path::Slow, Path::Recovery];
 
 fn required<T>(field: Option<T>, name: &str) -> Result<T, NotATrace> {
     field.ok_or_else(|| NotATrace(format!("the field \"{name}\" is missing")))

@@ -101,6 +101,23 @@ pub enum Event {
 }
 
 impl Event {
+    /// The name under which the trace tells it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Proposed { .. } => "propose",
+            Self::Repeated { .. } => "repeat",
+            Self::Status(_) => "status",
+            Self::Executed { .. } => "execute",
+            Self::Blocked { .. } => "blocked",
+            Self::Searched { .. } => "search",
+            Self::Recovering { .. } => "recovering",
+            Self::Joined { .. } => "join",
+            Self::Ruled { .. } => "rule",
+            Self::TimerFired(_) => "timer",
+            Self::Ignored { .. } => "ignored",
+        }
+    }
+
     /// The instance it is about, where it is about one.
     pub fn instance(&self) -> Option<InstanceId> {
         match self {

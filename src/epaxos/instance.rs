@@ -73,6 +73,9 @@ pub enum Path {
 }
 
 impl Path {
+    /// All paths.
+    pub const ALL: [Path; 3] = [Self::Fast, Self::Slow, Self::Recovery];
+
     /// The path's name, as it is written everywhere.
     pub fn name(self) -> &'static str {
         match self {

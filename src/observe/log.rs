@@ -110,7 +110,9 @@ impl Log {
             return Moment { clock: sent.unwrap_or_default(), at: None };
         }
         let clock = &mut self.clocks[step.replica.index()];
-        sent.iter().for_each(|sent| clock.join(sent));
+        if let Some(sent) = sent {
+            clock.join(&sent);
+        }
         clock.tick(step.replica);
         Moment { clock: *clock, at: Some(step.replica) }
     }

@@ -7,10 +7,12 @@
 
 pub mod causality;
 pub mod counters;
+pub mod facets;
 pub mod filter;
 pub mod in_flight;
 pub mod links;
 pub mod log;
 pub mod notice;
+pub mod query;
 pub mod trace;
 pub mod view;

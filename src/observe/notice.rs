@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::epaxos::command::Command;
 use crate::epaxos::event::{Event, Reply, Timer};
-use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::epaxos::replica::{Input, Options, Output, ReplyOn};
 use crate::epaxos::time::Time;
@@ -202,6 +202,37 @@ pub enum Effect {
 }
 
 impl Decision {
+    /// The name under which the trace tells it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Propose(_) => "propose",
+            Self::Deliver(_) => "deliver",
+            Self::Wake => "timer",
+            Self::Drop(_) => "drop",
+            Self::Duplicate(..) => "duplicate",
+            Self::Lose(_) => "lose",
+            Self::Crash => "crash",
+            Self::Restart => "recover",
+            Self::Panic(_) => "panic",
+        }
+    }
+
+    /// The message that it is about, where it is about one.
+    pub fn message(&self) -> Option<&Envelope> {
+        match self {
+            Self::Deliver(envelope)
+            | Self::Drop(envelope)
+            | Self::Duplicate(envelope, _)
+            | Self::Lose(envelope) => Some(envelope),
+            Self::Propose(_) | Self::Wake | Self::Crash | Self::Restart | Self::Panic(_) => None,
+        }
+    }
+
+    /// The instance that the message is about.
+    pub fn instance(&self) -> Option<InstanceId> {
+        self.message().map(|envelope| envelope.message.instance())
+    }
+
     /// What reached the replica; nothing where only a message was touched, or the replica came or went.
     pub fn input(&self) -> Option<Input> {
         match self {

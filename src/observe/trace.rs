@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
 use crate::epaxos::event::{Event, StatusChange};
-use crate::epaxos::id::ReplicaId;
+use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::message::{Envelope, Message};
 use crate::observe::log::Entry;
 use crate::observe::notice::{Decision, Effect};
@@ -68,37 +68,23 @@ impl Line {
         self.entry.step.replica
     }
 
+    /// The instance that the line is about, where it is about one.
+    pub fn instance(&self) -> Option<InstanceId> {
+        match self.part() {
+            Part::Decision(decision) => decision.instance(),
+            Part::Effect(Effect::Send(envelope)) => Some(envelope.message.instance()),
+            Part::Effect(Effect::Event(event)) => event.instance(),
+            Part::Effect(Effect::Reply(_)) => None,
+        }
+    }
+
     /// The name of the event.
     pub fn event(&self) -> &'static str {
         match self.part() {
-            Part::Decision(decision) => match decision {
-                Decision::Propose(_) => "propose",
-                Decision::Deliver(_) => "deliver",
-                Decision::Wake => "timer",
-                Decision::Drop(_) => "drop",
-                Decision::Duplicate(..) => "duplicate",
-                Decision::Lose(_) => "lose",
-                Decision::Crash => "crash",
-                Decision::Restart => "recover",
-                Decision::Panic(_) => "panic",
-            },
-            Part::Effect(effect) => match effect {
-                Effect::Send(_) => "send",
-                Effect::Reply(_) => "reply",
-                Effect::Event(event) => match event {
-                    Event::Proposed { .. } => "propose",
-                    Event::Repeated { .. } => "repeat",
-                    Event::Status(_) => "status",
-                    Event::Executed { .. } => "execute",
-                    Event::Blocked { .. } => "blocked",
-                    Event::Searched { .. } => "search",
-                    Event::Recovering { .. } => "recovering",
-                    Event::Joined { .. } => "join",
-                    Event::Ruled { .. } => "rule",
-                    Event::TimerFired(_) => "timer",
-                    Event::Ignored { .. } => "ignored",
-                },
-            },
+            Part::Decision(decision) => decision.name(),
+            Part::Effect(Effect::Send(_)) => "send",
+            Part::Effect(Effect::Reply(_)) => "reply",
+            Part::Effect(Effect::Event(event)) => event.name(),
         }
     }
 

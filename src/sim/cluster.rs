@@ -65,6 +65,12 @@ impl Cluster {
         self.view.apply(notice);
     }
 
+    /// Lets a message be given up by its sender, as a link does that is down or has too much to carry.
+    pub fn lose(&mut self, id: MessageId) {
+        self.delays.forget(id);
+        self.say(Notice::Lost(id));
+    }
+
     /// One replica's place, to look at.
     pub fn seat(&self, id: ReplicaId) -> &Seat<Store> {
         self.replicas.seat(id)

@@ -5,16 +5,24 @@ mod checks;
 mod deeds;
 mod deliverables;
 mod digests;
+mod events;
+mod execution;
 mod faults;
+mod filters;
 mod mouse;
 mod rate;
 mod requests;
+mod space_time;
 mod trace_list;
 
 pub use checks::{Checks, Standing};
 pub use deliverables::{Deliverable, Deliverables};
 pub use digests::Digests;
+pub use events::instance_of;
+pub use execution::Execution;
+pub use filters::Filters;
 pub use rate::Rate;
+pub use space_time::{Chosen, OVERVIEW_EVENTS, Row, SpaceTime, Zoom};
 pub use trace_list::TraceList;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,7 +32,6 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, M
 use ratatui::layout::Rect;
 use tui_logger::TuiWidgetState;
 
-use crate::check::Property;
 use crate::epaxos::command::RequestId;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::observe::links::LinkId;
@@ -34,7 +41,7 @@ use crate::script::request::{Report, Request};
 use crate::tui::deed::{Deed, Screen};
 use crate::tui::keys;
 use crate::tui::keys::{Context, Key};
-use crate::tui::layout::{Layout, Pane, Wanted};
+use crate::tui::layout::{Layout, Pane, Room, Wanted};
 use crate::tui::list::Place;
 use crate::tui::neighbourhood::Neighbourhood;
 use crate::tui::palette::Palette;
@@ -132,8 +139,8 @@ pub struct App {
     pub mouse: bool,
     /// The screen on show.
     pub screen: Screen,
-    /// The pane of the cockpit that has the focus.
-    pub focus: Pane,
+    /// The pane of each screen that has the focus, where a person chose one.
+    focuses: BTreeMap<Screen, Pane>,
     /// Whether it has the screen to itself.
     pub zoomed: bool,
     /// Where keys go.
@@ -158,8 +165,18 @@ pub struct App {
     pub crossing: LinkId,
     /// The place in the trace.
     pub trace: TraceList,
+    /// The place in the space-time diagram.
+    pub space_time: SpaceTime,
+    /// The place in the list of what was executed.
+    pub execution: Execution,
     /// The place in the description of the selected instance, in the numbers, in the stores.
     pub detail: Place,
+    /// See `detail`: the selected event, the picture of dependencies, the answer.
+    pub event: Place,
+    /// See `event`.
+    pub graph: Place,
+    /// See `event`.
+    pub why: Place,
     /// See `detail`.
     pub metrics: Place,
     /// See `detail`.
@@ -168,8 +185,8 @@ pub struct App {
     pub neighbourhood: Neighbourhood,
     /// The line for commands.
     pub prompt: Prompt,
-    /// The line for the filter.
-    pub filter: Prompt,
+    /// The filters of the lists.
+    pub filters: Filters,
     /// What was said last.
     pub message: Option<(String, Tone)>,
     /// What was executed in each second.
@@ -206,7 +223,7 @@ impl App {
             ascii,
             mouse,
             screen: Screen::default(),
-            focus: Pane::default(),
+            focuses: BTreeMap::new(),
             zoomed: false,
             mode: Mode::default(),
             over: None,
@@ -219,12 +236,17 @@ impl App {
             deliverables: Deliverables::default(),
             crossing: LinkId { from: ReplicaId(0), to: ReplicaId(1) },
             trace: TraceList::default(),
+            space_time: SpaceTime::default(),
+            execution: Execution::default(),
             detail: Place::default(),
+            event: Place::default(),
+            graph: Place::default(),
+            why: Place::default(),
             metrics: Place::default(),
             store: Place::default(),
             neighbourhood: Neighbourhood::default(),
             prompt: Prompt::default(),
-            filter: Prompt::default(),
+            filters: Filters::default(),
             message: None,
             rate: Rate::default(),
             digests: Digests::default(),
@@ -277,7 +299,7 @@ impl App {
             Screen::Metrics => over && self.rate.seconds().rev().take(2).any(|rate| rate > 0),
             Screen::Log => true,
             Screen::Cockpit | Screen::Store => digests,
-            Screen::Faults => false,
+            Screen::SpaceTime | Screen::Graph | Screen::Faults => false,
             Screen::Checks => looked,
         };
         self.tell_violation();
@@ -314,7 +336,7 @@ impl App {
             (None, Some(Over::Output(_)), _) | (None, None, Mode::Normal) => {}
             (None, None, Mode::Prompt) => self.prompt.edit(event),
             (None, None, Mode::Filter) => {
-                self.filter.edit(event);
+                self.filters.line_mut().edit(event);
                 self.refilter();
             }
         }
@@ -364,7 +386,11 @@ impl App {
             Pane::Log => Some(Context::Log),
             Pane::Faults => Some(Context::Faults),
             Pane::Checks => Some(Context::Checks),
-            Pane::Detail | Pane::Metrics | Pane::Store => None,
+            Pane::SpaceTime => Some(Context::SpaceTime),
+            Pane::Execution => Some(Context::Execution),
+            Pane::Detail | Pane::Event | Pane::Graph | Pane::Why | Pane::Metrics | Pane::Store => {
+                None
+            }
         };
         match mode {
             Mode::Normal => pane.into_iter().chain([Context::Normal]).collect(),
@@ -376,16 +402,23 @@ impl App {
     /// The pane that has the focus.
     pub fn pane(&self) -> Pane {
         let layout = self.layout();
-        match self.screen {
-            Screen::Cockpit if layout.order.contains(&self.focus) => self.focus,
-            // The grid stands in for what has no place of its own.
-            Screen::Cockpit => Pane::Instances,
-            Screen::Metrics => Pane::Metrics,
-            Screen::Store => Pane::Store,
-            Screen::Log => Pane::Log,
-            Screen::Faults => Pane::Faults,
-            Screen::Checks => Pane::Checks,
+        let chosen = self.focus();
+        match layout.order {
+            order if order.contains(&chosen) => chosen,
+            [first, ..] => *first,
+            [] => Pane::default(),
         }
+    }
+
+    /// The pane that a person chose on this screen, or the one that has the focus at first. It may
+    /// have no place at this size.
+    fn focus(&self) -> Pane {
+        self.focuses.get(&self.screen).copied().unwrap_or_default()
+    }
+
+    /// Gives the focus of the screen on show to a pane.
+    fn focus_on(&mut self, pane: Pane) {
+        self.focuses.insert(self.screen, pane);
     }
 
     /// Where things are.
@@ -399,7 +432,7 @@ impl App {
             area,
             Wanted {
                 screen: self.screen,
-                focus: self.focus,
+                focus: self.focus(),
                 zoomed: self.zoomed,
                 replicas: u16::try_from(self.view.shape.replicas()).unwrap_or(u16::MAX),
             },
@@ -414,6 +447,10 @@ impl App {
         self.replica.settle(replicas, layout.height(Pane::Replicas));
         self.deliverables.settle(&self.view, layout.height(Pane::Messages));
         self.trace.settle(&self.view, layout.height(Pane::Trace));
+        let usual = if layout.room == Room::Large { Zoom::Two } else { Zoom::One };
+        self.space_time.settle(&self.view, layout.height(Pane::SpaceTime), usual);
+        let height = layout.height(Pane::Execution);
+        self.execution.settle(&self.view, self.observer, self.selected, height);
         self.settle_grid(&layout);
         self.neighbourhood.settle(&self.view, self.selected, self.observer);
         let area = layout.rows(Pane::Detail);
@@ -428,13 +465,14 @@ impl App {
         }
         let area = layout.rows(Pane::Store);
         if !area.is_empty() {
-            let keys = self.digests.keys().len();
+            let keys = self.digests.listed().len();
             self.store.settle(keys, usize::from(area.height));
         }
         let area = layout.rows(Pane::Checks);
         if !area.is_empty() {
             let rows = area.height - panel::checks::detail_height(area.height);
-            self.checks.place.settle(Property::ALL.len(), usize::from(rows));
+            let listed = self.checks.listed().len();
+            self.checks.place.settle(listed, usize::from(rows));
         }
         let height = usize::from(panel::popup::inner_area(self.area()).height);
         match &mut self.over {
@@ -459,10 +497,6 @@ impl App {
         self.first_slot = self.first_slot.clamp(least, selected.slot.max(least));
         let end = panel::instances::last_slot(&self.view).unwrap_or(0);
         self.first_slot = self.first_slot.min((end + 1).saturating_sub(columns).max(least));
-    }
-
-    fn refilter(&mut self) {
-        self.trace.set_filter(crate::tui::filter::TraceFilter::parse(self.filter.text()));
     }
 
     /// Says something in the line above the prompt, until something else is said.

@@ -1,11 +1,15 @@
 //! What a person can do at the screen, whichever key, click or palette line asks for it.
 
 /// The screens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Screen {
     /// Replicas, instances, messages, the trace: where a cluster is watched and driven.
     #[default]
     Cockpit,
+    /// Every event in order, and who told whom.
+    SpaceTime,
+    /// Who depends on whom, and in which order that is executed.
+    Graph,
     /// Numbers.
     Metrics,
     /// The replicas' stores, side by side.
@@ -20,13 +24,23 @@ pub enum Screen {
 
 impl Screen {
     /// All screens, in the order of their tabs.
-    pub const ALL: [Screen; 6] =
-        [Self::Cockpit, Self::Metrics, Self::Store, Self::Log, Self::Faults, Self::Checks];
+    pub const ALL: [Screen; 8] = [
+        Self::Cockpit,
+        Self::SpaceTime,
+        Self::Graph,
+        Self::Metrics,
+        Self::Store,
+        Self::Log,
+        Self::Faults,
+        Self::Checks,
+    ];
 
     /// The screen's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cockpit => "Cockpit",
+            Self::SpaceTime => "Space-time",
+            Self::Graph => "Graph",
             Self::Metrics => "Metrics",
             Self::Store => "Store",
             Self::Log => "Log",
@@ -126,6 +140,12 @@ pub enum Deed {
     OpenPrompt,
     OpenFilter,
     OpenPalette,
+    Cone,
+    Fold,
+    ZoomIn,
+    ZoomOut,
+    HideLane,
+    ShowLanes,
     Enter,
     Complete,
     CompleteBack,
@@ -170,6 +190,12 @@ impl Deed {
             Self::OpenPrompt,
             Self::OpenFilter,
             Self::OpenPalette,
+            Self::Cone,
+            Self::Fold,
+            Self::ZoomIn,
+            Self::ZoomOut,
+            Self::HideLane,
+            Self::ShowLanes,
             Self::Enter,
             Self::Complete,
             Self::CompleteBack,

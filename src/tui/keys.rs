@@ -22,6 +22,10 @@ pub enum Context {
     Messages,
     /// In the trace.
     Trace,
+    /// In the space-time diagram.
+    SpaceTime,
+    /// In the list of what was executed.
+    Execution,
     /// On the log screen.
     Log,
     /// Among the links and replicas of the faults screen.
@@ -40,13 +44,15 @@ pub enum Context {
 
 impl Context {
     /// All contexts.
-    pub const ALL: [Context; 13] = [
+    pub const ALL: [Context; 15] = [
         Self::Always,
         Self::Normal,
         Self::Replicas,
         Self::Instances,
         Self::Messages,
         Self::Trace,
+        Self::SpaceTime,
+        Self::Execution,
         Self::Log,
         Self::Faults,
         Self::Checks,
@@ -175,14 +181,15 @@ const F1: Key = key(KeyCode::F(1));
 /// Every key. The order within a context is that of the footer and the palette.
 pub const TABLE: &[Binding] = {
     use Context::{
-        Always, Checks, Faults, Filter, Instances, Log, Messages, Normal, Output, Palette, Prompt,
-        Replicas, Trace,
+        Always, Checks, Execution, Faults, Filter, Instances, Log, Messages, Normal, Output,
+        Palette, Prompt, Replicas, SpaceTime, Trace,
     };
     use Deed::{
-        Back, Complete, CompleteBack, CrashOrRecover, Cut, CutBothWays, DelayMore, DoubleMore,
-        Drop, Duplicate, Enter, FocusBack, FocusNext, Go, HistoryBack, HistoryForth, Hold,
-        LogWidget, LoseMore, MendAll, MendLink, Mouse, Observer, Open, OpenFilter, OpenPalette,
-        OpenPrompt, PauseOrRun, Quit, Redraw, Release, Show, Step, Suspend, Wake, Zoom,
+        Back, Complete, CompleteBack, Cone, CrashOrRecover, Cut, CutBothWays, DelayMore,
+        DoubleMore, Drop, Duplicate, Enter, FocusBack, FocusNext, Fold, Go, HideLane, HistoryBack,
+        HistoryForth, Hold, LogWidget, LoseMore, MendAll, MendLink, Mouse, Observer, Open,
+        OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Quit, Redraw, Release, Show, ShowLanes,
+        Step, Suspend, Wake, Zoom, ZoomIn, ZoomOut,
     };
     &[
         bind(
@@ -205,6 +212,24 @@ pub const TABLE: &[Binding] = {
         bind(Instances, &[ENTER], Open, "open", "Look at the selected instance"),
         bind(Instances, &[RIGHT], Go(Move::Right), "", "The next slot"),
         bind(Trace, &[ENTER], Open, "open", "Look at the instance of the selected line"),
+        bind(
+            SpaceTime,
+            &[ENTER],
+            Open,
+            "open",
+            "Read about the selected event, or deliver the selected message",
+        ),
+        bind(SpaceTime, &[char('h')], Cone, "cone", "Dim what is concurrent with the event"),
+        bind(SpaceTime, &[char('+'), char('=')], ZoomIn, "zoom", "Give each event more room"),
+        bind(SpaceTime, &[char('-')], ZoomOut, "", "Give each event less room, at last a dot"),
+        bind(SpaceTime, &[char('b')], Fold, "fold", "Let a broadcast's deliveries share a row"),
+        bind(SpaceTime, &[char('H')], HideLane, "hide lane", "Hide the lane that is pointed at"),
+        bind(SpaceTime, &[char('A')], ShowLanes, "all lanes", "Show all lanes again"),
+        bind(SpaceTime, &[char('d')], Drop, "drop", "Drop the selected message"),
+        bind(SpaceTime, &[char('u')], Duplicate, "duplicate", "Make a twin of the message"),
+        bind(SpaceTime, &[LEFT], Go(Move::Left), "", "The lane on the left"),
+        bind(SpaceTime, &[RIGHT, char('l')], Go(Move::Right), "", "The lane on the right"),
+        bind(Execution, &[ENTER], Open, "open", "Look at the selected instance"),
         bind(Log, &[UP], LogWidget(LogKey::Up), "", "The target above"),
         bind(Log, &[DOWN], LogWidget(LogKey::Down), "target", "The target below"),
         bind(Log, &[LEFT], LogWidget(LogKey::Left), "", "Show less of the target"),
@@ -273,7 +298,7 @@ pub const TABLE: &[Binding] = {
         bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
         bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
         bind(Normal, &[char('i'), char('a'), char(':')], OpenPrompt, "command", "Type a command"),
-        bind(Normal, &[char('/')], OpenFilter, "filter", "Filter the trace while typing"),
+        bind(Normal, &[char('/')], OpenFilter, "filter", "Filter the list while typing"),
         bind(Normal, &[TAB], FocusNext, "pane", "Go to the next pane"),
         bind(Normal, &[BACK_TAB], FocusBack, "", "Go to the pane before"),
         bind(Normal, &[char('w')], Wake, "wake", "Fire the next timer of the selected replica"),
@@ -288,11 +313,13 @@ pub const TABLE: &[Binding] = {
         bind(Normal, &[char('o')], Observer, "observer", "See with the next replica's eyes"),
         bind(Normal, &[char('f')], Zoom, "full", "Give the pane the whole screen, or take it back"),
         bind(Normal, &[char('1')], Show(Screen::Cockpit), "", "Go to the cockpit"),
-        bind(Normal, &[char('2')], Show(Screen::Metrics), "", "Go to the metrics"),
-        bind(Normal, &[char('3')], Show(Screen::Store), "", "Go to the stores"),
-        bind(Normal, &[char('4')], Show(Screen::Log), "", "Go to the log"),
-        bind(Normal, &[char('5')], Show(Screen::Faults), "", "Go to the faults"),
-        bind(Normal, &[char('6')], Show(Screen::Checks), "", "Go to the checks"),
+        bind(Normal, &[char('2')], Show(Screen::SpaceTime), "", "Go to the space-time diagram"),
+        bind(Normal, &[char('3')], Show(Screen::Graph), "", "Go to the graph and execution"),
+        bind(Normal, &[char('4')], Show(Screen::Metrics), "", "Go to the metrics"),
+        bind(Normal, &[char('5')], Show(Screen::Store), "", "Go to the stores"),
+        bind(Normal, &[char('6')], Show(Screen::Log), "", "Go to the log"),
+        bind(Normal, &[char('7')], Show(Screen::Faults), "", "Go to the faults"),
+        bind(Normal, &[char('8')], Show(Screen::Checks), "", "Go to the checks"),
         bind(Normal, &[char('k'), UP], Go(Move::Up), "", "Up"),
         bind(Normal, &[char('j'), DOWN], Go(Move::Down), "", "Down"),
         bind(Normal, &[char('h'), LEFT], Go(Move::Left), "", "Left"),

@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use crate::tui::deed::Screen;
 
 /// A part of the screen that can have the focus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pane {
     /// The replicas.
     Replicas,
@@ -19,6 +19,16 @@ pub enum Pane {
     Trace,
     /// The selected instance.
     Detail,
+    /// The events, a row each, with a lane for each replica.
+    SpaceTime,
+    /// The selected event.
+    Event,
+    /// The instances around the selected one, and who depends on whom.
+    Graph,
+    /// What was executed, and what waits to be, in order.
+    Execution,
+    /// The answer to a question.
+    Why,
     /// The numbers.
     Metrics,
     /// The stores.
@@ -49,7 +59,7 @@ pub enum Room {
 pub struct Wanted {
     /// The screen.
     pub screen: Screen,
-    /// The pane of the cockpit that has the focus.
+    /// The pane of the screen that has the focus.
     pub focus: Pane,
     /// Whether it has the screen to itself.
     pub zoomed: bool,
@@ -104,6 +114,8 @@ impl Layout {
         };
         let (order, panes) = match wanted.screen {
             Screen::Cockpit => cockpit_panes(rest, room, wanted),
+            Screen::SpaceTime => space_time_panes(rest, room, wanted),
+            Screen::Graph => graph_panes(rest, room, wanted),
             Screen::Metrics => (&[Pane::Metrics][..], vec![(Pane::Metrics, rest)]),
             Screen::Store => (&[Pane::Store][..], vec![(Pane::Store, rest)]),
             Screen::Log => (&[Pane::Log][..], vec![(Pane::Log, rest)]),
@@ -122,13 +134,21 @@ impl Layout {
     pub fn rows(&self, pane: Pane) -> Rect {
         let mut inner = inner(self.pane(pane).unwrap_or_default());
         match pane {
-            Pane::Replicas | Pane::Instances | Pane::Store | Pane::Faults => {
+            Pane::Replicas
+            | Pane::Instances
+            | Pane::Store
+            | Pane::Faults
+            | Pane::SpaceTime
+            | Pane::Execution => {
                 take_top(&mut inner, 1);
             }
             Pane::Messages if self.room == Room::Large => drop(take_top(&mut inner, 1)),
             Pane::Messages
             | Pane::Trace
             | Pane::Detail
+            | Pane::Event
+            | Pane::Graph
+            | Pane::Why
             | Pane::Metrics
             | Pane::Log
             | Pane::Checks => {}
@@ -174,6 +194,47 @@ fn cockpit_panes(area: Rect, room: Room, wanted: Wanted) -> (&'static [Pane], Ve
     // The two share one place: whichever was looked at last.
     let below = if focus == Pane::Detail { Pane::Detail } else { Pane::Trace };
     (order, vec![(Pane::Instances, instances), (Pane::Messages, messages), (below, rest)])
+}
+
+fn space_time_panes(
+    area: Rect,
+    room: Room,
+    wanted: Wanted,
+) -> (&'static [Pane], Vec<(Pane, Rect)>) {
+    const ORDER: &[Pane] = &[Pane::SpaceTime, Pane::Event, Pane::Why];
+    let focus = if ORDER.contains(&wanted.focus) { wanted.focus } else { Pane::SpaceTime };
+    if wanted.zoomed || matches!(room, Room::Small | Room::None) {
+        return (ORDER, vec![(focus, area)]);
+    }
+    let mut rest = area;
+    if room == Room::Large {
+        let (left, mut right) = split(rest, area.width.saturating_sub(42));
+        let event = take_top(&mut right, area.height * 11 / 20);
+        return (ORDER, ORDER.iter().copied().zip([left, event, right]).collect());
+    }
+    // The two share one place: whichever was looked at last.
+    let below = if focus == Pane::Why { Pane::Why } else { Pane::Event };
+    let told = take_bottom(&mut rest, 6);
+    (ORDER, vec![(Pane::SpaceTime, rest), (below, told)])
+}
+
+fn graph_panes(area: Rect, room: Room, wanted: Wanted) -> (&'static [Pane], Vec<(Pane, Rect)>) {
+    const ORDER: &[Pane] = &[Pane::Execution, Pane::Graph, Pane::Detail, Pane::Why];
+    let focus = if ORDER.contains(&wanted.focus) { wanted.focus } else { Pane::Execution };
+    if wanted.zoomed || matches!(room, Room::Small | Room::None) {
+        return (ORDER, vec![(focus, area)]);
+    }
+    let mut rest = area;
+    if room == Room::Large {
+        let (mut left, mut right) = split(rest, area.width.saturating_sub(46));
+        let graph = take_top(&mut left, area.height / 2);
+        let detail = take_top(&mut right, area.height / 2);
+        return (ORDER, ORDER.iter().copied().zip([left, graph, detail, right]).collect());
+    }
+    // The three share one place: whichever was looked at last.
+    let below = if focus == Pane::Execution { Pane::Detail } else { focus };
+    let list = take_top(&mut rest, area.height / 2);
+    (ORDER, vec![(Pane::Execution, list), (below, rest)])
 }
 
 /// What is within a frame around `area`.

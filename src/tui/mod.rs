@@ -35,7 +35,6 @@
 pub mod app;
 pub mod completion;
 pub mod deed;
-pub mod filter;
 pub mod glyphs;
 pub mod keys;
 pub mod layout;

@@ -80,7 +80,7 @@ fn what_takes_long_is_looked_at_now_and_then() {
 #[test]
 fn there_is_nothing_to_open_where_nothing_is_wrong() {
     let mut drive = Drive::conflict((80, 24));
-    drive.press("6 j j Enter");
+    drive.press("8 j j Enter");
     assert_eq!(drive.app.screen, Screen::Checks);
     assert!(drive.text().contains("nothing wrong"), "{}", drive.text());
 }

@@ -56,7 +56,7 @@ fn gate(drive: &Drive) -> &GateState {
 
 fn opened() -> Drive {
     let mut drive = Drive::new((120, 40));
-    drive.press("5");
+    drive.press("7");
     assert_eq!((drive.app.screen, drive.app.crossing), (Screen::Faults, link(0, 1)));
     drive
 }
@@ -161,7 +161,7 @@ fn enter_types_the_command_of_what_is_selected() {
 fn a_click_selects_a_crossing_and_a_second_one_types_about_it() {
     for size in [(120, 40), (80, 24)] {
         let mut drive = Drive::new(size);
-        let (x, y) = drive.find("5 Faults").unwrap();
+        let (x, y) = drive.find("7 Faults").unwrap();
         drive.click(x, y);
         assert_eq!(drive.app.screen, Screen::Faults);
         let (x, _) = drive.find(" R3 ").unwrap();
@@ -196,7 +196,7 @@ fn the_palette_finds_what_the_screen_can_do() {
 fn the_selection_stays_on_the_matrix_and_in_sight_however_small() {
     for replicas in [3, 5, 7, 9] {
         let mut drive = Drive::with(faulty(replicas), (60, 16));
-        drive.press("5 G");
+        drive.press("7 G");
         let last = u8::try_from(replicas - 1).unwrap();
         assert_eq!(drive.app.crossing, link(last, 1));
         drive.press("l l l l l l l l l l j j");
@@ -222,7 +222,7 @@ fn a_panic_is_told_in_the_message_the_trace_and_the_header() {
     assert!(text.contains("R3 fails: index out of bounds: the len is 3"), "{text}");
     // The detail of an instance tells why R3 knows nothing more of it.
     assert!(text.contains("R3 is down, its program failed: index out of"), "{text}");
-    drive.press("5");
+    drive.press("7");
     let text = drive.text();
     assert!(text.contains(&format!("R3 is down, its program failed: {sentence}")), "{text}");
 }
@@ -236,17 +236,17 @@ fn a_partition_is_told_by_its_sides() {
         ("cut R0 R1", "cut: R0→R1"),
     ] {
         let mut drive = Drive::with(Stage::of(&[command]), (120, 40));
-        drive.press("5");
+        drive.press("7");
         assert!(drive.text().contains(told), "{command}: {}", drive.text());
     }
     let mut drive = Drive::with(Stage::of(&["partition R2", "uncut R0 R2"]), (120, 40));
-    drive.press("5");
+    drive.press("7");
     assert!(drive.text().contains("cut: R1→R2 R2→R0 R2→R1"), "{}", drive.text());
 }
 
 #[test]
 fn what_is_selected_is_told_however_little_room_there_is() {
     let mut drive = Drive::with(faulty(9), (60, 16));
-    drive.press("5 Right");
+    drive.press("7 Right");
     assert!(drive.text().contains("R0→R2: loses 20%; 1 message waits."), "{}", drive.text());
 }

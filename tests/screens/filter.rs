@@ -1,12 +1,16 @@
 //! What a filter leaves of the trace.
 
-use epaxos_tui::tui::filter::TraceFilter;
+use epaxos_tui::observe::facets::Facets;
+use epaxos_tui::observe::query::Query;
 
 use crate::stage::Stage;
 
 fn shown(stage: &Stage, filter: &str) -> Vec<String> {
-    let filter = TraceFilter::parse(filter);
-    let lines = stage.view().trace.iter().filter(|line| filter.matches(line, stage.view()));
+    let query = Query::parse(filter);
+    let lines =
+        stage.view().trace.iter().filter(|line| {
+            query.matches(&Facets::of_line(line, stage.view()), || line.to_string())
+        });
     lines.map(ToString::to_string).collect()
 }
 

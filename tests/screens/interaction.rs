@@ -115,7 +115,7 @@ fn keys_hold_release_pause_and_run() {
 fn scrolling_back_stops_following_and_the_end_resumes_it() {
     let mut drive = Drive::conflict(LARGE);
     drive.press("Tab");
-    assert_eq!(drive.app.focus, Pane::Trace);
+    assert_eq!(drive.app.pane(), Pane::Trace);
     assert!(drive.app.trace.follow);
     drive.press("k k");
     assert!(!drive.app.trace.follow);
@@ -132,7 +132,7 @@ fn scrolling_back_stops_following_and_the_end_resumes_it() {
 fn the_filter_narrows_while_it_is_typed() {
     let mut drive = Drive::conflict(LARGE);
     let all = drive.app.trace.len(&drive.app.view);
-    drive.press("/");
+    drive.press("Tab /");
     drive.type_in("event:status");
     let some = drive.app.trace.len(&drive.app.view);
     assert!(0 < some && some < all);
@@ -208,7 +208,7 @@ fn output_of_several_lines_can_be_read() {
 #[test]
 fn escape_never_quits_and_control_c_always_does() {
     let mut drive = Drive::conflict(SMALL);
-    drive.press("4 f i Esc Esc Esc Esc Esc Esc");
+    drive.press("6 f i Esc Esc Esc Esc Esc Esc");
     assert_eq!(drive.effects, []);
     drive.press("i ? C-c");
     assert_eq!(drive.effects, [Effect::Quit]);
@@ -262,13 +262,13 @@ fn a_click_selects_and_a_second_one_delivers() {
     assert_eq!((selected(&drive).as_str(), drive.stage.view().log.len()), ("R2-0", steps));
     drive.click(column, row);
     assert_eq!(drive.stage.view().log.len(), steps + 1);
-    let (column, row) = drive.find("3 Store").expect("a tab");
+    let (column, row) = drive.find("5 Store").expect("a tab");
     drive.click(column, row);
     assert_eq!(drive.app.screen, Screen::Store);
     drive.press("1");
     let (column, row) = drive.find("PP").expect("an instance's cell");
     drive.click(column, row);
-    assert_eq!(drive.app.focus, Pane::Instances);
+    assert_eq!(drive.app.pane(), Pane::Instances);
     assert_eq!(drive.app.selected.map(|selected| selected.to_string()).as_deref(), Some("R0.0"));
 }
 
@@ -277,7 +277,7 @@ fn place_and_selection_survive_other_screens_and_sizes() {
     let mut drive = Drive::held(LARGE);
     drive.press("j j");
     let (before, text) = (selected(&drive), drive.text());
-    drive.press("2 3 4 1");
+    drive.press("2 3 4 5 6 7 8 1");
     drive.resize(1, 1);
     drive.text();
     drive.resize(LARGE.0, LARGE.1);

@@ -84,6 +84,11 @@ impl Stage {
         ])
     }
 
+    /// Lets a message be given up by its sender, as a link that is down does.
+    pub fn lose(&mut self, id: &str) {
+        self.cluster.lose(id.parse().expect("a message"));
+    }
+
     /// Gives it commands, none of which may be refused.
     pub fn run(&mut self, lines: &[&str]) {
         for line in lines {

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use crate::check::{Checker, Property, Violation};
+use crate::observe::facets::Facets;
 use crate::observe::notice::{Shape, Step};
+use crate::observe::query::Query;
 use crate::tui::list::Place;
 
 /// The checks, and the place among them.
@@ -16,6 +18,7 @@ pub struct Checks {
     /// How many steps had been told when what takes long was looked at last, and when that was.
     looked: u64,
     when: Option<Duration>,
+    query: Query,
     /// The place in the list of properties.
     pub place: Place,
 }
@@ -41,6 +44,7 @@ impl Checks {
             spoken: 0,
             looked: 0,
             when: None,
+            query: Query::default(),
             place: Place::default(),
         }
     }
@@ -103,14 +107,37 @@ impl Checks {
         }
     }
 
-    /// The selected property.
-    pub fn selected(&self) -> Property {
-        Property::ALL[self.place.selected.min(Property::ALL.len() - 1)]
+    /// Lists the properties that are called so, from now on.
+    pub fn set_query(&mut self, query: Query) {
+        self.query = query;
+        self.place = Place::default();
     }
 
-    /// Selects a property.
+    /// The properties that are listed.
+    pub fn listed(&self) -> Vec<Property> {
+        let meets = |property: &Property| {
+            let standing = match self.standing(*property) {
+                Standing::Holds | Standing::HeldAt(_) => "ok",
+                Standing::Unknown => "unknown",
+                Standing::Broken => "broken",
+            };
+            let text = || format!("{} {} {standing}", property.name(), property.sentence());
+            self.query.matches(&Facets::default(), text)
+        };
+        Property::ALL.into_iter().filter(meets).collect()
+    }
+
+    /// The selected property; the first of all where none is listed.
+    pub fn selected(&self) -> Property {
+        self.listed().get(self.place.selected).copied().unwrap_or(Property::ALL[0])
+    }
+
+    /// Selects a property, which is listed from now on.
     pub fn select(&mut self, property: Property) {
-        let index = Property::ALL.iter().position(|other| *other == property).unwrap_or(0);
+        if !self.listed().contains(&property) {
+            self.query = Query::default();
+        }
+        let index = self.listed().iter().position(|other| *other == property).unwrap_or(0);
         self.place = Place::new(index, self.place.offset);
     }
 }

@@ -2,13 +2,11 @@
 
 use tui_logger::TuiWidgetEvent;
 
-use crate::check::Property;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::script::grammar::Command;
 use crate::script::words::{Count, Doubled, Term};
 use crate::tui::app::{App, Deliverable, Effect, Mode, Over, Tone};
 use crate::tui::deed::{Deed, LogKey, Move, Screen};
-use crate::tui::filter;
 use crate::tui::layout::Pane;
 use crate::tui::list::Place;
 use crate::tui::palette::{Choice, Palette};
@@ -62,11 +60,13 @@ impl App {
                 return vec![Effect::CaptureMouse(self.mouse)];
             }
             Deed::OpenPrompt => self.mode = Mode::Prompt,
-            Deed::OpenFilter => {
-                self.screen = Screen::Cockpit;
-                self.focus = Pane::Trace;
-                self.mode = Mode::Filter;
-            }
+            Deed::OpenFilter => self.open_filter(),
+            Deed::Cone => self.space_time.cone = !self.space_time.cone,
+            Deed::Fold => self.space_time.fold(),
+            Deed::ZoomIn => self.space_time.zoom_by(true),
+            Deed::ZoomOut => self.space_time.zoom_by(false),
+            Deed::HideLane => self.space_time.hide(self.view.shape.replicas()),
+            Deed::ShowLanes => self.space_time.show_all(),
             Deed::OpenPalette => self.open_palette(),
             Deed::Enter => return self.enter(),
             Deed::Complete | Deed::CompleteBack => {
@@ -91,11 +91,11 @@ impl App {
             Deed::Open if self.pane() == Pane::Messages => deliverable.is_some(),
             Deed::Open if self.pane() == Pane::Instances => self.selected.is_some(),
             Deed::Open if self.pane() == Pane::Trace => self.trace.selected(&self.view).is_some(),
-            Deed::Drop | Deed::Duplicate | Deed::Hold => {
-                matches!(deliverable, Some(Deliverable::Message(_)))
-            }
+            Deed::Open if self.pane() == Pane::SpaceTime => !self.space_time.rows().is_empty(),
+            Deed::Drop | Deed::Duplicate | Deed::Hold => self.message_at_hand().is_some(),
+            Deed::ShowLanes => !self.space_time.hidden().is_empty(),
             Deed::FocusNext | Deed::FocusBack | Deed::Observer | Deed::Zoom => {
-                self.screen == Screen::Cockpit
+                self.layout().order.len() > 1
             }
             Deed::Step => self.view.gate.paused && self.deliverables.messages > 0,
             Deed::Release => !self.view.gate.holds.is_empty(),
@@ -152,7 +152,9 @@ impl App {
                 self.trace.selected(&self.view).map(crate::observe::trace::Line::replica)
             }
             Pane::Faults => Some(self.crossing.from),
-            Pane::Metrics | Pane::Store | Pane::Log | Pane::Checks => None,
+            Pane::SpaceTime | Pane::Event => self.event_replica(),
+            Pane::Graph | Pane::Execution => Some(self.execution.observer()),
+            Pane::Metrics | Pane::Store | Pane::Log | Pane::Checks | Pane::Why => None,
         };
         meant.unwrap_or(self.at)
     }
@@ -172,13 +174,13 @@ impl App {
                 self.mode = Mode::Prompt;
                 Vec::new()
             }
-            Pane::Instances => {
-                self.focus = Pane::Detail;
+            Pane::Instances | Pane::Execution => {
+                self.focus_on(Pane::Detail);
                 Vec::new()
             }
             Pane::Trace => {
-                let about = self.trace.selected(&self.view).and_then(filter::instance_of);
-                match about {
+                let line = self.trace.selected(&self.view);
+                match line.and_then(crate::observe::trace::Line::instance) {
                     Some(instance) => self.select(instance),
                     None => self.say("this line is about no one instance", Tone::Plain),
                 }
@@ -192,7 +194,14 @@ impl App {
                 self.open_violation();
                 Vec::new()
             }
-            Pane::Detail | Pane::Metrics | Pane::Store | Pane::Log => Vec::new(),
+            Pane::SpaceTime => self.open_event(),
+            Pane::Detail
+            | Pane::Event
+            | Pane::Graph
+            | Pane::Why
+            | Pane::Metrics
+            | Pane::Store
+            | Pane::Log => Vec::new(),
         }
     }
 
@@ -204,7 +213,7 @@ impl App {
                 self.select(instance);
                 self.observer = replica;
                 self.screen = Screen::Cockpit;
-                self.focus = Pane::Detail;
+                self.focus_on(Pane::Detail);
             }
             None => self.say("there is nothing wrong to be looked at here", Tone::Plain),
         }
@@ -220,6 +229,10 @@ impl App {
     }
 
     fn on_message_selected(&mut self, command: fn(Term) -> Command) -> Vec<Effect> {
+        if let Pane::SpaceTime | Pane::Event = self.pane() {
+            let message = self.message_at_hand();
+            return message.map_or_else(Vec::new, |id| self.send(command(Term::Id(id))));
+        }
         match self.deliverables.selected() {
             Some(Deliverable::Message(id)) => self.send(command(Term::Id(id))),
             Some(Deliverable::Timer(_)) => {
@@ -231,7 +244,8 @@ impl App {
     }
 
     fn hold(&mut self) -> Vec<Effect> {
-        let Some(flight) = self.deliverables.selected_message(&self.view) else {
+        let message = self.message_at_hand();
+        let Some(flight) = message.and_then(|id| self.view.in_flight.get(id)) else {
             return Vec::new();
         };
         let kind = flight.envelope.message.kind();
@@ -254,9 +268,17 @@ impl App {
             Pane::Trace => self.trace.go(&self.view, by),
             Pane::Detail => self.detail.scroll(by),
             Pane::Metrics => self.metrics.scroll(by),
-            Pane::Store => self.store.go(by, self.digests.keys().len()),
+            Pane::Store => self.store.go(by, self.digests.listed().len()),
             Pane::Faults => self.go_among_links(to),
-            Pane::Checks => self.checks.place.go(by, Property::ALL.len()),
+            Pane::Checks => {
+                let listed = self.checks.listed().len();
+                self.checks.place.go(by, listed);
+            }
+            Pane::SpaceTime => self.go_in_space_time(to, by),
+            Pane::Execution => self.go_in_execution(by),
+            Pane::Event => self.event.scroll(by),
+            Pane::Graph => self.graph.scroll(by),
+            Pane::Why => self.why.scroll(by),
             Pane::Log => {}
         }
     }
@@ -296,10 +318,8 @@ impl App {
         let here = order.iter().position(|pane| *pane == self.pane()).unwrap_or(0);
         let count = isize::try_from(order.len()).unwrap_or(1).max(1);
         let next = (isize::try_from(here).unwrap_or(0) + by).rem_euclid(count);
-        if let Some(pane) = usize::try_from(next).ok().and_then(|next| order.get(next))
-            && self.screen == Screen::Cockpit
-        {
-            self.focus = *pane;
+        if let Some(pane) = usize::try_from(next).ok().and_then(|next| order.get(next)) {
+            self.focus_on(*pane);
         }
     }
 
@@ -351,21 +371,16 @@ impl App {
             Mode::Prompt => self.mode = Mode::Normal,
             Mode::Filter => {
                 self.mode = Mode::Normal;
-                self.clear_filter();
+                self.clear_filter(self.filters.pane);
             }
             Mode::Normal if self.zoomed => self.zoomed = false,
-            Mode::Normal if self.screen != Screen::Cockpit => self.screen = Screen::Cockpit,
-            Mode::Normal if self.pane() == Pane::Trace && self.trace.is_filtered() => {
-                self.clear_filter();
+            Mode::Normal if !self.filters.text(self.pane()).is_empty() => {
+                self.clear_filter(self.pane());
             }
-            Mode::Normal if self.pane() == Pane::Detail => self.focus = Pane::Instances,
+            Mode::Normal if self.screen != Screen::Cockpit => self.screen = Screen::Cockpit,
+            Mode::Normal if self.pane() == Pane::Detail => self.focus_on(Pane::Instances),
             Mode::Normal => self.message = None,
         }
-    }
-
-    fn clear_filter(&mut self) {
-        self.filter.set("");
-        self.refilter();
     }
 }
 

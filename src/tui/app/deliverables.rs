@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::observe::facets::Facets;
 use crate::observe::in_flight::Flight;
 use crate::observe::links::LinkId;
+use crate::observe::query::Query;
 use crate::observe::view::View;
 use crate::tui::list::Place;
 
@@ -27,8 +29,9 @@ pub struct Deliverables {
     pub inboxes: Vec<u64>,
     /// How many of them wait on each link that any wait on.
     pub on_links: BTreeMap<LinkId, u64>,
+    query: Query,
     /// The version of the view that the rows are taken from.
-    version: u64,
+    version: Option<u64>,
     /// Where the list stands.
     pub place: Place,
     /// What is selected: a row stays selected while others come and go before it. A timer only where
@@ -67,15 +70,33 @@ impl Deliverables {
         self.chosen = self.rows.get(index).copied();
     }
 
+    /// Lists what meets `query` from now on.
+    pub fn set_query(&mut self, query: Query) {
+        self.query = query;
+        self.version = None;
+    }
+
+    fn meets(&self, view: &View, flight: &Flight) -> bool {
+        self.query.is_empty()
+            || self.query.matches(&Facets::of_flight(flight, view), || flight.envelope.to_string())
+    }
+
+    fn meets_timer(&self, view: &View, replica: ReplicaId) -> bool {
+        let Some((_, timer)) = view.replica(replica).timer else { return false };
+        self.query.matches(&Facets::of_timer(replica, timer), || format!("{replica} timer {timer}"))
+    }
+
     /// Takes note of rows that came and went.
     pub fn settle(&mut self, view: &View, height: usize) {
-        if self.version != view.version {
-            self.version = view.version;
+        if self.version != Some(view.version) {
+            self.version = Some(view.version);
             self.rows.clear();
             self.inboxes = vec![0; view.replicas.len()];
             self.on_links.clear();
             for flight in view.in_flight.held() {
-                self.rows.push(Deliverable::Message(flight.envelope.id));
+                if self.meets(view, flight) {
+                    self.rows.push(Deliverable::Message(flight.envelope.id));
+                }
                 *self.on_links.entry(LinkId::of(&flight.envelope)).or_default() += 1;
                 if let Some(inbox) = self.inboxes.get_mut(flight.envelope.to.index()) {
                     *inbox += 1;
@@ -84,8 +105,9 @@ impl Deliverables {
             self.messages = self.rows.len();
             if view.gate.paused {
                 let waiting = ReplicaId::all(view.shape.replicas())
-                    .filter(|replica| view.replica(*replica).timer.is_some());
-                self.rows.extend(waiting.map(Deliverable::Timer));
+                    .filter(|replica| self.meets_timer(view, *replica));
+                let waiting: Vec<_> = waiting.map(Deliverable::Timer).collect();
+                self.rows.extend(waiting);
             }
             let chosen = self.chosen.and_then(|row| self.rows.iter().position(|own| *own == row));
             let among = self.messages.checked_sub(1).unwrap_or(self.rows.len());

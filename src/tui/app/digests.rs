@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use crate::epaxos::command::Key;
 use crate::epaxos::id::ReplicaId;
+use crate::observe::facets::Facets;
+use crate::observe::query::Query;
 use crate::observe::view::View;
 
 /// The keys and the digests. Made again when something was executed.
 #[derive(Clone, Debug, Default)]
 pub struct Digests {
     keys: Vec<Key>,
+    /// Those of them that meet the query.
+    listed: Vec<Key>,
+    query: Query,
     /// How many instances had been executed when the keys were read.
     keys_at: u64,
     /// Of how many executed instances each digest tells, and the digest.
@@ -50,11 +55,23 @@ impl Digests {
         }
         self.keys.sort_unstable();
         self.keys.dedup();
+        self.narrow();
     }
 
-    /// Every key that any store has, in order.
-    pub fn keys(&self) -> &[Key] {
-        &self.keys
+    /// Lists the keys that meet `query` from now on.
+    pub fn set_query(&mut self, query: Query) {
+        self.query = query;
+        self.narrow();
+    }
+
+    fn narrow(&mut self) {
+        let meets = |key: &&Key| self.query.matches(&Facets::default(), || key.to_string());
+        self.listed = self.keys.iter().filter(meets).cloned().collect();
+    }
+
+    /// Every key that any store has and that meets the query, in order.
+    pub fn listed(&self) -> &[Key] {
+        &self.listed
     }
 
     fn refresh(&mut self, view: &View, keys_max: usize) -> bool {

@@ -3,10 +3,9 @@
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use crate::check::Property;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::tui::app::{App, Effect, Mode, Over};
-use crate::tui::deed::{Deed, Move, Screen};
+use crate::tui::deed::{Deed, Move};
 use crate::tui::layout::Pane;
 use crate::tui::panel;
 
@@ -25,8 +24,7 @@ impl App {
     fn wheel(&mut self, place: Position, to: Move) {
         if self.over.is_none() {
             match self.layout().pane_at(place) {
-                Some(pane) if self.screen == Screen::Cockpit => self.focus = pane,
-                Some(_) => {}
+                Some(pane) => self.focus_on(pane),
                 None => return,
             }
         }
@@ -52,9 +50,7 @@ impl App {
             return Vec::new();
         }
         let Some(pane) = layout.pane_at(place) else { return Vec::new() };
-        if self.screen == Screen::Cockpit {
-            self.focus = pane;
-        }
+        self.focus_on(pane);
         let rows = layout.rows(pane);
         if !rows.contains(place) {
             return Vec::new();
@@ -105,7 +101,7 @@ impl App {
                 usize::try_from(line).ok()
             }
             Pane::Store => {
-                let keys = self.digests.keys().len();
+                let keys = self.digests.listed().len();
                 let index = self.store.offset + row;
                 (index < keys).then(|| self.store.selected = index)?;
                 Some(index)
@@ -117,10 +113,25 @@ impl App {
             }
             Pane::Checks => {
                 let index = self.checks.place.offset + row;
-                (index < Property::ALL.len()).then(|| self.checks.place.selected = index)?;
+                let listed = self.checks.listed().len();
+                (index < listed).then(|| self.checks.place.selected = index)?;
                 Some(index)
             }
-            Pane::Detail | Pane::Metrics | Pane::Log => None,
+            Pane::SpaceTime => {
+                let index = panel::space_time::row_at(self, place)?;
+                self.space_time.select(index);
+                self.note_event();
+                Some(index)
+            }
+            Pane::Execution => {
+                let index = self.execution.place.offset + row;
+                let id = *self.execution.listed(&self.view, index, 1).first()?;
+                self.select(id);
+                Some(index)
+            }
+            Pane::Detail | Pane::Event | Pane::Graph | Pane::Why | Pane::Metrics | Pane::Log => {
+                None
+            }
         }
     }
 

@@ -81,7 +81,7 @@ impl App {
         match (lines.as_slice(), self.mode) {
             ([], _) => Vec::new(),
             ([line, ..], Mode::Filter) => {
-                self.filter.insert(line);
+                self.filters.line_mut().insert(line);
                 self.refilter();
                 Vec::new()
             }

@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 
+use crate::observe::facets::Facets;
+use crate::observe::query::Query;
 use crate::observe::trace::Line;
 use crate::observe::view::View;
-use crate::tui::filter::TraceFilter;
 use crate::tui::list::Place;
 
 /// Which lines are shown and which of them is selected. Lines are remembered by their number, so
 /// that a place stays where it is while older lines are let go.
 #[derive(Clone, Debug)]
 pub struct TraceList {
-    filter: TraceFilter,
+    query: Query,
     /// The numbers of the lines that pass the filter, where there is one.
     matches: VecDeque<u64>,
     /// All lines below this number have been looked at.
@@ -25,7 +26,7 @@ pub struct TraceList {
 impl Default for TraceList {
     fn default() -> Self {
         Self {
-            filter: TraceFilter::default(),
+            query: Query::default(),
             matches: VecDeque::new(),
             scanned: 0,
             selected: 0,
@@ -36,10 +37,10 @@ impl Default for TraceList {
 }
 
 impl TraceList {
-    /// Shows what passes `filter` from now on.
-    pub fn set_filter(&mut self, filter: TraceFilter) {
-        if self.filter != filter {
-            self.filter = filter;
+    /// Shows what meets `query` from now on.
+    pub fn set_query(&mut self, query: Query) {
+        if self.query != query {
+            self.query = query;
             self.matches.clear();
             self.scanned = 0;
         }
@@ -47,7 +48,7 @@ impl TraceList {
 
     /// Whether anything is left out.
     pub fn is_filtered(&self) -> bool {
-        !self.filter.is_empty()
+        !self.query.is_empty()
     }
 
     /// How many lines are shown.
@@ -113,7 +114,9 @@ impl TraceList {
             let forgotten = view.trace_forgotten();
             let new = usize::try_from(self.scanned.saturating_sub(forgotten)).unwrap_or(usize::MAX);
             let lines = view.trace.range(new.min(view.trace.len())..);
-            let matching = lines.filter(|line| self.filter.matches(line, view));
+            let matching = lines.filter(|line| {
+                self.query.matches(&Facets::of_line(line, view), || line.to_string())
+            });
             self.matches.extend(matching.map(|line| line.n));
             while self.matches.front().is_some_and(|first| *first < forgotten) {
                 self.matches.pop_front();

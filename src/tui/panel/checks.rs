@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 use crate::check::{Property, Violation};
 use crate::tui::app::{App, Standing};
 use crate::tui::glyphs;
-use crate::tui::layout::{Pane, take_bottom};
+use crate::tui::layout::{Pane, inner, take_bottom};
 use crate::tui::panel::text::cell;
-use crate::tui::panel::{draw_lines, framed, row_of, text};
+use crate::tui::panel::{draw_lines, framed, row_of, text, titled};
 
 /// Draws the screen.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
@@ -19,10 +19,16 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         1 => "1 violation".to_owned(),
         count => format!("{count} violations"),
     };
-    let mut rows = framed(frame, area, app, Pane::Checks, "Checks", &remark);
+    let inside = usize::from(detail_height(inner(area).height));
+    let room = usize::from(inner(area).height).saturating_sub(inside);
+    let below = app.checks.listed().len().saturating_sub(app.checks.place.offset + room);
+    let remark = if below > 0 { format!("{remark}, {below} more below") } else { remark };
+    let title = titled(app, Pane::Checks, "Checks");
+    let mut rows = framed(frame, area, app, Pane::Checks, &title, &remark);
     let height = detail_height(rows.height);
     let detail = take_bottom(&mut rows, height);
-    let seen = Property::ALL.iter().enumerate().skip(app.checks.place.offset);
+    let listed = app.checks.listed();
+    let seen = listed.iter().enumerate().skip(app.checks.place.offset);
     let lines = seen.take(usize::from(rows.height)).map(|(index, property)| {
         row(app, *property, index == app.checks.place.selected, usize::from(rows.width))
     });

@@ -145,7 +145,7 @@ fn agreement(app: &App, known: &[Option<&InstanceView>]) -> Option<Line<'static>
 }
 
 /// In words, why the instance is where it is.
-fn why(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
+pub fn why(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let Some(replica) = observer(&app.view, id, app.observer) else { return Vec::new() };
     let Some(instance) = app.view.replica(replica).instances.get(id) else {
@@ -295,7 +295,8 @@ fn executed(replica: ReplicaId, order: u64, instance: &InstanceView) -> String {
     }
 }
 
-fn picture(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
+/// The instances around one, as a picture.
+pub fn picture(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let picture = &app.neighbourhood;
     let Some(observer) = picture.observer().filter(|_| !picture.lines.is_empty()) else {

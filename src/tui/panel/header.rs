@@ -153,10 +153,10 @@ fn name(rule: &Filter) -> String {
 pub fn render_tabs(frame: &mut Frame, area: Rect, app: &App) {
     let theme = app.theme;
     let mut spans = vec![Span::raw(" ")];
-    for (index, screen) in Screen::ALL.into_iter().enumerate() {
+    for (screen, tab) in tabs(app, area) {
         let selected = screen == app.screen;
         let style = if selected { theme.accent().patch(theme.strong()) } else { theme.dim() };
-        spans.push(Span::styled(tab(index, screen, selected), style));
+        spans.push(Span::styled(tab, style));
         spans.push(Span::raw(" "));
     }
     let used = Line::from(spans.clone()).width();
@@ -168,16 +168,23 @@ pub fn render_tabs(frame: &mut Frame, area: Rect, app: &App) {
     frame.render_widget(Line::from(spans), area);
 }
 
-fn tab(index: usize, screen: Screen, selected: bool) -> String {
-    let (open, close) = if selected { ('[', ']') } else { (' ', ' ') };
-    format!("{open}{} {}{close}", index + 1, screen.name())
+/// The names of the screens as they are shown, closer together where there is less room.
+fn tabs(app: &App, area: Rect) -> Vec<(Screen, String)> {
+    let space = if area.width >= 100 { " " } else { "" };
+    let tab = |(number, screen): (usize, Screen)| {
+        let name = format!("{number} {}", screen.name());
+        let selected = screen == app.screen;
+        let tab = if selected { format!("[{name}]") } else { format!("{space}{name}{space}") };
+        (screen, tab)
+    };
+    (1..).zip(Screen::ALL).map(tab).collect()
 }
 
 /// The screen whose name is at a column.
 pub fn tab_at(app: &App, x: u16, area: Rect) -> Option<Screen> {
     let mut start = usize::from(area.x) + 1;
-    for (index, screen) in Screen::ALL.into_iter().enumerate() {
-        let end = start + text::width(&tab(index, screen, screen == app.screen));
+    for (screen, tab) in tabs(app, area) {
+        let end = start + text::width(&tab);
         if (start..end).contains(&usize::from(x)) {
             return Some(screen);
         }

@@ -14,7 +14,7 @@ use crate::tui::app::{App, Deliverable};
 use crate::tui::glyphs;
 use crate::tui::layout::{Pane, Room, take_top};
 use crate::tui::panel::text::{cell, number};
-use crate::tui::panel::{draw_lines, framed, row_of, text};
+use crate::tui::panel::{draw_lines, framed, row_of, text, titled};
 
 /// Draws the pane.
 pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
@@ -24,7 +24,8 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, room: Room) {
     if timers > 0 {
         remark = format!("{remark}, {timers} timers");
     }
-    let mut rows = framed(frame, area, app, Pane::Messages, "Deliverable", &remark);
+    let title = titled(app, Pane::Messages, "Deliverable");
+    let mut rows = framed(frame, area, app, Pane::Messages, &title, &remark);
     if app.deliverables.rows().is_empty() {
         return draw_lines(frame, rows, nothing(app));
     }
@@ -76,7 +77,8 @@ fn nothing(app: &App) -> Vec<Line<'static>> {
     lines
 }
 
-fn kind_style(app: &App, kind: MessageKind) -> Style {
+/// The colour of a kind of message: that of the phase to which it leads.
+pub fn kind_style(app: &App, kind: MessageKind) -> Style {
     let phase = match kind {
         MessageKind::Recover
         | MessageKind::RecoverReply

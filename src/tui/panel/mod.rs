@@ -2,7 +2,10 @@
 
 pub mod checks;
 pub mod detail;
+pub mod event;
+pub mod execution;
 pub mod faults;
+pub mod graph;
 pub mod header;
 pub mod instances;
 pub mod log;
@@ -11,10 +14,12 @@ pub mod metrics;
 pub mod popup;
 pub mod prompt;
 pub mod replicas;
+pub mod space_time;
 pub mod store;
 pub mod text;
 pub mod timeline;
 pub mod trace;
+pub mod why;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -41,6 +46,11 @@ pub fn render(frame: &mut Frame, app: &App) {
                 Pane::Messages => messages::render(frame, *area, app, layout.room),
                 Pane::Trace => trace::render(frame, *area, app),
                 Pane::Detail => detail::render(frame, *area, app),
+                Pane::SpaceTime => space_time::render(frame, *area, app),
+                Pane::Event => event::render(frame, *area, app),
+                Pane::Graph => graph::render(frame, *area, app),
+                Pane::Execution => execution::render(frame, *area, app),
+                Pane::Why => why::render(frame, *area, app),
                 Pane::Metrics => metrics::render(frame, *area, app),
                 Pane::Store => store::render(frame, *area, app),
                 Pane::Log => log::render(frame, *area, app),
@@ -65,6 +75,14 @@ fn too_small(frame: &mut Frame, area: Rect) {
         format!("{}x{} is too small; {width}x{height} is the least", area.width, area.height);
     let paragraph = Paragraph::new(text).wrap(ratatui::widgets::Wrap { trim: true });
     frame.render_widget(paragraph, area);
+}
+
+/// The title of a list, with what it is narrowed by.
+fn titled(app: &App, pane: Pane, title: &str) -> String {
+    match app.filters.text(pane) {
+        "" => title.to_owned(),
+        filter => format!("{title} / {filter}"),
+    }
 }
 
 /// Draws a pane's frame, with a title and a remark on the right, and returns what is within.

@@ -62,9 +62,11 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let theme = app.theme;
     let active = app.mode != Mode::Normal && app.over.is_none();
     let (label, line, advice) = match app.mode {
-        Mode::Filter => {
-            ("/ ".to_owned(), &app.filter, "kind: replica: instance: event: key: path: !not word")
-        }
+        Mode::Filter => (
+            "/ ".to_owned(),
+            app.filters.line().unwrap_or(&app.prompt),
+            "key: leader: kind: path: replica: instance: event: since:#40 !not word",
+        ),
         _ => (format!("{}> ", app.at), &app.prompt, "↑↓ history  Tab complete  Esc leave"),
     };
     let mut row = area;

@@ -12,19 +12,20 @@ use crate::tui::app::App;
 use crate::tui::glyphs;
 use crate::tui::layout::{Pane, take_top};
 use crate::tui::panel::text::cell;
-use crate::tui::panel::{draw_lines, framed, text};
+use crate::tui::panel::{draw_lines, framed, text, titled};
 
 /// Draws the screen.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let theme = app.theme;
-    let keys = app.digests.keys();
+    let keys = app.digests.listed();
     let alike = app.digests.alike();
     let remark = if alike {
         format!("{} keys, all stores alike", keys.len())
     } else {
         format!("{} keys, stores differ", keys.len())
     };
-    let mut rows = framed(frame, area, app, Pane::Store, "Stores", &remark);
+    let title = titled(app, Pane::Store, "Stores");
+    let mut rows = framed(frame, area, app, Pane::Store, &title, &remark);
     let columns = Columns::of(app, usize::from(rows.width), keys);
     let heading = take_top(&mut rows, 1);
     let mut titles = vec![cell("   key", columns.key + 3, theme.heading())];

@@ -14,7 +14,7 @@ use crate::tui::app::App;
 use crate::tui::glyphs;
 use crate::tui::layout::Pane;
 use crate::tui::panel::text::cell;
-use crate::tui::panel::{draw_lines, framed, row_of, text};
+use crate::tui::panel::{draw_lines, framed, row_of, text, titled};
 
 /// Draws the pane.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
@@ -29,10 +29,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         remark = format!("{remark}, {forgotten} let go");
     }
     remark.push_str(if app.trace.follow { "  following" } else { "  G follows" });
-    let title = match app.filter.text() {
-        "" => "Trace".to_owned(),
-        filter => format!("Trace / {filter}"),
-    };
+    let title = titled(app, Pane::Trace, "Trace");
     let rows = framed(frame, area, app, Pane::Trace, &title, &remark);
     let place = app.trace.place(&app.view);
     let seen = (place.offset..count).take(usize::from(rows.height));

@@ -1,0 +1,147 @@
+//! The place in the list of what was executed, in order, and of what waits to be.
+
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::observe::facets::Facets;
+use crate::observe::query::Query;
+use crate::observe::view::View;
+use crate::tui::list::Place;
+
+/// Which instances are listed, and which of them are to be seen. With the eyes of one replica: what it
+/// has executed in its order, then what else it knows of, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Execution {
+    observer: ReplicaId,
+    query: Query,
+    /// Of what was executed, what meets the query, where there is one.
+    executed: Vec<InstanceId>,
+    /// How much of what was executed has been looked at.
+    scanned: usize,
+    /// The same of what waits.
+    open: Vec<InstanceId>,
+    version: Option<u64>,
+    /// The place in the list.
+    pub place: Place,
+}
+
+impl Execution {
+    /// With whose eyes the list is seen.
+    pub fn observer(&self) -> ReplicaId {
+        self.observer
+    }
+
+    /// Lists what meets `query` from now on.
+    pub fn set_query(&mut self, query: Query) {
+        if self.query != query {
+            self.query = query;
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.executed.clear();
+        self.scanned = 0;
+        self.open.clear();
+        self.version = None;
+    }
+
+    /// How many are listed.
+    pub fn len(&self, view: &View) -> usize {
+        if self.query.is_empty() {
+            let replica = view.replica(self.observer);
+            replica.executed.len() + replica.open.len()
+        } else {
+            self.executed.len() + self.open.len()
+        }
+    }
+
+    /// How many of them have been executed.
+    pub fn executed(&self, view: &View) -> usize {
+        if self.query.is_empty() {
+            view.replica(self.observer).executed.len()
+        } else {
+            self.executed.len()
+        }
+    }
+
+    /// So many of them from one on.
+    pub fn listed(&self, view: &View, from: usize, count: usize) -> Vec<InstanceId> {
+        let replica = view.replica(self.observer);
+        if self.query.is_empty() {
+            let executed = replica.executed.iter().skip(from).take(count);
+            let skipped = from.saturating_sub(replica.executed.len());
+            executed.chain(replica.open.iter().skip(skipped)).take(count).copied().collect()
+        } else {
+            let skipped = from.saturating_sub(self.executed.len());
+            let executed = self.executed.iter().skip(from);
+            executed.chain(self.open.iter().skip(skipped)).take(count).copied().collect()
+        }
+    }
+
+    /// Where an instance is in the list.
+    pub fn position(&self, view: &View, id: InstanceId) -> Option<usize> {
+        let replica = view.replica(self.observer);
+        if !self.query.is_empty() {
+            let executed = self.executed.iter().position(|own| *own == id);
+            let open = || Some(self.executed.len() + self.open.iter().position(|own| *own == id)?);
+            return executed.or_else(open);
+        }
+        match replica.instances.get(id)?.order {
+            Some(order) => usize::try_from(order).ok(),
+            None => Some(replica.executed.len() + replica.open.range(..id).count()),
+        }
+    }
+
+    /// Takes note of what came, and keeps the selected instance in sight.
+    pub fn settle(
+        &mut self,
+        view: &View,
+        observer: Option<ReplicaId>,
+        selected: Option<InstanceId>,
+        height: usize,
+    ) {
+        let furthest = || {
+            let replicas = ReplicaId::all(view.shape.replicas()).rev();
+            replicas.max_by_key(|id| view.replica(*id).executed.len()).unwrap_or_default()
+        };
+        // Of several that are as far, whoever was looked at stays: else the list would jump about.
+        let ahead = |id: &ReplicaId| {
+            view.replica(*id).executed.len() > view.replica(self.observer).executed.len()
+        };
+        let observer =
+            observer.unwrap_or_else(|| Some(furthest()).filter(ahead).unwrap_or(self.observer));
+        if self.observer != observer {
+            self.observer = observer;
+            self.forget();
+        }
+        if !self.query.is_empty() && self.version != Some(view.version) {
+            self.narrow(view);
+        }
+        self.version = Some(view.version);
+        if let Some(index) = selected.and_then(|id| self.position(view, id)) {
+            self.place.selected = index;
+        }
+        self.place.settle(self.len(view), height);
+    }
+
+    fn narrow(&mut self, view: &View) {
+        let replica = view.replica(self.observer);
+        // Whoever came back executes everything again.
+        if replica.executed.len() < self.scanned {
+            self.executed.clear();
+            self.scanned = 0;
+        }
+        let meets = |id: &&InstanceId| {
+            let payload = || {
+                let known = replica.instances.get(**id);
+                format!("{id} {}", known.map(|own| own.payload.to_string()).unwrap_or_default())
+            };
+            self.query.matches(&Facets::of_instance(**id, view), payload)
+        };
+        self.executed.extend(replica.executed[self.scanned..].iter().filter(meets));
+        self.scanned = replica.executed.len();
+        self.open = replica.open.iter().take(OPEN_MAX).filter(meets).copied().collect();
+    }
+}
+
+/// How much of what waits is looked at for a query: it changes all the time.
+const OPEN_MAX: usize = 10_000;
