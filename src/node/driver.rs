@@ -27,6 +27,7 @@ use crate::node::clock::Clock;
 use crate::node::gate::Gate;
 use crate::observe::notice::{Decision, Effect, GateState, Notice, Step};
 use crate::script::request::Report;
+use crate::script::world::Next;
 
 /// What a person or a script does to a replica.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub enum Act {
     Restart,
     /// Set the clock forward.
     SetClock(Time),
+    /// Tell what would come of something now, and let it not happen.
+    Preview(Next, mpsc::UnboundedSender<Step>),
 }
 
 /// What a driver is told once.
@@ -295,8 +298,36 @@ impl Driver {
             }
             Act::SetGate(state) => self.set_gate(state),
             Act::SetClock(time) => self.clock.set_forward(time),
+            Act::Preview(next, told) => {
+                let step = self.preview(next)?;
+                // Whoever asked may have left.
+                told.send(step).ok();
+            }
         }
         Ok(())
+    }
+
+    /// What would come of something now, found out on a copy of the replica.
+    fn preview(&self, next: Next) -> Result<Step, String> {
+        self.seat.check_up()?;
+        let mut now = self.clock.now();
+        let decision = match next {
+            Next::Deliver(id) => {
+                Decision::Deliver(self.gate.get(id).ok_or_else(|| not_held(id))?.clone())
+            }
+            Next::Wake(_) => {
+                now = now.max(self.seat.due()?);
+                Decision::Wake
+            }
+        };
+        let mut seat = self.seat.clone();
+        let mut out = Vec::new();
+        let input = decision.input().expect("both are inputs");
+        seat.step(now, input, &mut out);
+        let (replica, mut sent) = (seat.id(), self.sent);
+        let effects = out.into_iter().map(|output| Effect::of(output, replica, &mut sent));
+        let effects = effects.collect();
+        Ok(Step { replica, now, decision, effects, timer: seat.next_timer() })
     }
 
     fn set_gate(&mut self, state: GateState) {

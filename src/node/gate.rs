@@ -76,6 +76,11 @@ impl Gate {
         self.waiting.insert(place, waiting);
     }
 
+    /// A message that waits.
+    pub fn get(&self, id: MessageId) -> Option<&Envelope> {
+        Some(&self.waiting.get(self.places.get(&id)?)?.envelope)
+    }
+
     /// Takes a message away from the gate, to be let through or thrown away.
     pub fn take(&mut self, id: MessageId) -> Option<Envelope> {
         let place = self.places.remove(&id)?;

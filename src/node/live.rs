@@ -22,12 +22,12 @@ use crate::node::cluster::{Cluster, Options, StartError};
 use crate::node::driver::Act;
 use crate::node::live::ledger::Ledger;
 use crate::node::live::lockstep::Lockstep;
-use crate::observe::notice::{GateState, Notice};
+use crate::observe::notice::{GateState, Notice, Step};
 use crate::observe::trace::Line;
 use crate::observe::view::View;
 use crate::script::request::Report;
 use crate::script::stepwise::Stepwise;
-use crate::script::world::{Answer, Proposer, World, requests};
+use crate::script::world::{Answer, Next, Proposer, World, requests};
 
 pub use crate::node::live::serve::serve;
 
@@ -270,10 +270,15 @@ impl LiveWorld {
     fn quieten(&mut self) -> Result<(), String> {
         let paused = self.gates().paused;
         let deadline = Instant::now() + SETTLE_LIMIT;
+        let broke = self.view.broke.clone();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if !self.listen_until(left, |world| world.ledger.is_quiet(paused)) {
+            let done = |world: &Self| world.ledger.is_quiet(paused) || world.view.broke != broke;
+            if !self.listen_until(left, done) {
                 return Err(self.still_moving(SETTLE_LIMIT));
+            }
+            if self.view.broke != broke {
+                return Ok(());
             }
             // Other clients may be about to ask for something.
             let version = self.view.version;
@@ -341,6 +346,16 @@ impl World for LiveWorld {
 
     fn wake(&mut self, replica: ReplicaId) -> Result<(), String> {
         self.act(replica, Act::Wake)
+    }
+
+    fn preview(&mut self, next: Next) -> Result<Step, String> {
+        let replica = match next {
+            Next::Deliver(id) => self.receiver(id)?,
+            Next::Wake(replica) => replica,
+        };
+        let (told, mut telling) = mpsc::unbounded_channel();
+        self.act(replica, Act::Preview(next, told))?;
+        telling.try_recv().map_err(|_| format!("{replica} does not say what it would do"))
     }
 
     fn crash(&mut self, replica: ReplicaId) -> Result<(), String> {

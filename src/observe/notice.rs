@@ -11,6 +11,7 @@ use crate::epaxos::replica::{Input, Options, Output, ReplyOn};
 use crate::epaxos::time::Time;
 use crate::observe::filter::Filter;
 use crate::observe::links::{Delay, LinkId, Lot, PerLink, draw, happens};
+use crate::observe::query::Query;
 
 /// What a cluster is, before anything happens in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub struct GateState {
     pub duplicates: PerLink<u32>,
     /// How much longer messages take on a link.
     pub lateness: PerLink<Delay>,
+    /// Everything stops when something happens that meets one of these.
+    pub breaks: Vec<Query>,
     /// What the draws for loss, duplicates and delays depend on, beside the messages' names.
     pub seed: u64,
 }

@@ -1,6 +1,7 @@
 //! The state of a cluster as far as it can be seen, folded from what the cluster says of itself.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +15,11 @@ use crate::epaxos::space::Rows;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::observe::counters::Counters;
+use crate::observe::facets::Facets;
 use crate::observe::in_flight::InFlight;
 use crate::observe::log::{Entry, EntryId, Log};
 use crate::observe::notice::{Decision, GateState, Notice, Shape, Step};
+use crate::observe::query::Query;
 use crate::observe::trace::Line;
 
 /// Everything that a screen, a trace or a report shows.
@@ -30,6 +33,8 @@ pub struct View {
     pub in_flight: InFlight,
     /// What the gates hold back.
     pub gate: GateState,
+    /// What met a breakpoint last.
+    pub broke: Option<Broke>,
     /// The decision log.
     pub log: Log,
     /// The trace, one line an event, oldest first.
@@ -39,6 +44,21 @@ pub struct View {
     /// Grows with every change: a screen that has drawn this version need not draw again.
     pub version: u64,
     trace_capacity: usize,
+}
+
+/// Something happened at which everything is to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broke {
+    /// What happened.
+    pub entry: EntryId,
+    /// Which breakpoint it met.
+    pub at: Query,
+}
+
+impl fmt::Display for Broke {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "break {} at #{}", self.at, self.entry)
+    }
 }
 
 /// One replica as it is seen.
@@ -59,6 +79,8 @@ pub struct ReplicaView {
     pub store: Store,
     /// What is counted.
     pub counters: Counters,
+    /// How many steps it has taken part in.
+    pub steps: u64,
     /// What its clock said last.
     pub now: Time,
     /// The timer it waits for.
@@ -113,6 +135,7 @@ impl View {
             replicas: (0..replicas).map(|_| ReplicaView::new(replicas)).collect(),
             in_flight: InFlight::default(),
             gate: GateState::default(),
+            broke: None,
             log: Log::new(entries),
             trace: VecDeque::new(),
             traced: 0,
@@ -153,6 +176,7 @@ impl View {
         let entry = self.log.append(step);
         self.replicas[entry.step.replica.index()].apply(&entry);
         let lines = Line::of(&entry, self.traced);
+        self.watch(&entry, &lines);
         self.traced += lines.len() as u64;
         self.trace.extend(lines.iter().cloned());
         // A line keeps the entry that it tells a part of.
@@ -165,6 +189,19 @@ impl View {
             self.trace.pop_front();
         }
         lines
+    }
+
+    /// Looks whether an entry meets a breakpoint.
+    fn watch(&mut self, entry: &Entry, lines: &[Line]) {
+        if self.gate.breaks.is_empty() {
+            return;
+        }
+        let facets = Facets::of_entry(entry, self);
+        let text = || lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let met = self.gate.breaks.iter().find(|at| at.matches(&facets, text));
+        if let Some(at) = met.cloned() {
+            self.broke = Some(Broke { entry: entry.id, at });
+        }
     }
 
     /// The counters of all replicas, added up.
@@ -200,6 +237,7 @@ impl ReplicaView {
             phases: [0; Phase::ALL.len()],
             store: Store::default(),
             counters: Counters::default(),
+            steps: 0,
             now: Time::default(),
             timer: None,
             up: true,
@@ -210,6 +248,7 @@ impl ReplicaView {
     fn apply(&mut self, entry: &Entry) {
         let step = &entry.step;
         self.now = step.now;
+        self.steps += 1;
         self.timer = step.timer;
         self.counters.count(step);
         match &step.decision {

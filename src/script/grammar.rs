@@ -11,9 +11,10 @@ use crate::epaxos::command::Operation;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::observe::links::Delay;
 use crate::script::words::{
-    At, BurstOption, Count, Doubled, Doubling, On, Part, Scope, Side, Term, Which, delay,
+    At, BurstOption, Count, Doubled, Doubling, Looked, On, Part, Scope, Side, Term, Which, delay,
     delay_word, duration, link, percent, time_word,
 };
+use crate::script::world::Next;
 
 /// One command of the script language.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -70,6 +71,26 @@ pub enum Command {
         /// How many, or all; one if left out
         #[arg(default_value = "1")]
         count: Count,
+    },
+    /// Deliver every message that is held now, once, and nothing that comes of it
+    Round,
+    /// Stop everything when something happens that is described so; without a description, list those
+    Break {
+        /// What is looked for; all of it must hold
+        #[arg(value_name = "path=P|kind=K|key=K|instance=I|component>N|seq>N|WORD")]
+        terms: Vec<Looked>,
+    },
+    /// Take a breakpoint back; all of them if left out
+    Unbreak {
+        /// The description that it was made with
+        #[arg(value_name = "path=P|kind=K|key=K|instance=I|component>N|seq>N|WORD")]
+        terms: Vec<Looked>,
+    },
+    /// Tell what delivering a message, or firing a replica's next timer, would bring about now
+    Preview {
+        /// The message, such as R0-5, or the replica
+        #[arg(value_name = "MESSAGE|REPLICA")]
+        next: Next,
     },
     /// Deliver a held message
     Deliver {
@@ -347,7 +368,7 @@ impl fmt::Display for Command {
 
 /// A word so that it reads back as one.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./@=%:+,".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./@=%:+,<>!".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
@@ -360,6 +381,7 @@ impl Command {
     fn words(&self) -> Vec<String> {
         let at = |at: &Option<At>| at.map(|At(replica)| format!("@{replica}"));
         let terms = |which: &[Term]| which.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let looked = |terms: &[Looked]| terms.iter().map(ToString::to_string).collect::<Vec<_>>();
         let all = |on: &[On]| on.iter().map(ToString::to_string).collect::<Vec<_>>();
         let ends = |from: &Option<ReplicaId>, to: &Option<ReplicaId>| {
             from.iter().chain(to).map(ToString::to_string).collect::<Vec<_>>()
@@ -379,6 +401,10 @@ impl Command {
             Self::Run => ("run", vec![]),
             Self::Step { count: Count::All } => ("step", vec!["all".to_owned()]),
             Self::Step { count: Count::Some(count) } => ("step", vec![count.to_string()]),
+            Self::Round => ("round", vec![]),
+            Self::Break { terms } => ("break", looked(terms)),
+            Self::Unbreak { terms } => ("unbreak", looked(terms)),
+            Self::Preview { next } => ("preview", vec![next.to_string()]),
             Self::Deliver { which } => ("deliver", terms(which)),
             Self::Drop { which } => ("drop", terms(which)),
             Self::Dup { first, rest } => {
@@ -442,6 +468,13 @@ mod tests {
             "run",
             "step 3",
             "step all",
+            "round",
+            "break path=slow",
+            "break component>1 key=x !leader=R0",
+            "unbreak",
+            "unbreak kind=recover",
+            "preview R0-5",
+            "preview R3",
             "deliver R0-5",
             "drop kind=Accept to=R1",
             "dup R3-0/1",

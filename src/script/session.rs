@@ -6,12 +6,15 @@ use crate::epaxos::command::{Operation, RequestId, text};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::observe::filter::Filter;
+use crate::observe::in_flight::Flight;
+use crate::observe::log::Log;
 use crate::observe::notice::{GateState, HeldBy};
-use crate::observe::view::View;
+use crate::observe::trace::Line;
+use crate::observe::view::{Broke, View};
 use crate::script::faults;
 use crate::script::grammar::Command;
-use crate::script::words::{BurstOption, Count, Doubling, Part, Term, Which};
-use crate::script::world::World;
+use crate::script::words::{BurstOption, Count, Doubling, Looked, Part, Term, Which};
+use crate::script::world::{Next, World};
 
 /// A person's or a script's dealings with one world.
 #[derive(Debug, Default)]
@@ -29,9 +32,17 @@ pub struct Session {
 pub type Said = Result<Vec<String>, String>;
 
 impl Session {
-    /// Carries out one command.
+    /// Carries out one command. Where something happens meanwhile that meets a breakpoint, everything
+    /// is paused.
     pub fn perform(&mut self, world: &mut impl World, command: &Command) -> Said {
         self.check(world.view(), command)?;
+        let broke = world.view().broke.clone();
+        let mut said = self.act(world, command)?;
+        said.extend(stop_where_broken(world, broke.as_ref())?);
+        Ok(said)
+    }
+
+    fn act(&mut self, world: &mut impl World, command: &Command) -> Said {
         match command {
             Command::Put { .. } | Command::Get { .. } | Command::Del { .. } => {
                 let (operation, at) = command.proposal().expect("these three propose");
@@ -42,6 +53,10 @@ impl Session {
             Command::Pause => Self::change_gate(world, |gate| gate.paused = true),
             Command::Run => Self::change_gate(world, |gate| gate.paused = false),
             Command::Step { count } => Self::step(world, *count),
+            Command::Round => Self::round(world),
+            Command::Preview { next } => preview(world, *next),
+            Command::Break { terms } => Self::set_break(world, terms),
+            Command::Unbreak { terms } => Self::take_break_back(world, terms),
             Command::Deliver { which } => for_each(world, which, World::deliver),
             Command::Drop { which } => for_each(world, which, World::drop),
             Command::Dup { first, rest } => match Doubling::from_words(*first, rest)? {
@@ -93,7 +108,8 @@ impl Session {
             }
             Command::Wake { replica }
             | Command::Crash { replica }
-            | Command::Recover { replica } => vec![*replica],
+            | Command::Recover { replica }
+            | Command::Preview { next: Next::Wake(replica) } => vec![*replica],
             Command::Status { instance } => {
                 instance.iter().map(|instance| instance.replica).collect()
             }
@@ -185,7 +201,9 @@ impl Session {
             Count::All => u64::MAX,
         };
         let mut delivered = 0;
+        let broke = world.view().broke.clone();
         while left > 0
+            && world.view().broke == broke
             && let Some(id) = next_to_deliver(world)
         {
             pass(world, id)?;
@@ -196,6 +214,49 @@ impl Session {
             (0, Count::Some(1..)) => Err(nothing_to_deliver(world)),
             _ => Ok(vec![]),
         }
+    }
+
+    /// Delivers what is held now, once, and nothing that comes of it.
+    fn round(world: &mut impl World) -> Said {
+        let held = |flight: &&Flight| flight.held == Some(HeldBy::Pause);
+        let ids: Vec<_> =
+            world.in_flight().held().filter(held).map(|flight| flight.envelope.id).collect();
+        if ids.is_empty() {
+            return Err(nothing_to_deliver(world));
+        }
+        let broke = world.view().broke.clone();
+        for id in ids {
+            if world.view().broke == broke {
+                pass(world, id)?;
+            }
+        }
+        Ok(vec![])
+    }
+
+    /// Adds a breakpoint, or lists those that there are.
+    fn set_break(world: &mut impl World, terms: &[Looked]) -> Said {
+        let wanted = Looked::together(terms);
+        let breaks = &world.view().gate.breaks;
+        if wanted.is_empty() {
+            let none = || vec!["there is no breakpoint".to_owned()];
+            let listed: Vec<_> = breaks.iter().map(|at| format!("break {at}")).collect();
+            return Ok(if listed.is_empty() { none() } else { listed });
+        }
+        if breaks.contains(&wanted) {
+            return Ok(vec![]);
+        }
+        Self::change_gate(world, |gate| gate.breaks.push(wanted))
+    }
+
+    /// Takes a breakpoint back, or all.
+    fn take_break_back(world: &mut impl World, terms: &[Looked]) -> Said {
+        let meant = Looked::together(terms);
+        if !meant.is_empty() && !world.view().gate.breaks.contains(&meant) {
+            return Err(format!("there is no breakpoint \"{meant}\" to take back"));
+        }
+        Self::change_gate(world, |gate| {
+            gate.breaks.retain(|at| !meant.is_empty() && *at != meant);
+        })
     }
 
     /// The answers that have come, and the proposals that still wait for one.
@@ -212,6 +273,45 @@ impl Session {
         lines
     }
 }
+
+/// Pauses everything where something has met a breakpoint since `before`, and says what.
+pub fn stop_where_broken(world: &mut impl World, before: Option<&Broke>) -> Said {
+    let broke = world.view().broke.clone();
+    match broke.filter(|broke| Some(broke) != before) {
+        None => Ok(vec![]),
+        Some(broke) => {
+            if !world.view().gate.paused {
+                Session::change_gate(world, |gate| gate.paused = true)?;
+            }
+            Ok(vec![broke.to_string()])
+        }
+    }
+}
+
+/// What would come of something, line by line.
+fn preview(world: &mut impl World, next: Next) -> Said {
+    let replicas = world.view().shape.replicas();
+    let named = match next {
+        Next::Deliver(id) => world.in_flight().named(id)?.envelope.to,
+        Next::Wake(replica) => replica,
+    };
+    let kept = world.view().replica(named).instances.len();
+    if kept > PREVIEW_MOST {
+        return Err(format!("{named} knows {kept} instances: too many to try it out on a copy"));
+    }
+    let step = world.preview(next)?;
+    let mut log = Log::new(1);
+    let entry = log.append(step);
+    debug_assert!(entry.step.replica.index() < replicas, "a replica of this cluster");
+    let mut lines: Vec<_> = Line::of(&entry, 0).iter().map(ToString::to_string).collect();
+    if lines.len() < 2 {
+        lines.push(format!("{named} does nothing"));
+    }
+    Ok(lines)
+}
+
+/// With more instances than this a copy of a replica takes longer than a person waits.
+const PREVIEW_MOST: usize = 50_000;
 
 /// The oldest message at a gate that only the pause keeps there.
 pub fn next_to_deliver(world: &impl World) -> Option<MessageId> {

@@ -84,7 +84,10 @@ pub trait Stepwise: World + Sized {
     /// Delivers whatever may move, oldest first, until nothing does.
     fn deliver_undelayed(&mut self) -> Result<(), String> {
         self.note_delays();
-        while let Some(id) = next_to_deliver(self) {
+        let broke = self.view().broke.clone();
+        while self.view().broke == broke
+            && let Some(id) = next_to_deliver(self)
+        {
             pass(self, id)?;
             self.note_delays();
         }
@@ -93,8 +96,11 @@ pub trait Stepwise: World + Sized {
 
     /// Delivers whatever may move, oldest first, and then what is delayed, in order of time.
     fn deliver_everything(&mut self) -> Result<(), String> {
+        let broke = self.view().broke.clone();
         self.deliver_undelayed()?;
-        while let Some((time, id)) = self.next_delayed() {
+        while self.view().broke == broke
+            && let Some((time, id)) = self.next_delayed()
+        {
             self.meet(time, Due::Message(id))?;
             self.deliver_undelayed()?;
         }
@@ -108,12 +114,15 @@ pub trait Stepwise: World + Sized {
             return Ok(());
         }
         let until = self.now() + duration;
+        let broke = self.view().broke.clone();
         self.deliver_undelayed()?;
-        while let Some((time, due)) = self.next_due().filter(|(time, _)| *time <= until) {
+        while self.view().broke == broke
+            && let Some((time, due)) = self.next_due().filter(|(time, _)| *time <= until)
+        {
             self.meet(time, due)?;
             self.deliver_undelayed()?;
         }
-        self.set_now(until)
+        if self.view().broke == broke { self.set_now(until) } else { Ok(()) }
     }
 
     /// The next thing that time alone brings about.

@@ -10,6 +10,7 @@ use crate::epaxos::id::{InstanceId, MessageId, ParseIdError, ReplicaId};
 use crate::epaxos::message::MessageKind;
 use crate::observe::filter::Filter;
 use crate::observe::links::{Delay, LinkId};
+use crate::observe::query::Query;
 use crate::script::grammar::Command;
 
 /// A replica as the place to ask, written `@R3` or `at=R3`.
@@ -99,6 +100,31 @@ impl FromStr for BurstOption {
             Some(("conflict", percent)) => number(percent, 100).map(Self::Conflict),
             _ => Err("expected keys=K or conflict=P".to_owned()),
         }
+    }
+}
+
+/// A part of what a breakpoint looks for, such as `path=slow`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked(Query);
+
+impl Looked {
+    /// All that several parts look for together.
+    pub fn together(parts: &[Looked]) -> Query {
+        parts.iter().fold(Query::default(), |all, Looked(part)| all.and(part.clone()))
+    }
+}
+
+impl FromStr for Looked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Query::term(text).map(Self)
+    }
+}
+
+impl fmt::Display for Looked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

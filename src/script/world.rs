@@ -1,11 +1,13 @@
 //! What a script can do to a cluster, whatever kind of cluster it is.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::epaxos::command::{Command, Operation, Outcome, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::observe::in_flight::InFlight;
-use crate::observe::notice::GateState;
+use crate::observe::notice::{GateState, Step};
 use crate::observe::view::View;
 
 /// A cluster that a script can act on: live on real gRPC, or simulated.
@@ -55,6 +57,9 @@ pub trait World {
     /// Fires a replica's next timer, setting its clock forward to it.
     fn wake(&mut self, replica: ReplicaId) -> Result<(), String>;
 
+    /// What would come of this now. Nothing does.
+    fn preview(&mut self, next: Next) -> Result<Step, String>;
+
     /// Stops a replica, which keeps what must be durable and loses the rest. What reaches it is lost.
     fn crash(&mut self, replica: ReplicaId) -> Result<(), String>;
 
@@ -73,6 +78,36 @@ pub trait World {
 
     /// The answers that have come since the last call, in the order in which they came.
     fn take_answers(&mut self) -> Vec<Answer>;
+}
+
+/// Something that can be let happen by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A message is delivered.
+    Deliver(MessageId),
+    /// A replica's next timer fires.
+    Wake(ReplicaId),
+}
+
+impl FromStr for Next {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let replica = text.parse().map(Self::Wake).ok();
+        let next = replica.or_else(|| text.parse().map(Self::Deliver).ok());
+        next.ok_or_else(|| {
+            format!("{text:?} is neither a message, such as R0-5, nor a replica with a timer")
+        })
+    }
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deliver(id) => id.fmt(f),
+            Self::Wake(replica) => replica.fmt(f),
+        }
+    }
 }
 
 /// The commands that scripts propose, numbered under one name. The same in every world, so that

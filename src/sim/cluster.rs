@@ -9,10 +9,10 @@ use crate::epaxos::replica::Replica;
 use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
-use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape};
+use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
 use crate::observe::view::View;
 use crate::script::stepwise::{Delays, Stepwise};
-use crate::script::world::{Answer, Proposer, World, requests};
+use crate::script::world::{Answer, Next, Proposer, World, requests};
 use crate::sim::replicas::Replicas;
 
 /// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
@@ -176,6 +176,21 @@ impl World for Cluster {
         self.seat(replica).due()?;
         self.decide(replica, Decision::Wake);
         Ok(())
+    }
+
+    fn preview(&mut self, next: Next) -> Result<Step, String> {
+        let (id, decision) = match next {
+            Next::Deliver(id) => {
+                let envelope = self.envelope(id)?;
+                (envelope.to, Decision::Deliver(envelope))
+            }
+            Next::Wake(replica) => {
+                self.seat(replica).due()?;
+                (replica, Decision::Wake)
+            }
+        };
+        self.seat(id).check_up()?;
+        Ok(self.replicas.preview(id, decision, self.now))
     }
 
     fn crash(&mut self, replica: ReplicaId) -> Result<(), String> {

@@ -50,26 +50,36 @@ impl Replicas {
         self.nodes[id.index()].now
     }
 
+    /// What would come of a decision now. Nothing does.
+    pub fn preview(&self, id: ReplicaId, decision: Decision, now: Time) -> Step {
+        self.nodes[id.index()].clone().decide(id, decision, now)
+    }
+
     /// Takes one decision: the only way in which anything happens. `now` is the time that every
     /// clock shows which is not ahead. The decision must be possible: whoever is down takes nothing
     /// but a restart, and whoever is up no restart.
     pub fn decide(&mut self, id: ReplicaId, decision: Decision, now: Time) -> Step {
-        let node = &mut self.nodes[id.index()];
-        node.now = node.now.max(now);
-        if let (Decision::Wake, Some((due, _))) = (&decision, node.seat.next_timer()) {
-            node.now = node.now.max(due);
+        self.nodes[id.index()].decide(id, decision, now)
+    }
+}
+
+impl Node {
+    fn decide(&mut self, id: ReplicaId, decision: Decision, now: Time) -> Step {
+        self.now = self.now.max(now);
+        if let (Decision::Wake, Some((due, _))) = (&decision, self.seat.next_timer()) {
+            self.now = self.now.max(due);
         }
         let mut out = Vec::new();
         if let Some(input) = decision.input() {
-            node.seat.step(node.now, input, &mut out);
+            self.seat.step(self.now, input, &mut out);
         }
         match decision {
-            Decision::Crash => assert!(node.seat.crash(), "{id} is down already"),
-            Decision::Restart => assert!(node.seat.restart(node.now, &mut out), "{id} is up"),
+            Decision::Crash => assert!(self.seat.crash(), "{id} is down already"),
+            Decision::Restart => assert!(self.seat.restart(self.now, &mut out), "{id} is up"),
             _ => {}
         }
-        let effects = out.into_iter().map(|output| Effect::of(output, id, &mut node.sent));
+        let effects = out.into_iter().map(|output| Effect::of(output, id, &mut self.sent));
         let effects = effects.collect();
-        Step { replica: id, now: node.now, decision, effects, timer: node.seat.next_timer() }
+        Step { replica: id, now: self.now, decision, effects, timer: self.seat.next_timer() }
     }
 }

@@ -1,11 +1,12 @@
 //! A live world behind a screen: requests in, reports out.
 
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use crate::node::live::LiveWorld;
 use crate::observe::notice::{GateState, Notice};
 use crate::script::request::{Report, Request};
-use crate::script::session::Session;
+use crate::script::session::{Session, stop_where_broken};
 
 /// What a world that serves has to deal with next.
 enum Next {
@@ -27,6 +28,7 @@ pub fn serve(
         reports.send(Report::Notice(Notice::Gate(world.view.gate.clone()))).ok();
     }
     let mut session = Session::default();
+    let mut broke = None;
     loop {
         let LiveWorld { runtime, inbox, .. } = &mut world;
         let next = runtime.block_on(async {
@@ -54,6 +56,14 @@ pub fn serve(
                 reports.send(Report::Said { request: id, said }).ok();
             }
             Next::Heard(None) | Next::Asked(None) => break,
+        }
+        // While nobody asks for anything, something may meet a breakpoint. The screen sees by itself
+        // which.
+        if world.view.broke != broke {
+            if let Err(sentence) = stop_where_broken(&mut world, broke.as_ref()) {
+                warn!("what met a breakpoint could not be stopped: {sentence}");
+            }
+            broke.clone_from(&world.view.broke);
         }
     }
     world.shutdown();
