@@ -324,8 +324,8 @@ impl Driver {
         let mut out = Vec::new();
         let input = decision.input().expect("both are inputs");
         seat.step(now, input, &mut out);
-        let (replica, mut sent) = (seat.id(), self.sent);
-        let effects = out.into_iter().map(|output| Effect::of(output, replica, &mut sent));
+        let (replica, mut number) = (seat.id(), self.sent);
+        let effects = out.into_iter().map(|output| Effect::of(output, replica, &mut number));
         let effects = effects.collect();
         Ok(Step { replica, now, decision, effects, timer: seat.next_timer() })
     }

@@ -81,6 +81,8 @@ pub struct ReplicaView {
     pub counters: Counters,
     /// How many steps it has taken part in.
     pub steps: u64,
+    /// The last of them.
+    pub last: Option<EntryId>,
     /// What its clock said last.
     pub now: Time,
     /// The timer it waits for.
@@ -197,7 +199,7 @@ impl View {
             return;
         }
         let facets = Facets::of_entry(entry, self);
-        let text = || lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let text = || lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let met = self.gate.breaks.iter().find(|at| at.matches(&facets, text));
         if let Some(at) = met.cloned() {
             self.broke = Some(Broke { entry: entry.id, at });
@@ -238,6 +240,7 @@ impl ReplicaView {
             store: Store::default(),
             counters: Counters::default(),
             steps: 0,
+            last: None,
             now: Time::default(),
             timer: None,
             up: true,
@@ -249,6 +252,7 @@ impl ReplicaView {
         let step = &entry.step;
         self.now = step.now;
         self.steps += 1;
+        self.last = Some(entry.id);
         self.timer = step.timer;
         self.counters.count(step);
         match &step.decision {

@@ -10,9 +10,11 @@ mod execution;
 mod faults;
 mod filters;
 mod mouse;
+mod preview;
 mod rate;
 mod requests;
 mod space_time;
+mod stepping;
 mod trace_list;
 
 pub use checks::{Checks, Standing};
@@ -21,8 +23,10 @@ pub use digests::Digests;
 pub use events::instance_of;
 pub use execution::Execution;
 pub use filters::Filters;
+pub use preview::Preview;
 pub use rate::Rate;
 pub use space_time::{Chosen, OVERVIEW_EVENTS, Row, SpaceTime, Zoom};
+pub use stepping::Play;
 pub use trace_list::TraceList;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +39,7 @@ use tui_logger::TuiWidgetState;
 use crate::epaxos::command::RequestId;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::observe::links::LinkId;
+use crate::observe::log::EntryId;
 use crate::observe::notice::Shape;
 use crate::observe::view::View;
 use crate::script::request::{Report, Request};
@@ -185,6 +190,14 @@ pub struct App {
     pub neighbourhood: Neighbourhood,
     /// The line for commands.
     pub prompt: Prompt,
+    /// Going on by itself.
+    pub play: Play,
+    /// Whether a class is watching.
+    pub presenting: bool,
+    /// What would come of what is under the cursor.
+    pub preview: Preview,
+    /// The first entry of the last step, where the world is paused.
+    mark: Option<EntryId>,
     /// The filters of the lists.
     pub filters: Filters,
     /// What was said last.
@@ -246,6 +259,10 @@ impl App {
             store: Place::default(),
             neighbourhood: Neighbourhood::default(),
             prompt: Prompt::default(),
+            play: Play::default(),
+            presenting: false,
+            preview: Preview::default(),
+            mark: None,
             filters: Filters::default(),
             message: None,
             rate: Rate::default(),
@@ -264,10 +281,12 @@ impl App {
 
     /// Takes note of what happened, and says what is to happen outside.
     pub fn update(&mut self, action: Action) -> Vec<Effect> {
-        let effects = match action {
+        let mut effects = match action {
             Action::Tick(now) => {
                 self.tick(now);
-                return Vec::new();
+                let mut effects = self.play_on(now);
+                effects.extend(self.ask_for_preview());
+                return effects;
             }
             Action::Key(key) => self.on_key(key),
             Action::Mouse(mouse) => self.on_mouse(mouse),
@@ -286,6 +305,7 @@ impl App {
         };
         self.revision += 1;
         self.settle();
+        effects.extend(self.ask_for_preview());
         effects
     }
 
@@ -303,10 +323,18 @@ impl App {
             Screen::Checks => looked,
         };
         self.tell_violation();
+        if !self.view.gate.paused {
+            self.preview.forget();
+        }
         let was_busy = self.busy;
         self.busy = self.is_busy();
         self.oldest_pending = self.pending.keys().next().copied();
         self.revision += u64::from(shown || was_busy != self.busy);
+    }
+
+    /// Whether the world has carried out all that was asked of it.
+    fn is_idle(&self) -> bool {
+        self.pending.is_empty()
     }
 
     fn is_busy(&self) -> bool {
@@ -435,6 +463,7 @@ impl App {
                 focus: self.focus(),
                 zoomed: self.zoomed,
                 replicas: u16::try_from(self.view.shape.replicas()).unwrap_or(u16::MAX),
+                presenting: self.presenting,
             },
         )
     }

@@ -186,10 +186,10 @@ pub const TABLE: &[Binding] = {
     };
     use Deed::{
         Back, Complete, CompleteBack, Cone, CrashOrRecover, Cut, CutBothWays, DelayMore,
-        DoubleMore, Drop, Duplicate, Enter, FocusBack, FocusNext, Fold, Go, HideLane, HistoryBack,
-        HistoryForth, Hold, LogWidget, LoseMore, MendAll, MendLink, Mouse, Observer, Open,
-        OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Quit, Redraw, Release, Show, ShowLanes,
-        Step, Suspend, Wake, Zoom, ZoomIn, ZoomOut,
+        DoubleMore, Drop, Duplicate, Enter, Faster, FocusBack, FocusNext, Fold, Go, HideLane,
+        HistoryBack, HistoryForth, Hold, LogWidget, LoseMore, MendAll, MendLink, Mouse, Observer,
+        Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present, Quiet, Quit, Redraw,
+        Release, Round, Show, ShowLanes, Slower, Step, Suspend, Wake, Zoom, ZoomIn, ZoomOut,
     };
     &[
         bind(
@@ -297,6 +297,24 @@ pub const TABLE: &[Binding] = {
         bind(Checks, &[ENTER], Open, "see it", "Go to the instance that shows what is wrong"),
         bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
         bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
+        bind(
+            Normal,
+            &[char('N')],
+            Round,
+            "",
+            "Deliver every message that is held now, once: one round",
+        ),
+        bind(Normal, &[char('T')], Quiet, "", "Deliver until nothing is left to deliver"),
+        bind(Normal, &[char('s')], Play, "play", "Step by itself, or stop that"),
+        bind(Normal, &[char('>')], Faster, "", "Play faster"),
+        bind(Normal, &[char('<')], Slower, "", "Play slower"),
+        bind(
+            Normal,
+            &[key(KeyCode::F(5)), char('V')],
+            Present,
+            "",
+            "More room, a slower pace and a sentence on each step, for a class; or as usual again",
+        ),
         bind(Normal, &[char('i'), char('a'), char(':')], OpenPrompt, "command", "Type a command"),
         bind(Normal, &[char('/')], OpenFilter, "filter", "Filter the list while typing"),
         bind(Normal, &[TAB], FocusNext, "pane", "Go to the next pane"),

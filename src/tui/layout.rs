@@ -65,6 +65,8 @@ pub struct Wanted {
     pub zoomed: bool,
     /// How many replicas there are.
     pub replicas: u16,
+    /// Whether there is to be room for a sentence that is read from afar.
+    pub presenting: bool,
 }
 
 /// Where things are. What has no place has an empty one.
@@ -105,7 +107,11 @@ impl Layout {
         let hints = take_bottom(&mut rest, 1);
         let framed = room == Room::Large;
         let prompt = take_bottom(&mut rest, if framed { 3 } else { 1 });
-        let message = take_bottom(&mut rest, 1);
+        let message = match (wanted.presenting, room) {
+            (true, Room::Large) => take_bottom(&mut rest, 5),
+            (true, _) => take_bottom(&mut rest, 4),
+            (false, _) => take_bottom(&mut rest, 1),
+        };
         let cockpit = wanted.screen == Screen::Cockpit;
         let timeline = match room {
             Room::Large if cockpit => take_bottom(&mut rest, 3),

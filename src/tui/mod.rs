@@ -147,6 +147,7 @@ impl Monitor {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut drawn = None;
         let mut next_frame = tokio::time::Instant::now();
+        let mut next_beat = next_frame;
         let mut open = true;
         loop {
             let stale = drawn != Some((self.app.revision, self.app.view.version));
@@ -176,6 +177,12 @@ impl Monitor {
                     None
                 },
                 _ = ticks.tick() => Some(Action::Tick(self.begun.elapsed())),
+                // While it plays, the clock beats as fast as that.
+                () = tokio::time::sleep_until(next_beat), if self.app.pace().is_some() => {
+                    let beat = self.app.pace().unwrap_or(TICK);
+                    next_beat = tokio::time::Instant::now() + beat;
+                    Some(Action::Tick(self.begun.elapsed()))
+                }
             };
             let Some(action) = action else { continue };
             // A terminal that was made smaller and larger again at once has lost what it showed,

@@ -87,6 +87,11 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// Something that the last step has changed.
+    pub fn changed(self, style: Style) -> Style {
+        style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+    }
+
     /// What went well.
     pub fn good(self) -> Style {
         self.color(Color::Green, Color::Green)

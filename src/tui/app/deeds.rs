@@ -18,7 +18,13 @@ impl App {
         match deed {
             Deed::PauseOrRun if self.view.gate.paused => return self.send(Command::Run),
             Deed::PauseOrRun => return self.send(Command::Pause),
-            Deed::Step => return self.send(Command::Step { count: Count::Some(1) }),
+            Deed::Step
+            | Deed::Round
+            | Deed::Quiet
+            | Deed::Play
+            | Deed::Faster
+            | Deed::Slower
+            | Deed::Present => return self.go_on(deed),
             Deed::Open => return self.open(),
             Deed::Drop => return self.on_message_selected(|id| Command::Drop { which: vec![id] }),
             Deed::Duplicate => {
@@ -61,12 +67,6 @@ impl App {
             }
             Deed::OpenPrompt => self.mode = Mode::Prompt,
             Deed::OpenFilter => self.open_filter(),
-            Deed::Cone => self.space_time.cone = !self.space_time.cone,
-            Deed::Fold => self.space_time.fold(),
-            Deed::ZoomIn => self.space_time.zoom_by(true),
-            Deed::ZoomOut => self.space_time.zoom_by(false),
-            Deed::HideLane => self.space_time.hide(self.view.shape.replicas()),
-            Deed::ShowLanes => self.space_time.show_all(),
             Deed::OpenPalette => self.open_palette(),
             Deed::Enter => return self.enter(),
             Deed::Complete | Deed::CompleteBack => {
@@ -80,8 +80,37 @@ impl App {
             Deed::Redraw => return vec![Effect::Redraw],
             Deed::Suspend => return vec![Effect::Suspend],
             Deed::Quit => return vec![Effect::Quit],
+            _ => self.change_diagram(deed),
         }
         Vec::new()
+    }
+
+    /// Lets the world go on, or says how.
+    fn go_on(&mut self, deed: Deed) -> Vec<Effect> {
+        match deed {
+            Deed::Step => return self.send(Command::Step { count: Count::Some(1) }),
+            Deed::Round => return self.send(Command::Round),
+            Deed::Quiet => return self.send(Command::Step { count: Count::All }),
+            Deed::Play => return self.play_or_stop(),
+            Deed::Faster => self.change_rate(true),
+            Deed::Slower => self.change_rate(false),
+            Deed::Present => self.present(),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Changes what of the space-time diagram is seen.
+    fn change_diagram(&mut self, deed: Deed) {
+        match deed {
+            Deed::Cone => self.space_time.cone = !self.space_time.cone,
+            Deed::Fold => self.space_time.fold(),
+            Deed::ZoomIn => self.space_time.zoom_by(true),
+            Deed::ZoomOut => self.space_time.zoom_by(false),
+            Deed::HideLane => self.space_time.hide(self.view.shape.replicas()),
+            Deed::ShowLanes => self.space_time.show_all(),
+            _ => {}
+        }
     }
 
     /// Whether a deed would come to anything now. What could not is not offered.
@@ -97,7 +126,9 @@ impl App {
             Deed::FocusNext | Deed::FocusBack | Deed::Observer | Deed::Zoom => {
                 self.layout().order.len() > 1
             }
-            Deed::Step => self.view.gate.paused && self.deliverables.messages > 0,
+            Deed::Step | Deed::Round | Deed::Quiet => {
+                self.view.gate.paused && self.deliverables.messages > 0
+            }
             Deed::Release => !self.view.gate.holds.is_empty(),
             Deed::Wake => self.view.replica(self.replica_at_hand()).timer.is_some(),
             Deed::Cut | Deed::CutBothWays | Deed::LoseMore | Deed::DelayMore | Deed::DoubleMore => {
@@ -115,6 +146,7 @@ impl App {
             Deed::PauseOrRun if self.view.gate.paused => Some("run"),
             Deed::PauseOrRun => Some("pause"),
             Deed::Step => Some("step"),
+            Deed::Round => Some("round"),
             Deed::Release => Some("release"),
             Deed::MendAll => Some("heal"),
             _ => None,
@@ -126,7 +158,9 @@ impl App {
         match name {
             "pause" => !self.view.gate.paused,
             "run" => self.view.gate.paused,
-            "step" => self.can(Deed::Step),
+            "step" | "round" => self.can(Deed::Step),
+            "unbreak" => !self.view.gate.breaks.is_empty(),
+            "preview" => !self.deliverables.rows().is_empty(),
             "release" => self.can(Deed::Release),
             "deliver" | "drop" | "dup" => self.deliverables.messages > 0,
             "uncut" => !self.view.gate.cuts.is_empty(),

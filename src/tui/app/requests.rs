@@ -8,7 +8,7 @@ use crate::script::grammar::Command;
 use crate::script::request::{Report, Request};
 use crate::script::session::Said;
 use crate::script::world::Answer;
-use crate::tui::app::{App, Effect, Mode, Output, Over, Tone};
+use crate::tui::app::{App, Effect, Mode, Output, Over, Tone, instance_of};
 use crate::tui::deed::Screen;
 use crate::tui::list::Place;
 use crate::tui::prompt::pasted_lines;
@@ -16,6 +16,7 @@ use crate::tui::prompt::pasted_lines;
 impl App {
     /// Asks the world to carry out a command.
     pub(super) fn send(&mut self, command: Command) -> Vec<Effect> {
+        self.note_change(&command);
         let id = self.requests;
         self.requests += 1;
         self.pending.insert(id, command.to_string());
@@ -127,8 +128,13 @@ impl App {
                     self.checks.step(step);
                     self.tell_violation();
                 }
+                let broke = self.view.broke.clone();
                 self.view.apply(notice);
+                if self.view.broke != broke {
+                    self.tell_break();
+                }
             }
+            Report::Said { request, said } if self.preview.take(request, &said) => {}
             Report::Said { request, said } => self.on_said(request, said),
             Report::Answer(answer) => self.on_answer(&answer),
         }
@@ -143,6 +149,19 @@ impl App {
             self.checks.select(violation.property);
         }
         self.revision += 1;
+    }
+
+    /// Says which breakpoint was met, and goes to what met it.
+    fn tell_break(&mut self) {
+        let Some(broke) = self.view.broke.clone() else { return };
+        self.play.on = false;
+        self.say(broke.to_string(), Tone::Bad);
+        if let Some(entry) = self.view.log.get(broke.entry) {
+            self.selected = instance_of(entry).or(self.selected);
+            self.follow = false;
+        }
+        self.space_time.settle_rows(&self.view);
+        self.space_time.select_entry(broke.entry);
     }
 
     /// Remembers what was proposed, and selects it where the selection follows.

@@ -352,6 +352,11 @@ impl SpaceTime {
         self.zoom = Some(if larger { zoom.larger() } else { zoom.smaller() });
     }
 
+    /// Gives events as much room as a class needs, or what they usually have.
+    pub fn present(&mut self, presenting: bool) {
+        self.zoom = presenting.then_some(Zoom::Three);
+    }
+
     /// How many of `height` lines below the heading show events, and how many messages on their way
     /// are shown below those and the line that stands for now.
     pub fn division(&self, height: usize) -> (usize, usize) {
@@ -423,7 +428,8 @@ impl SpaceTime {
         }
     }
 
-    fn settle_rows(&mut self, view: &View) {
+    /// Takes note of rows that came and went.
+    pub(super) fn settle_rows(&mut self, view: &View) {
         let forgotten = view.log.forgotten();
         while self.rows.front().is_some_and(|row| row.entry < forgotten) {
             self.rows.pop_front();

@@ -118,7 +118,10 @@ fn table_row(
     spans.push(Span::raw(" "));
     let deps = known.attributes.deps.to_string();
     spans.push(cell(&deps, columns.saturating_sub(32), theme.text()));
-    spans.push(text::number(&format!("#{}", known.since), 9, theme.dim()));
+    let changed = app.is_changed(known.since);
+    let style = if changed { theme.changed(theme.text()) } else { theme.dim() };
+    let mark = if changed { "*" } else { "" };
+    spans.push(text::number(&format!("{mark}#{}", known.since), 9, style));
     if !known.ballot.is_initial() {
         spans.push(Span::styled(format!(" {}", known.ballot), theme.notable()));
     }

@@ -94,6 +94,8 @@ fn instance_cell(app: &App, id: InstanceId) -> Vec<Span<'static>> {
                 let rest =
                     text::cut(&format!(" s{} {path}", instance.attributes.seq), width(app) - 2);
                 let style = theme.phase(instance.phase);
+                let changed = app.is_changed(instance.since);
+                let style = if changed { theme.changed(style) } else { style };
                 vec![Span::styled(letter, style), Span::styled(rest, theme.dim())]
             }
         },
@@ -103,7 +105,10 @@ fn instance_cell(app: &App, id: InstanceId) -> Vec<Span<'static>> {
         None => known
             .map(|instance| {
                 let phase = instance.map_or(Phase::Initial, |instance| instance.phase);
-                Span::styled(phase.letter().to_string(), theme.phase(phase))
+                let style = theme.phase(phase);
+                let changed = instance.is_some_and(|instance| app.is_changed(instance.since));
+                let style = if changed { theme.changed(style) } else { style };
+                Span::styled(phase.letter().to_string(), style)
             })
             .collect(),
     };

@@ -105,7 +105,7 @@ fn wide_row(app: &App, flight: &Flight, columns: usize) -> Vec<Span<'static>> {
         Some(HeldBy::Pause) | None => "",
     };
     vec![
-        cell(&envelope.id.to_string(), 6, theme.text()),
+        cell(&envelope.id.to_string(), 6, new(app, flight)),
         cell(&route, 6, theme.text()),
         cell(message.kind().name(), 15, kind_style(app, message.kind())),
         cell(&message.instance().to_string(), 5, theme.text()),
@@ -116,6 +116,12 @@ fn wide_row(app: &App, flight: &Flight, columns: usize) -> Vec<Span<'static>> {
     ]
 }
 
+/// What the last step has sent stands out.
+fn new(app: &App, flight: &Flight) -> Style {
+    let theme = app.theme;
+    if app.is_changed(flight.entry) { theme.changed(theme.text()) } else { theme.text() }
+}
+
 fn narrow_row(app: &App, flight: &Flight, columns: usize) -> Vec<Span<'static>> {
     let theme = app.theme;
     let envelope = &flight.envelope;
@@ -123,7 +129,7 @@ fn narrow_row(app: &App, flight: &Flight, columns: usize) -> Vec<Span<'static>> 
     let route = format!("{}{}{}", envelope.id, glyphs::TO, envelope.to);
     let rule = if flight.held == Some(HeldBy::Pause) { " " } else { "#" };
     vec![
-        cell(&route, 9, theme.text()),
+        cell(&route, 9, new(app, flight)),
         cell(message.kind().name(), 15, kind_style(app, message.kind())),
         cell(&message.instance().to_string(), 5, theme.text()),
         cell(&text::short_message(message), columns.saturating_sub(30), theme.text()),

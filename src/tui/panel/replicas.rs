@@ -62,11 +62,14 @@ fn row(app: &App, id: ReplicaId) -> Line<'static> {
     let focused = app.pane() == Pane::Replicas;
     let mark = if selected { glyphs::SELECTED } else { " " };
     let here = if app.at == id { theme.strong() } else { theme.text() };
+    let changed = app.is_replica_changed(id);
+    let here = if changed { theme.changed(here) } else { here };
+    let name = if changed { format!("{id}*") } else { id.to_string() };
     let endpoint = app.view.shape.endpoints.get(id.index());
     let port = endpoint.and_then(|endpoint| endpoint.rsplit(':').next()).unwrap_or("-");
     let mut spans = vec![
         cell(mark, 2, theme.accent()),
-        cell(&id.to_string(), 3, here),
+        cell(&name, 3, here),
         if replica.up { cell(port, 5, theme.dim()) } else { cell("DOWN", 5, theme.bad()) },
     ];
     spans.extend(counts(app, id, [4, 4, 4, 5]));
