@@ -8,6 +8,8 @@ mod drive;
 mod faults;
 #[path = "screens/filter.rs"]
 mod filter;
+#[path = "screens/graph.rs"]
+mod graph;
 #[path = "screens/interaction.rs"]
 mod interaction;
 #[path = "screens/neighbourhood.rs"]
@@ -71,6 +73,27 @@ fn space_time_at_every_zoom_and_in_every_state() {
         drive.app.ascii = true;
         drive.app.theme = Theme::Mono;
         look!(format!("space_time_ascii_mono_{name}"), drive);
+    }
+}
+
+#[test]
+fn graph_and_execution() {
+    for (size, name) in SIZES {
+        let mut drive = graph::shown(graph::blocked(), size);
+        drive.press("k");
+        look!(format!("graph_{name}"), drive);
+        drive.press("o o o o b");
+        look!(format!("graph_waiting_{name}"), drive);
+        let mut drive = graph::shown(Stage::of(&["burst 24 keys=3 conflict=30", "settle"]), size);
+        drive.press("k k k m");
+        look!(format!("graph_matrix_{name}"), drive);
+        drive.press("t . . . . . . . .");
+        look!(format!("graph_walk_{name}"), drive);
+        drive.press("Tab");
+        look!(format!("graph_lanes_{name}"), drive);
+        drive.app.ascii = true;
+        drive.app.theme = Theme::Mono;
+        look!(format!("graph_ascii_mono_{name}"), drive);
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod causality;
 pub mod counters;
+pub mod edges;
 pub mod facets;
 pub mod filter;
 pub mod in_flight;
@@ -16,3 +17,4 @@ pub mod notice;
 pub mod query;
 pub mod trace;
 pub mod view;
+pub mod walk;

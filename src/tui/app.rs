@@ -9,6 +9,7 @@ mod events;
 mod execution;
 mod faults;
 mod filters;
+mod graph;
 mod mouse;
 mod preview;
 mod rate;
@@ -23,6 +24,7 @@ pub use digests::Digests;
 pub use events::instance_of;
 pub use execution::Execution;
 pub use filters::Filters;
+pub use graph::{Graph, GraphView};
 pub use preview::Preview;
 pub use rate::Rate;
 pub use space_time::{Chosen, OVERVIEW_EVENTS, Row, SpaceTime, Zoom};
@@ -178,8 +180,8 @@ pub struct App {
     pub detail: Place,
     /// See `detail`: the selected event, the picture of dependencies, the answer.
     pub event: Place,
-    /// See `event`.
-    pub graph: Place,
+    /// What of the dependency graph is looked at.
+    pub graph: Graph,
     /// See `event`.
     pub why: Place,
     /// See `detail`.
@@ -253,7 +255,7 @@ impl App {
             execution: Execution::default(),
             detail: Place::default(),
             event: Place::default(),
-            graph: Place::default(),
+            graph: Graph::default(),
             why: Place::default(),
             metrics: Place::default(),
             store: Place::default(),
@@ -421,7 +423,14 @@ impl App {
             }
         };
         match mode {
-            Mode::Normal => pane.into_iter().chain([Context::Normal]).collect(),
+            Mode::Normal => {
+                let screen = match self.screen {
+                    Screen::SpaceTime => Some(Context::SpaceTime),
+                    Screen::Graph => Some(Context::Graph),
+                    _ => None,
+                };
+                pane.into_iter().chain(screen).chain([Context::Normal]).collect()
+            }
             Mode::Prompt => vec![Context::Prompt],
             Mode::Filter => vec![Context::Filter],
         }
@@ -479,7 +488,10 @@ impl App {
         let usual = if layout.room == Room::Large { Zoom::Two } else { Zoom::One };
         self.space_time.settle(&self.view, layout.height(Pane::SpaceTime), usual);
         let height = layout.height(Pane::Execution);
+        let footer = panel::execution::footer_height(u16::try_from(height).unwrap_or(u16::MAX));
+        let height = height - usize::from(footer);
         self.execution.settle(&self.view, self.observer, self.selected, height);
+        self.graph.settle(&self.view, self.execution.observer(), self.selected);
         self.settle_grid(&layout);
         self.neighbourhood.settle(&self.view, self.selected, self.observer);
         let area = layout.rows(Pane::Detail);

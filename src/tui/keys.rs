@@ -22,8 +22,10 @@ pub enum Context {
     Messages,
     /// In the trace.
     Trace,
-    /// In the space-time diagram.
+    /// On the screen of the space-time diagram.
     SpaceTime,
+    /// On the screen of the graph.
+    Graph,
     /// In the list of what was executed.
     Execution,
     /// On the log screen.
@@ -44,7 +46,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts.
-    pub const ALL: [Context; 15] = [
+    pub const ALL: [Context; 16] = [
         Self::Always,
         Self::Normal,
         Self::Replicas,
@@ -52,6 +54,7 @@ impl Context {
         Self::Messages,
         Self::Trace,
         Self::SpaceTime,
+        Self::Graph,
         Self::Execution,
         Self::Log,
         Self::Faults,
@@ -181,15 +184,16 @@ const F1: Key = key(KeyCode::F(1));
 /// Every key. The order within a context is that of the footer and the palette.
 pub const TABLE: &[Binding] = {
     use Context::{
-        Always, Checks, Execution, Faults, Filter, Instances, Log, Messages, Normal, Output,
+        Always, Checks, Execution, Faults, Filter, Graph, Instances, Log, Messages, Normal, Output,
         Palette, Prompt, Replicas, SpaceTime, Trace,
     };
     use Deed::{
         Back, Complete, CompleteBack, Cone, CrashOrRecover, Cut, CutBothWays, DelayMore,
         DoubleMore, Drop, Duplicate, Enter, Faster, FocusBack, FocusNext, Fold, Go, HideLane,
-        HistoryBack, HistoryForth, Hold, LogWidget, LoseMore, MendAll, MendLink, Mouse, Observer,
-        Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present, Quiet, Quit, Redraw,
-        Release, Round, Show, ShowLanes, Slower, Step, Suspend, Wake, Zoom, ZoomIn, ZoomOut,
+        HistoryBack, HistoryForth, Hold, LogWidget, LoseMore, Matrix, MendAll, MendLink, Mouse,
+        Observer, Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present, Quiet,
+        Quit, Redraw, Release, Round, Show, ShowLanes, Slower, Step, Suspend, Waiting, Wake, Walk,
+        WalkBack, WalkOn, Zoom, ZoomIn, ZoomOut,
     };
     &[
         bind(
@@ -230,6 +234,13 @@ pub const TABLE: &[Binding] = {
         bind(SpaceTime, &[LEFT], Go(Move::Left), "", "The lane on the left"),
         bind(SpaceTime, &[RIGHT, char('l')], Go(Move::Right), "", "The lane on the right"),
         bind(Execution, &[ENTER], Open, "open", "Look at the selected instance"),
+        bind(Graph, &[char('m')], Matrix, "matrix", "The component as a matrix, or the picture"),
+        bind(Graph, &[char('b')], Waiting, "waiting", "What waits for what on each replica"),
+        bind(Graph, &[char('t')], Walk, "Tarjan", "Walk through the search for components"),
+        bind(Graph, &[char('.'), RIGHT], WalkOn, "walk", "The next move of the search"),
+        bind(Graph, &[char(','), LEFT], WalkBack, "", "The move before"),
+        bind(Graph, &[char('+'), char('=')], ZoomIn, "further", "Draw more around the instance"),
+        bind(Graph, &[char('-')], ZoomOut, "", "Draw less around the instance"),
         bind(Log, &[UP], LogWidget(LogKey::Up), "", "The target above"),
         bind(Log, &[DOWN], LogWidget(LogKey::Down), "target", "The target below"),
         bind(Log, &[LEFT], LogWidget(LogKey::Left), "", "Show less of the target"),

@@ -8,13 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use ascii_dag::{Direction, Graph, LayoutConfig, RenderOptions};
 
 use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::observe::edges::{Reach, dependencies, dependents};
 use crate::observe::view::{InstanceView, View};
 
 /// The picture, and what it shows.
 #[derive(Clone, Debug, Default)]
 pub struct Neighbourhood {
-    of: Option<(u64, InstanceId, Option<ReplicaId>)>,
+    of: Option<(u64, InstanceId, Option<ReplicaId>, usize)>,
     shown: Shown,
+    /// How far around the selected instance is drawn, in edges, beyond what usually is.
+    further: usize,
     /// The lines of the picture.
     pub lines: Vec<String>,
 }
@@ -38,17 +41,32 @@ impl Neighbourhood {
         selected: Option<InstanceId>,
         observer: Option<ReplicaId>,
     ) {
-        let of = selected.map(|selected| (view.version, selected, observer));
+        let depth = DEPTH + self.further;
+        let of = selected.map(|selected| (view.version, selected, observer, depth));
         if self.of == of {
             return;
         }
         self.of = of;
-        let shown = selected.map(|selected| Shown::around(view, selected, observer));
+        let shown = selected.map(|selected| Shown::around(view, selected, observer, depth));
         let shown = shown.unwrap_or_default();
         if shown != self.shown {
             self.lines = shown.draw();
             self.shown = shown;
         }
+    }
+
+    /// Draws more around the selected instance, or less.
+    pub fn go_further(&mut self, further: bool) {
+        self.further = if further {
+            (self.further + 1).min(FURTHER_MOST)
+        } else {
+            self.further.saturating_sub(1)
+        };
+    }
+
+    /// How far around the selected instance is drawn, in edges.
+    pub fn depth(&self) -> usize {
+        DEPTH + self.further
     }
 
     /// Whose view of the dependencies is drawn.
@@ -76,21 +94,26 @@ pub fn observer(view: &View, instance: InstanceId, wanted: Option<ReplicaId>) ->
 }
 
 impl Shown {
-    fn around(view: &View, selected: InstanceId, wanted: Option<ReplicaId>) -> Self {
+    fn around(
+        view: &View,
+        selected: InstanceId,
+        wanted: Option<ReplicaId>,
+        depth_most: usize,
+    ) -> Self {
         let Some(observer) = observer(view, selected, wanted) else { return Self::default() };
         let mut shown = Self { observer: Some(observer), ..Self::default() };
         let instances = &view.replica(observer).instances;
         let mut front = vec![selected];
         let mut seen = BTreeSet::from([selected]);
-        for depth in 0..=DEPTH {
+        for depth in 0..=depth_most {
             for id in std::mem::take(&mut front) {
                 shown.labels.insert(id, label(id, instances.get(id)));
-                if depth == DEPTH {
+                if depth == depth_most {
                     continue;
                 }
-                let around = depends_on(view, observer, id)
+                let around = dependencies(view, observer, id, Reach::NEAR)
                     .into_iter()
-                    .chain(depend_on(view, observer, id, depth));
+                    .chain(if depth == 0 { dependents(view, observer, id) } else { Vec::new() });
                 for next in around {
                     if seen.contains(&next) {
                         continue;
@@ -105,7 +128,7 @@ impl Shown {
             }
         }
         for id in &seen {
-            let targets = depends_on(view, observer, *id);
+            let targets = dependencies(view, observer, *id, Reach::NEAR);
             let targets = targets.into_iter().filter(|target| seen.contains(target));
             shown.edges.extend(targets.map(|target| (*id, target)));
         }
@@ -207,62 +230,14 @@ fn label(id: InstanceId, known: Option<&InstanceView>) -> String {
     }
 }
 
-/// The latest instances that `id` depends on in each row, as `observer` has it: those of the prefix
-/// that interfere. One that is not known there may interfere.
-fn depends_on(view: &View, observer: ReplicaId, id: InstanceId) -> Vec<InstanceId> {
-    let instances = &view.replica(observer).instances;
-    let Some(known) = instances.get(id) else { return Vec::new() };
-    let mut found = Vec::new();
-    for last in known.attributes.deps.iter() {
-        if last.replica.index() >= view.shape.replicas() {
-            continue;
-        }
-        let slots = (last.slot.saturating_sub(LOOK_BACK)..=last.slot).rev();
-        let members = slots.map(|slot| InstanceId::new(last.replica, slot));
-        let interfering = members.filter(|member| {
-            let other = instances.get(*member);
-            *member != id && other.is_none_or(|other| known.payload.interferes_with(&other.payload))
-        });
-        found.extend(interfering.take(IN_A_ROW));
-    }
-    found
-}
-
-/// The first instances after `id` that depend on it, as `observer` has it. Looked for around the
-/// selected instance only: in what comes after it there is no end.
-fn depend_on(view: &View, observer: ReplicaId, id: InstanceId, depth: usize) -> Vec<InstanceId> {
-    if depth > 0 {
-        return Vec::new();
-    }
-    let instances = &view.replica(observer).instances;
-    let Some(known) = instances.get(id) else { return Vec::new() };
-    let rows = ReplicaId::all(view.shape.replicas());
-    let first = rows.flat_map(|row| {
-        let near = instances.row_from(row, id.slot.saturating_sub(LOOK_BACK));
-        let dependents = near.take(2 * LOOK_BACK_ROWS).filter(|(slot, other)| {
-            InstanceId::new(row, *slot) != id
-                && other.attributes.deps.contains(id)
-                && other.payload.interferes_with(&known.payload)
-        });
-        dependents.take(1).map(move |(slot, _)| InstanceId::new(row, slot)).collect::<Vec<_>>()
-    });
-    first.collect()
-}
-
 /// How far around the selected instance is drawn.
 const DEPTH: usize = 2;
 
+/// How much further can be asked for.
+const FURTHER_MOST: usize = 4;
+
 /// How many instances are drawn at most.
 const NODES_MAX: usize = 25;
-
-/// How many slots of a row are looked at.
-const LOOK_BACK: u64 = 32;
-
-/// The same, as a number of instances.
-const LOOK_BACK_ROWS: usize = 32;
-
-/// How many dependencies in one row are drawn: earlier ones are nearly always implied.
-const IN_A_ROW: usize = 2;
 
 /// The least instance there is.
 const FIRST: InstanceId = InstanceId { replica: ReplicaId(0), slot: 0 };

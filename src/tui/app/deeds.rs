@@ -5,7 +5,7 @@ use tui_logger::TuiWidgetEvent;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::script::grammar::Command;
 use crate::script::words::{Count, Doubled, Term};
-use crate::tui::app::{App, Deliverable, Effect, Mode, Over, Tone};
+use crate::tui::app::{App, Deliverable, Effect, GraphView, Mode, Over, Tone};
 use crate::tui::deed::{Deed, LogKey, Move, Screen};
 use crate::tui::layout::Pane;
 use crate::tui::list::Place;
@@ -100,13 +100,25 @@ impl App {
         Vec::new()
     }
 
-    /// Changes what of the space-time diagram is seen.
+    /// Changes what of the space-time diagram or the graph is seen.
     fn change_diagram(&mut self, deed: Deed) {
+        // Where the graph has no place beside the list, it takes the other one.
+        if let Deed::Matrix | Deed::Waiting | Deed::Walk = deed
+            && self.layout().pane(Pane::Graph).is_none()
+        {
+            self.focus_on(Pane::Graph);
+        }
         match deed {
             Deed::Cone => self.space_time.cone = !self.space_time.cone,
             Deed::Fold => self.space_time.fold(),
-            Deed::ZoomIn => self.space_time.zoom_by(true),
-            Deed::ZoomOut => self.space_time.zoom_by(false),
+            Deed::ZoomIn | Deed::ZoomOut if self.screen == Screen::Graph => {
+                self.neighbourhood.go_further(deed == Deed::ZoomIn);
+            }
+            Deed::ZoomIn | Deed::ZoomOut => self.space_time.zoom_by(deed == Deed::ZoomIn),
+            Deed::Matrix => self.graph.show(GraphView::Matrix),
+            Deed::Waiting => self.graph.show(GraphView::Waiting),
+            Deed::Walk => self.graph.show(GraphView::Walk),
+            Deed::WalkOn | Deed::WalkBack => self.graph.walk_on(deed == Deed::WalkOn),
             Deed::HideLane => self.space_time.hide(self.view.shape.replicas()),
             Deed::ShowLanes => self.space_time.show_all(),
             _ => {}
@@ -123,6 +135,7 @@ impl App {
             Deed::Open if self.pane() == Pane::SpaceTime => !self.space_time.rows().is_empty(),
             Deed::Drop | Deed::Duplicate | Deed::Hold => self.message_at_hand().is_some(),
             Deed::ShowLanes => !self.space_time.hidden().is_empty(),
+            Deed::WalkOn | Deed::WalkBack => self.graph.shown == GraphView::Walk,
             Deed::FocusNext | Deed::FocusBack | Deed::Observer | Deed::Zoom => {
                 self.layout().order.len() > 1
             }
@@ -311,7 +324,7 @@ impl App {
             Pane::SpaceTime => self.go_in_space_time(to, by),
             Pane::Execution => self.go_in_execution(by),
             Pane::Event => self.event.scroll(by),
-            Pane::Graph => self.graph.scroll(by),
+            Pane::Graph => self.graph.place.scroll(by),
             Pane::Why => self.why.scroll(by),
             Pane::Log => {}
         }

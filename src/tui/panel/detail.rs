@@ -11,6 +11,7 @@ use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::observe::view::InstanceView;
 use crate::tui::app::App;
+use crate::tui::deed::Screen;
 use crate::tui::layout::Pane;
 use crate::tui::neighbourhood::observer;
 use crate::tui::panel::faults::words;
@@ -52,7 +53,11 @@ pub fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let mut lines = summary(app, id, best, width);
     // Rows that are too long cannot be followed with the eye.
     let columns = width.min(TABLE_MOST);
-    lines.extend(why(app, id, columns));
+    // The screen of the graph has a place for each of these.
+    let alone = app.screen != Screen::Graph;
+    if alone || app.layout().pane(Pane::Why).is_none() {
+        lines.extend(why(app, id, columns));
+    }
     lines.push(table_heading(app, columns));
     for (replica, instance) in ReplicaId::all(known.len()).zip(&known) {
         lines.push(table_row(app, replica, *instance, columns));
@@ -62,7 +67,9 @@ pub fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
         lines.extend(told.into_iter().map(|line| Line::styled(line, theme.bad())));
     }
     lines.extend(agreement(app, &known));
-    lines.extend(picture(app, id, width));
+    if alone {
+        lines.extend(picture(app, id, width));
+    }
     lines
 }
 
@@ -121,7 +128,9 @@ fn table_row(
     let changed = app.is_changed(known.since);
     let style = if changed { theme.changed(theme.text()) } else { theme.dim() };
     let mark = if changed { "*" } else { "" };
-    spans.push(text::number(&format!("{mark}#{}", known.since), 9, style));
+    let since = format!("{mark}#{}", known.since);
+    spans.push(Span::raw(" ".repeat(9usize.saturating_sub(text::width(&since)))));
+    spans.push(Span::styled(since, style));
     if !known.ballot.is_initial() {
         spans.push(Span::styled(format!(" {}", known.ballot), theme.notable()));
     }
