@@ -13,6 +13,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::epaxos::command::Operation;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::observe::links::Delay;
+use crate::script::why::Asked;
 use crate::script::words::{
     At, BurstOption, Count, Doubled, Doubling, Looked, On, Part, Scope, Side, Term, Which, delay,
     delay_word, duration, link, percent, time_word,
@@ -211,6 +212,8 @@ pub enum Command {
     },
     /// Print in which order each replica executed, components of several in parentheses
     Order,
+    /// Say why something is as it is, as far as the log shows
+    Why(Asked),
     /// List the commands, or explain one
     Help {
         /// The command
@@ -262,6 +265,10 @@ impl Command {
             Self::Deliver { which } | Self::Drop { which } => which,
             Self::Dup { first, rest } => {
                 Doubling::from_words(*first, rest).map_err(ParseError)?;
+                return Ok(self);
+            }
+            Self::Why(asked) => {
+                asked.question().map_err(ParseError)?;
                 return Ok(self);
             }
             Self::Delay { on, .. } => {
@@ -437,6 +444,7 @@ impl Command {
                 ("status", instance.iter().map(ToString::to_string).collect())
             }
             Self::Order => ("order", vec![]),
+            Self::Why(asked) => ("why", asked.written()),
             Self::Help { command } => ("help", command.iter().cloned().collect()),
         };
         std::iter::once(name.to_owned()).chain(rest).collect()

@@ -61,6 +61,7 @@ fn commands_read_back_as_written() {
         "sleep 1s200ms",
         "status R0.1",
         "order",
+        "why R0.1 dep=R4.0 @R1",
         "help put",
     ] {
         assert_eq!(parse(line).to_string(), line);
