@@ -1,7 +1,7 @@
 //! The script language: what a person types at the prompt, `run` reads from a file, and scenarios
 //! and lessons are written in.
 //!
-//! [`grammar`] makes commands of text, [`words`] of their parts, and [`mod@file`] reads many; [`world`] is what a command can do to a cluster; [`session`]
+//! [`grammar`] makes commands of text, [`words`] of their parts, [`why`] of questions, and [`mod@file`] reads many; [`world`] is what a command can do to a cluster; [`session`]
 //! does it, and [`stepwise`] keeps its order; [`request`] is how a screen asks for it. Pure: the world brings the clock and the network.
 
 pub mod file;
@@ -9,6 +9,7 @@ pub mod grammar;
 pub mod request;
 pub mod session;
 pub mod stepwise;
+pub mod why;
 pub mod words;
 pub mod world;
 

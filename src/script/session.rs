@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::epaxos::command::{Operation, RequestId, text};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::Phase;
+use crate::explain::question::Question;
+use crate::explain::{explain, is_known};
 use crate::observe::filter::Filter;
 use crate::observe::in_flight::Flight;
 use crate::observe::log::Log;
@@ -89,6 +91,7 @@ impl Session {
             Command::Sleep { duration } => world.sleep(*duration).map(|()| vec![]),
             Command::Status { instance } => Ok(status(world.view(), *instance)),
             Command::Order => Ok(order(world.view())),
+            Command::Why(asked) => why(world.view(), &asked.question()?),
             Command::Help { command } => help(command.as_deref()),
         }
     }
@@ -113,6 +116,7 @@ impl Session {
             Command::Status { instance } => {
                 instance.iter().map(|instance| instance.replica).collect()
             }
+            Command::Why(asked) => asked.question()?.replicas(),
             other => faults::named(other),
         };
         named.into_iter().try_for_each(|replica| exists(view, replica))
@@ -437,6 +441,15 @@ fn order(view: &View) -> Vec<String> {
         format!("{id}:{}", names.collect::<String>())
     };
     ReplicaId::all(view.shape.replicas()).map(line).collect()
+}
+
+/// The question in words, and the answer.
+fn why(view: &View, question: &Question) -> Said {
+    if let Some(id) = question.instances().into_iter().find(|id| !is_known(view, *id)) {
+        return Err(format!("no replica has heard of {id}"));
+    }
+    let answer = explain(view, question);
+    Ok(vec![answer.question.clone(), answer.paragraph()])
 }
 
 fn help(command: Option<&str>) -> Said {
