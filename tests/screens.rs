@@ -20,6 +20,10 @@ mod picture;
 mod space_time;
 #[path = "screens/stage.rs"]
 mod stage;
+#[path = "screens/stepping.rs"]
+mod stepping;
+#[path = "screens/why.rs"]
+mod why;
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use crate::epaxos::command::{Operation, RequestId, text};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::explain::question::Question;
-use crate::explain::{explain, is_known};
+use crate::explain::{explain, is_known, sentence};
 use crate::observe::filter::Filter;
 use crate::observe::in_flight::Flight;
 use crate::observe::log::Log;
@@ -307,11 +307,9 @@ fn preview(world: &mut impl World, next: Next) -> Said {
     let mut log = Log::new(1);
     let entry = log.append(step);
     debug_assert!(entry.step.replica.index() < replicas, "a replica of this cluster");
-    let mut lines: Vec<_> = Line::of(&entry, 0).iter().map(ToString::to_string).collect();
-    if lines.len() < 2 {
-        lines.push(format!("{named} does nothing"));
-    }
-    Ok(lines)
+    let lines = Line::of(&entry, 0);
+    let told = std::iter::once(sentence(world.view(), &entry));
+    Ok(told.chain(lines.iter().map(ToString::to_string)).collect())
 }
 
 /// With more instances than this a copy of a replica takes longer than a person waits.

@@ -1,6 +1,7 @@
 //! The state of the screen, and how it changes. Pure: no terminal, no clock, no channel. What the
 //! world outside must do comes back as [`Effect`]s.
 
+mod asking;
 mod checks;
 mod deeds;
 mod deliverables;
@@ -18,6 +19,7 @@ mod space_time;
 mod stepping;
 mod trace_list;
 
+pub use asking::Asking;
 pub use checks::{Checks, Standing};
 pub use deliverables::{Deliverable, Deliverables};
 pub use digests::Digests;
@@ -109,6 +111,8 @@ pub enum Over {
     Palette(Box<Palette>),
     /// What a command had to say.
     Output(Output),
+    /// The answer to a question.
+    Why,
 }
 
 /// Several lines that a command had to say.
@@ -182,8 +186,8 @@ pub struct App {
     pub event: Place,
     /// What of the dependency graph is looked at.
     pub graph: Graph,
-    /// See `event`.
-    pub why: Place,
+    /// The place among questions and answers.
+    pub asking: Asking,
     /// See `detail`.
     pub metrics: Place,
     /// See `detail`.
@@ -200,6 +204,8 @@ pub struct App {
     pub preview: Preview,
     /// The first entry of the last step, where the world is paused.
     mark: Option<EntryId>,
+    /// What met a breakpoint, until the person goes on.
+    pub stopped: Option<String>,
     /// The filters of the lists.
     pub filters: Filters,
     /// What was said last.
@@ -256,7 +262,7 @@ impl App {
             detail: Place::default(),
             event: Place::default(),
             graph: Graph::default(),
-            why: Place::default(),
+            asking: Asking::default(),
             metrics: Place::default(),
             store: Place::default(),
             neighbourhood: Neighbourhood::default(),
@@ -265,6 +271,7 @@ impl App {
             presenting: false,
             preview: Preview::default(),
             mark: None,
+            stopped: None,
             filters: Filters::default(),
             message: None,
             rate: Rate::default(),
@@ -363,7 +370,7 @@ impl App {
         match (bound, &mut self.over, self.mode) {
             (Some(deed), _, _) => return self.perform(deed),
             (None, Some(Over::Palette(palette)), _) => palette.edit(event),
-            (None, Some(Over::Output(_)), _) | (None, None, Mode::Normal) => {}
+            (None, Some(Over::Output(_) | Over::Why), _) | (None, None, Mode::Normal) => {}
             (None, None, Mode::Prompt) => self.prompt.edit(event),
             (None, None, Mode::Filter) => {
                 self.filters.line_mut().edit(event);
@@ -401,6 +408,7 @@ impl App {
         let here = match (&self.over, self.mode) {
             (Some(Over::Palette(_)), _) => vec![Context::Palette],
             (Some(Over::Output(_)), _) => vec![Context::Output],
+            (Some(Over::Why), _) => vec![Context::Why],
             (None, mode) => self.contexts_of(mode),
         };
         std::iter::once(Context::Always).chain(here).collect()
@@ -416,11 +424,14 @@ impl App {
             Pane::Log => Some(Context::Log),
             Pane::Faults => Some(Context::Faults),
             Pane::Checks => Some(Context::Checks),
-            Pane::SpaceTime => Some(Context::SpaceTime),
             Pane::Execution => Some(Context::Execution),
-            Pane::Detail | Pane::Event | Pane::Graph | Pane::Why | Pane::Metrics | Pane::Store => {
-                None
-            }
+            Pane::Why => Some(Context::Why),
+            Pane::Detail
+            | Pane::SpaceTime
+            | Pane::Event
+            | Pane::Graph
+            | Pane::Metrics
+            | Pane::Store => None,
         };
         match mode {
             Mode::Normal => {
@@ -492,6 +503,7 @@ impl App {
         let height = height - usize::from(footer);
         self.execution.settle(&self.view, self.observer, self.selected, height);
         self.graph.settle(&self.view, self.execution.observer(), self.selected);
+        self.settle_asking();
         self.settle_grid(&layout);
         self.neighbourhood.settle(&self.view, self.selected, self.observer);
         let area = layout.rows(Pane::Detail);
@@ -521,7 +533,7 @@ impl App {
                 output.place.settle_offset(output.lines.len(), height);
             }
             Some(Over::Palette(palette)) => palette.settle(height.saturating_sub(2)),
-            None => {}
+            Some(Over::Why) | None => {}
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Context {
     SpaceTime,
     /// On the screen of the graph.
     Graph,
+    /// Where a question is answered.
+    Why,
     /// In the list of what was executed.
     Execution,
     /// On the log screen.
@@ -46,7 +48,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts.
-    pub const ALL: [Context; 16] = [
+    pub const ALL: [Context; 17] = [
         Self::Always,
         Self::Normal,
         Self::Replicas,
@@ -55,6 +57,7 @@ impl Context {
         Self::Trace,
         Self::SpaceTime,
         Self::Graph,
+        Self::Why,
         Self::Execution,
         Self::Log,
         Self::Faults,
@@ -185,15 +188,15 @@ const F1: Key = key(KeyCode::F(1));
 pub const TABLE: &[Binding] = {
     use Context::{
         Always, Checks, Execution, Faults, Filter, Graph, Instances, Log, Messages, Normal, Output,
-        Palette, Prompt, Replicas, SpaceTime, Trace,
+        Palette, Prompt, Replicas, SpaceTime, Trace, Why as Answer,
     };
     use Deed::{
         Back, Complete, CompleteBack, Cone, CrashOrRecover, Cut, CutBothWays, DelayMore,
-        DoubleMore, Drop, Duplicate, Enter, Faster, FocusBack, FocusNext, Fold, Go, HideLane,
-        HistoryBack, HistoryForth, Hold, LogWidget, LoseMore, Matrix, MendAll, MendLink, Mouse,
-        Observer, Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present, Quiet,
-        Quit, Redraw, Release, Round, Show, ShowLanes, Slower, Step, Suspend, Waiting, Wake, Walk,
-        WalkBack, WalkOn, Zoom, ZoomIn, ZoomOut,
+        DoubleMore, Drop, Duplicate, Enter, Faster, FocusBack, FocusNext, Fold, FollowLink, Go,
+        HideLane, HistoryBack, HistoryForth, Hold, LogWidget, LoseMore, Matrix, MendAll, MendLink,
+        Mouse, Observer, Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present,
+        Quiet, Quit, Redraw, Release, Round, Show, ShowLanes, Slower, Step, Suspend, Waiting, Wake,
+        Walk, WalkBack, WalkOn, Why, Zoom, ZoomIn, ZoomOut,
     };
     &[
         bind(
@@ -241,6 +244,12 @@ pub const TABLE: &[Binding] = {
         bind(Graph, &[char(','), LEFT], WalkBack, "", "The move before"),
         bind(Graph, &[char('+'), char('=')], ZoomIn, "further", "Draw more around the instance"),
         bind(Graph, &[char('-')], ZoomOut, "", "Draw less around the instance"),
+        bind(Answer, &[ENTER], FollowLink, "go there", "Go to what proves the selected clause"),
+        bind(Answer, &[char('k'), UP], Go(Move::Up), "", "The clause before"),
+        bind(Answer, &[char('j'), DOWN], Go(Move::Down), "clause", "The next clause"),
+        bind(Answer, &[char('h'), LEFT], Go(Move::Left), "", "The question before"),
+        bind(Answer, &[char('l'), RIGHT], Go(Move::Right), "question", "The next question"),
+        bind(Answer, &[ESC], Back, "close", "Go back to what was asked about"),
         bind(Log, &[UP], LogWidget(LogKey::Up), "", "The target above"),
         bind(Log, &[DOWN], LogWidget(LogKey::Down), "target", "The target below"),
         bind(Log, &[LEFT], LogWidget(LogKey::Left), "", "Show less of the target"),
@@ -330,7 +339,8 @@ pub const TABLE: &[Binding] = {
         bind(Normal, &[char('/')], OpenFilter, "filter", "Filter the list while typing"),
         bind(Normal, &[TAB], FocusNext, "pane", "Go to the next pane"),
         bind(Normal, &[BACK_TAB], FocusBack, "", "Go to the pane before"),
-        bind(Normal, &[char('w')], Wake, "wake", "Fire the next timer of the selected replica"),
+        bind(Normal, &[char('w')], Why, "why", "Ask why about what is selected"),
+        bind(Normal, &[char('W')], Wake, "wake", "Fire the next timer of the selected replica"),
         bind(
             Normal,
             &[char('c')],

@@ -1,5 +1,6 @@
 //! A person at the screen of a small cluster: presses keys, and sees what comes of it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use epaxos_tui::tui::app::{Action, App, Effect};
@@ -37,20 +38,24 @@ impl Drive {
     }
 
     pub fn with(mut stage: Stage, size: (u16, u16)) -> Self {
-        let mut app = App::new(stage.view().shape.clone(), Theme::Dark, false, true);
-        app.update(Action::Resize(size.0, size.1));
-        app.update(Action::Reports(stage.take_reports()));
-        Self { app, stage, effects: Vec::new(), size }
+        let app = App::new(stage.view().shape.clone(), Theme::Dark, false, true);
+        let reports = stage.take_reports();
+        let mut drive = Self { app, stage, effects: Vec::new(), size };
+        drive.act(Action::Resize(size.0, size.1));
+        drive.act(Action::Reports(reports));
+        drive
     }
 
     pub fn act(&mut self, action: Action) {
-        for effect in self.app.update(action) {
-            match effect {
-                Effect::Request(request) => {
-                    let reports = self.stage.serve(&request);
-                    self.app.update(Action::Reports(reports));
+        let mut actions = VecDeque::from([action]);
+        while let Some(action) = actions.pop_front() {
+            for effect in self.app.update(action) {
+                match effect {
+                    Effect::Request(request) => {
+                        actions.push_back(Action::Reports(self.stage.serve(&request)));
+                    }
+                    effect => self.effects.push(effect),
                 }
-                effect => self.effects.push(effect),
             }
         }
     }

@@ -126,7 +126,7 @@ fn what_is_done_to_a_replica_is_done_to_that_of_the_row() {
     let reports = drive.stage.take_reports();
     drive.act(Action::Reports(reports));
     assert!(drive.text().contains("resend R3.0 in 300.0ms"), "{}", drive.text());
-    drive.press("w");
+    drive.press("W");
     assert_eq!(drive.stage.view().replica(ReplicaId(3)).counters.timers, 1);
 }
 

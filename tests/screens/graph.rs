@@ -42,7 +42,8 @@ fn a_component_is_bracketed_and_what_waits_is_told() {
         let drive = shown(blocked(), size);
         let screen = drive.text();
         let row = |id: &str| {
-            let found = screen.lines().find(|line| line.contains(&format!(" {id} ")));
+            let listed = |line: &&str| line.contains(&format!(" {id} ")) && line.contains(" slow");
+            let found = screen.lines().find(listed);
             found.unwrap_or_else(|| panic!("{id} is not listed:\n{screen}")).to_owned()
         };
         assert!(row("R0.0").contains('┌') && row("R4.0").contains('└'), "{screen}");

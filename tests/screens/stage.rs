@@ -10,7 +10,7 @@ use epaxos_tui::observe::notice::{GateState, Shape};
 use epaxos_tui::observe::view::View;
 use epaxos_tui::script::grammar::Command;
 use epaxos_tui::script::request::{Report, Request};
-use epaxos_tui::script::session::Session;
+use epaxos_tui::script::session::{Session, stop_where_broken};
 use epaxos_tui::script::world::World;
 use epaxos_tui::sim::cluster::Cluster;
 
@@ -104,9 +104,11 @@ impl Stage {
     /// Carries out a request, and returns all that is to be said of it.
     pub fn serve(&mut self, request: &Request) -> Vec<Report> {
         self.session.at = request.at;
+        let broke = self.cluster.view().broke.clone();
         let said = self.session.perform(&mut self.cluster, &request.command);
-        // What nothing holds moves on by itself.
+        // What nothing holds moves on by itself, until it meets a breakpoint.
         self.cluster.settle().expect("nothing can fail here");
+        stop_where_broken(&mut self.cluster, broke.as_ref()).expect("nothing can fail here");
         let mut reports = self.take_reports();
         reports.push(Report::Said { request: request.id, said });
         reports.extend(self.cluster.take_answers().into_iter().map(Report::Answer));

@@ -18,6 +18,8 @@ impl App {
         match deed {
             Deed::PauseOrRun if self.view.gate.paused => return self.send(Command::Run),
             Deed::PauseOrRun => return self.send(Command::Pause),
+            Deed::Why => self.ask_why(),
+            Deed::FollowLink => self.follow_link(),
             Deed::Step
             | Deed::Round
             | Deed::Quiet
@@ -306,6 +308,7 @@ impl App {
         match &mut self.over {
             Some(Over::Palette(palette)) => return palette.go(to.by(popup)),
             Some(Over::Output(output)) => return output.place.scroll(to.by(popup)),
+            Some(Over::Why) => return self.go_in_answer(to),
             None => {}
         }
         match self.pane() {
@@ -325,7 +328,7 @@ impl App {
             Pane::Execution => self.go_in_execution(by),
             Pane::Event => self.event.scroll(by),
             Pane::Graph => self.graph.place.scroll(by),
-            Pane::Why => self.why.scroll(by),
+            Pane::Why => self.go_in_answer(to),
             Pane::Log => {}
         }
     }
@@ -424,6 +427,7 @@ impl App {
             Mode::Normal if !self.filters.text(self.pane()).is_empty() => {
                 self.clear_filter(self.pane());
             }
+            Mode::Normal if self.pane() == Pane::Why => self.focus_on(Pane::default()),
             Mode::Normal if self.screen != Screen::Cockpit => self.screen = Screen::Cockpit,
             Mode::Normal if self.pane() == Pane::Detail => self.focus_on(Pane::Instances),
             Mode::Normal => self.message = None,

@@ -7,6 +7,7 @@ use crate::observe::notice::Notice;
 use crate::script::grammar::Command;
 use crate::script::request::{Report, Request};
 use crate::script::session::Said;
+use crate::script::why::Asked;
 use crate::script::world::Answer;
 use crate::tui::app::{App, Effect, Mode, Output, Over, Tone, instance_of};
 use crate::tui::deed::Screen;
@@ -39,6 +40,10 @@ impl App {
             _ => {}
         }
         match Command::parse(&line) {
+            Ok(Some(Command::Why(asked))) => {
+                self.ask_at_prompt(&asked);
+                Vec::new()
+            }
             Ok(command) => {
                 self.prompt.accept();
                 self.message = None;
@@ -48,6 +53,19 @@ impl App {
                 self.prompt.refuse(error.to_string());
                 Vec::new()
             }
+        }
+    }
+
+    /// A question is answered here: its answer can be followed to what proves it.
+    fn ask_at_prompt(&mut self, asked: &Asked) {
+        match asked.question() {
+            Ok(question) => {
+                self.prompt.accept();
+                self.message = None;
+                self.mode = Mode::Normal;
+                self.ask(question);
+            }
+            Err(sentence) => self.prompt.refuse(sentence),
         }
     }
 
@@ -156,6 +174,7 @@ impl App {
         let Some(broke) = self.view.broke.clone() else { return };
         self.play.on = false;
         self.say(broke.to_string(), Tone::Bad);
+        self.stopped = Some(broke.to_string());
         if let Some(entry) = self.view.log.get(broke.entry) {
             self.selected = instance_of(entry).or(self.selected);
             self.follow = false;

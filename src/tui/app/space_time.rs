@@ -258,6 +258,13 @@ impl SpaceTime {
         self.choose(index);
     }
 
+    /// Selects a message on its way.
+    pub fn select_flight(&mut self, id: MessageId) {
+        if let Some(among) = self.flights.iter().position(|own| *own == id) {
+            self.select(self.rows.len() + among);
+        }
+    }
+
     /// Goes to the row of an entry, or the next one that has a row.
     pub fn select_entry(&mut self, entry: EntryId) {
         let index = self.rows.partition_point(|row| row.entry < entry);

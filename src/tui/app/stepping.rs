@@ -138,6 +138,9 @@ impl App {
             Command::Dup { first, .. } => matches!(first, Doubled::Term(_)),
             _ => false,
         };
+        if steps || *command == Command::Run {
+            self.stopped = None;
+        }
         if steps {
             self.mark = self.view.gate.paused.then(|| self.view.log.len());
         }

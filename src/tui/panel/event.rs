@@ -13,6 +13,7 @@ use crate::observe::causality::Order;
 use crate::observe::in_flight::Flight;
 use crate::observe::log::{Entry, EntryId};
 use crate::observe::notice::{Decision, Effect, HeldBy};
+use crate::script::world::Next;
 use crate::tui::app::App;
 use crate::tui::layout::Pane;
 use crate::tui::panel::{draw_lines, framed, text};
@@ -85,6 +86,18 @@ fn of_flight(app: &App, flight: &Flight, columns: usize) -> Vec<Line<'static>> {
     };
     let facts = [format!("sent #{}", flight.entry), format!("{age} steps ago"), held.to_owned()];
     lines.extend(flow(&facts, columns, theme.text()));
+    let next = Next::Deliver(flight.envelope.id);
+    if let Some(foretold) = app.preview.of(next) {
+        lines.push(Line::styled("If it is delivered now:", theme.heading()));
+        // The line that says that it is delivered says nothing new.
+        let told = foretold.iter().enumerate().filter(|(index, _)| *index != 1);
+        for (index, line) in told {
+            let style = if index == 0 { theme.notable() } else { theme.text() };
+            lines.extend(
+                text::wrap(line, columns).into_iter().map(|line| Line::styled(line, style)),
+            );
+        }
+    }
     lines
 }
 

@@ -64,6 +64,9 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     if let Some(violation) = app.checks.violations().first() {
         facts.push((format!("{} BROKEN", violation.property), theme.bad()));
     }
+    if let Some(stopped) = app.stopped.as_ref().filter(|_| view.gate.paused) {
+        facts.push((stopped.clone(), theme.bad()));
+    }
     let holds: Vec<String> = view.gate.holds.iter().map(name).collect();
     if !holds.is_empty() {
         let shown = format!("holding {}", holds.join(", "));

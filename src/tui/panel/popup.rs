@@ -10,7 +10,7 @@ use crate::tui::glyphs;
 use crate::tui::layout::{inner, take_top};
 use crate::tui::palette::Palette;
 use crate::tui::panel::text::cell;
-use crate::tui::panel::{draw_lines, row_of, text};
+use crate::tui::panel::{draw_lines, row_of, text, why};
 
 /// Where it lies on a screen.
 pub fn area(screen: Rect) -> Rect {
@@ -34,6 +34,7 @@ pub fn render(frame: &mut Frame, screen: Rect, app: &App) {
     match &app.over {
         Some(Over::Palette(palette)) => render_palette(frame, area(screen), app, palette),
         Some(Over::Output(output)) => render_output(frame, area(screen), app, output),
+        Some(Over::Why) => render_why(frame, area(screen), app),
         None => {}
     }
 }
@@ -94,6 +95,13 @@ fn take_left(area: &mut Rect, columns: u16) {
     let columns = columns.min(area.width);
     area.x += columns;
     area.width -= columns;
+}
+
+fn render_why(frame: &mut Frame, area: Rect, app: &App) {
+    let remark = "↑↓ clause  Enter goes to what proves it  ←→ question  Esc closes";
+    let rows = framed(frame, area, app, "Why", remark);
+    let (width, height) = (usize::from(rows.width), usize::from(rows.height));
+    draw_lines(frame, rows, why::lines(app, width, height, true));
 }
 
 fn render_output(frame: &mut Frame, area: Rect, app: &App, output: &Output) {

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::explain::sentence;
 use crate::tui::app::{App, Mode, Tone};
 use crate::tui::completion::Known;
 use crate::tui::deed::{Deed, Screen};
@@ -24,7 +25,7 @@ pub fn render_message(frame: &mut Frame, area: Rect, app: &App) {
             Tone::Good => ("", &**said, theme.good()),
             Tone::Bad => ("! ", &**said, theme.bad()),
         },
-        (_, None) => return render_why(frame, area, app),
+        (_, None) => return render_silence(frame, area, app),
     };
     let columns = usize::from(area.width).saturating_sub(2);
     let lines = text::wrap(&format!("{mark}{said}"), columns);
@@ -40,7 +41,42 @@ pub fn render_message(frame: &mut Frame, area: Rect, app: &App) {
 /// How many rows a sentence may take.
 const MESSAGE_ROWS: usize = 3;
 
-/// While there is nothing to say: why the selected instance is where it is, unless its own pane
+/// While there is nothing to say: to a class, what just happened; what would come of the message under
+/// the cursor; or something of the selected instance.
+fn render_silence(frame: &mut Frame, area: Rect, app: &App) {
+    let theme = app.theme;
+    if app.presenting {
+        return render_told(frame, area, app);
+    }
+    let foretold = app.next_at_hand().and_then(|next| Some((next, app.preview.of(next)?.first()?)));
+    let watched = matches!(app.pane(), Pane::Messages | Pane::SpaceTime | Pane::Event);
+    match foretold.filter(|_| watched) {
+        Some((next, sentence)) => {
+            let columns = usize::from(area.width).saturating_sub(2);
+            let told = format!(" if {next} goes on: {sentence}");
+            frame.render_widget(Line::styled(text::cut(&told, columns), theme.notable()), area);
+        }
+        None => render_why(frame, area, app),
+    }
+}
+
+/// What just happened, to be read from afar.
+fn render_told(frame: &mut Frame, area: Rect, app: &App) {
+    let theme = app.theme;
+    let last = app.view.log.iter().next_back();
+    let told = match last {
+        Some(entry) => sentence(&app.view, entry),
+        None => "Nothing has happened yet.".to_owned(),
+    };
+    let title = last.map(|entry| format!(" #{} ", entry.id)).unwrap_or_default();
+    let block = Block::bordered().border_style(theme.accent()).title(title);
+    let rows = inner(area);
+    frame.render_widget(block, area);
+    let lines = text::wrap(&told, usize::from(rows.width)).into_iter();
+    draw_lines(frame, rows, lines.map(|line| Line::styled(line, theme.strong())).collect());
+}
+
+/// Why the selected instance is where it is, unless its own pane
 /// tells.
 fn render_why(frame: &mut Frame, area: Rect, app: &App) {
     let shown = app.layout_of(frame.area()).pane(Pane::Detail).is_some();
