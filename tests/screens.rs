@@ -12,10 +12,14 @@ mod filter;
 mod graph;
 #[path = "screens/interaction.rs"]
 mod interaction;
+#[path = "screens/mockups.rs"]
+mod mockups;
 #[path = "screens/neighbourhood.rs"]
 mod neighbourhood;
 #[path = "screens/picture.rs"]
 mod picture;
+#[path = "screens/sizes.rs"]
+mod sizes;
 #[path = "screens/space_time.rs"]
 mod space_time;
 #[path = "screens/stage.rs"]

@@ -114,7 +114,7 @@ impl Drive {
     }
 }
 
-fn key(name: &str) -> KeyEvent {
+pub fn key(name: &str) -> KeyEvent {
     let plain = |code| KeyEvent::new(code, KeyModifiers::NONE);
     match name {
         "Enter" => plain(KeyCode::Enter),

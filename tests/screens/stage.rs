@@ -32,7 +32,7 @@ impl Stage {
         Self::shaped(shape)
     }
 
-    fn shaped(shape: Shape) -> Self {
+    pub fn shaped(shape: Shape) -> Self {
         let ports = |index| format!("127.0.0.1:{}", 50_051 + index);
         let endpoints = (0..shape.replicas()).map(ports).collect();
         let mut cluster = Cluster::new(Shape { endpoints, ..shape });
@@ -87,6 +87,11 @@ impl Stage {
     /// Lets a message be given up by its sender, as a link that is down does.
     pub fn lose(&mut self, id: &str) {
         self.cluster.lose(id.parse().expect("a message"));
+    }
+
+    /// Gives it a command, which may be refused.
+    pub fn perform(&mut self, command: &Command) {
+        let _said = self.session.perform(&mut self.cluster, command);
     }
 
     /// Gives it commands, none of which may be refused.

@@ -6,9 +6,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::epaxos::attributes::Attributes;
-use crate::epaxos::event::Cause;
+use crate::epaxos::event::{Cause, Event};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
+use crate::explain::explain;
+use crate::explain::question::Question;
 use crate::observe::view::InstanceView;
 use crate::tui::app::App;
 use crate::tui::deed::Screen;
@@ -169,18 +171,18 @@ pub fn why(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
             text::wrap(sentence, columns).into_iter().map(|line| Line::styled(line, style)),
         );
     };
-    let phase = if instance.phase == Phase::Executed { Phase::Committed } else { instance.phase };
-    let what = format!("{phase} at {replica}: {}", sentence(&instance.change.cause));
-    say(&mut lines, &what, theme.strong());
-    let votes = slow_votes(app, id).or(match &instance.change.cause {
-        Cause::PreAccept { proposal, .. } if *proposal != instance.attributes => {
-            say(&mut lines, &grown(id, replica, proposal, &instance.attributes), theme.notable());
-            None
-        }
-        _ => None,
-    });
-    if let Some(votes) = votes {
+    // The votes of a slow path say more at a glance than any sentence.
+    if let Some(votes) = slow_votes(app, id) {
+        let phase =
+            if instance.phase == Phase::Executed { Phase::Committed } else { instance.phase };
+        let what = format!("{phase} at {replica}: {}", sentence(&instance.change.cause));
+        say(&mut lines, &what, theme.strong());
         lines.extend(vote_lines(app, id, &votes, columns));
+    } else {
+        let question = Question::suggested(&app.view, id, app.observer);
+        let answer = explain(&app.view, &question);
+        say(&mut lines, &answer.question, theme.strong());
+        say(&mut lines, &answer.paragraph(), theme.text());
     }
     if let Some(on) = instance.blocked_on {
         let sentence = format!("{replica} cannot execute it before {on} is committed there.");
@@ -223,43 +225,22 @@ fn sentence(cause: &Cause) -> String {
     }
 }
 
-fn grown(id: InstanceId, at: ReplicaId, proposal: &Attributes, own: &Attributes) -> String {
-    let more: Vec<String> = own
-        .deps
-        .iter()
-        .filter(|instance| !proposal.deps.contains(*instance))
-        .map(|instance| instance.to_string())
-        .collect();
-    let more = if more.is_empty() { "a higher seq".to_owned() } else { more.join(" ") };
-    format!("{} proposed {}; {at} knew {more} as well.", id.replica, text::short(proposal))
-}
-
 /// The votes that led to the slow path, from the log: the instance itself remembers only what came
 /// last.
 fn slow_votes(app: &App, id: InstanceId) -> Option<Vec<(ReplicaId, Attributes)>> {
-    use crate::epaxos::event::Event;
     let leader = app.view.replica(id.replica).instances.get(id)?;
     if let Cause::SlowPath { votes, .. } = &leader.change.cause {
         return Some(votes.clone());
     }
-    leader.path.filter(|path| *path == crate::epaxos::instance::Path::Slow)?;
-    // The Accept phase lies shortly before the commit, which is not after `since`.
-    let entries = app.view.log.iter().rev().skip(skipped(app, leader.since)).take(VOTES_WITHIN);
-    let mut events = entries.filter(|entry| entry.step.replica == id.replica);
-    events.find_map(|entry| {
-        entry.events().find_map(|event| match event {
-            Event::Status(change) if change.instance == id => match &change.cause {
-                Cause::SlowPath { votes, .. } => Some(votes.clone()),
-                _ => None,
-            },
+    let history = app.view.replica(id.replica).history.get(id)?;
+    let entries = history.iter().rev().filter_map(|entry| app.view.log.get(*entry));
+    entries.flat_map(|entry| entry.events()).find_map(|event| match event {
+        Event::Status(change) if change.instance == id => match &change.cause {
+            Cause::SlowPath { votes, .. } => Some(votes.clone()),
             _ => None,
-        })
+        },
+        _ => None,
     })
-}
-
-/// How many entries of the log are younger than one.
-fn skipped(app: &App, entry: u64) -> usize {
-    usize::try_from(app.view.log.len().saturating_sub(entry + 1)).unwrap_or(usize::MAX)
 }
 
 fn vote_lines(
@@ -341,6 +322,3 @@ fn picture_line(app: &App, line: &str, name: &str) -> Line<'static> {
 
 /// How wide tables are at most.
 const TABLE_MOST: usize = 80;
-
-/// How many entries are searched for the votes of a slow path.
-const VOTES_WITHIN: usize = 2_000;
