@@ -46,7 +46,7 @@ pub struct Log {
 
 impl Log {
     /// A log that keeps the last `capacity` entries, or fewer where they are large: one commit can
-    /// bring about thousands of effects.
+    /// bring about thousands of effects, and one value may be a megabyte.
     pub fn new(capacity: usize) -> Self {
         Self {
             entries: VecDeque::new(),
@@ -119,7 +119,13 @@ impl Log {
 
     /// Whether there are more effects than may be kept. The last entry is, whatever it is.
     fn is_heavy(&self) -> bool {
-        self.entries.len() > 1 && self.effects > self.capacity.saturating_mul(EFFECTS_EACH)
+        let heavy = self.effects > self.capacity.saturating_mul(EFFECTS_EACH);
+        self.entries.len() > 1 && (heavy || self.bytes > self.bytes_most())
+    }
+
+    /// How much the entries that are kept may take, about, in bytes.
+    pub fn bytes_most(&self) -> usize {
+        self.capacity.saturating_mul(BYTES_EACH)
     }
 
     /// An entry, unless it has been let go.
@@ -185,9 +191,13 @@ impl Entry {
 /// How many effects an entry may have on average.
 const EFFECTS_EACH: usize = 4;
 
+/// How many bytes an entry may take on average.
+const BYTES_EACH: usize = 2_560;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::epaxos::command::{Operation, RequestId};
     use crate::epaxos::id::{InstanceId, ReplicaId};
     use crate::epaxos::message::{Envelope, Message, Waiting};
     use crate::epaxos::time::Time;
@@ -242,5 +252,23 @@ mod tests {
         log.append(step(1_000));
         assert_eq!((log.iter().len(), log.len()), (1, 22));
         assert!(log.get(21).is_some() && log.get(20).is_none());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_however_large_values_are() {
+        let mut log = Log::new(10);
+        let proposal = |bytes: usize| {
+            let operation = Operation::put("x", &"v".repeat(bytes));
+            let command = Command { request: RequestId::named("script", 1), operation };
+            Step { decision: Decision::Propose(vec![command]), ..step(0) }
+        };
+        for _ in 0..20 {
+            log.append(proposal(10_000));
+            assert!(log.bytes() <= log.bytes_most(), "{} of {}", log.bytes(), log.bytes_most());
+        }
+        assert_eq!(log.iter().len(), 2);
+        // The last entry is kept, whatever it is.
+        log.append(proposal(1_000_000));
+        assert_eq!(log.iter().len(), 1);
     }
 }

@@ -115,7 +115,9 @@ fn every_screen_at_every_size() {
         .iter()
         .map(|keys| {
             let mut drives = drives();
-            drives.iter_mut().for_each(|drive| drive.press(keys));
+            for drive in &mut drives {
+                drive.press(keys);
+            }
             drives
         })
         .collect();

@@ -35,7 +35,7 @@ pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
     let half = columns.saturating_sub(GAP) / 2;
     let two = half >= HISTOGRAMS && half >= NAMES + NUMBER + REPLICA * app.view.replicas.len();
     let width = if two { half } else { columns };
-    let mut lines = vec![rate(app, columns), share(app, &total), Line::default()];
+    let mut lines = vec![rate(app, columns), share(app, &total), kept(app), Line::default()];
     let mut left = histograms(app, &total);
     left.push(Line::default());
     left.extend(message_rows(app, &total, width));
@@ -54,6 +54,23 @@ pub fn lines(app: &App, columns: usize) -> Vec<Line<'static>> {
         lines.push(line);
     }
     lines
+}
+
+/// How much of what happened is kept, and what that takes.
+fn kept(app: &App) -> Line<'static> {
+    let theme = app.theme;
+    let log = &app.view.log;
+    let megabytes = |bytes: usize| format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10);
+    let told = format!(
+        "{} of {} steps, {} of {} lines; {} of at most {}",
+        log.iter().len(),
+        log.len(),
+        app.view.trace.len(),
+        app.view.traced,
+        megabytes(log.bytes()),
+        megabytes(log.bytes_most()),
+    );
+    Line::from(vec![cell("kept", NAMES - 2, theme.heading()), Span::styled(told, theme.text())])
 }
 
 /// How wide the names are.
