@@ -290,3 +290,76 @@ fn a_replica_that_panics_is_shown_and_comes_back() {
     terminal.keys("q");
     terminal.check_restored();
 }
+
+/// The rows of the tour in the README: what is done, and what is to be seen then.
+fn tour() -> Vec<(Vec<String>, Vec<String>)> {
+    let readme = include_str!("../README.md");
+    let (_, tour) = readme.split_once("## A tour in eight minutes").expect("a tour");
+    let (tour, _) = tour.split_once("\n## ").expect("what comes after it");
+    let between = |text: &str, open: &str, close: &str| {
+        let (_, rest) = text.split_once(open)?;
+        Some(rest.split_once(close)?.0.to_owned())
+    };
+    let is_step = |line: &&str| line.starts_with("| ") && !line.starts_with("| do ");
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let rows = tour.lines().filter(is_step).map(cells);
+    let steps = rows.map(|row| {
+        // Keys and typed lines in the order in which they stand.
+        let mut done = Vec::new();
+        let mut rest = row[0].as_str();
+        while let Some(at) = rest.find(['<', '`']) {
+            let (open, close) =
+                if rest[at..].starts_with('<') { ("<kbd>", "</kbd>") } else { ("`", "`") };
+            let part = between(&rest[at..], open, close).expect("a key or a line");
+            let end = at + open.len() + part.len() + close.len();
+            done.push(if open == "`" { format!("`{part}") } else { part });
+            rest = &rest[end..];
+        }
+        let text = row[1].as_str();
+        let seen = text.split("**").skip(1).step_by(2).map(str::to_owned).collect();
+        (done, seen)
+    });
+    steps.collect()
+}
+
+/// The README's own words, done in order by somebody who has just installed the program.
+#[test]
+fn the_tour_of_the_readme_shows_what_it_says() {
+    let mut terminal = Terminal::open(120, 40);
+    let steps = tour();
+    assert!(steps.len() > 25, "{} steps", steps.len());
+    for (index, (done, seen)) in steps.iter().enumerate() {
+        assert!(!done.is_empty() && !seen.is_empty(), "step {index}: {done:?} {seen:?}");
+        for part in done {
+            let keys = match part.as_str() {
+                "Space" => " ".to_owned(),
+                "Enter" => "\r".to_owned(),
+                "Esc" => "\x1b".to_owned(),
+                line if line.starts_with("`cargo run --release -- ") => {
+                    let arguments = line.trim_start_matches("`cargo run --release -- ");
+                    format!("{} --theme dark {arguments}\r", env!("CARGO_BIN_EXE_epaxos-tui"))
+                }
+                line if line.starts_with('`') => format!("{}\r", &line[1..]),
+                key => {
+                    assert_eq!(key.chars().count(), 1, "{key} is no key");
+                    key.to_owned()
+                }
+            };
+            terminal.keys(&keys);
+            // Esc and what follows at once would be one key.
+            if keys == "\x1b" {
+                thread::sleep(Duration::from_millis(60));
+            }
+        }
+        for text in seen {
+            // The shell of this test has a prompt of its own.
+            let text = if text == "$" { "ready>" } else { text };
+            terminal.wait_until(&format!("step {index}, {done:?}: {text}"), |screen| {
+                screen.contents().contains(text)
+            });
+        }
+    }
+    terminal.check_restored();
+}
