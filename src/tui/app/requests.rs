@@ -47,6 +47,8 @@ impl App {
             Ok(command) => {
                 self.prompt.accept();
                 self.message = None;
+                // Whoever proposes something wants to see what becomes of it.
+                self.follow |= command.as_ref().is_some_and(|own| own.proposal().is_some());
                 command.map(|command| self.send(command)).unwrap_or_default()
             }
             Err(error) => {
