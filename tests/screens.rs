@@ -26,6 +26,8 @@ mod space_time;
 mod stage;
 #[path = "screens/stepping.rs"]
 mod stepping;
+#[path = "screens/traps.rs"]
+mod traps;
 #[path = "screens/why.rs"]
 mod why;
 
