@@ -14,7 +14,7 @@
 //!
 //! ```text
 //!   ┌ header ────────────────────────────────────┐   where the world stands
-//!   │ tabs                                       │   1 Cockpit 2 Metrics 3 Store 4 Log 5 Faults
+//!   │ tabs                                       │   1 Cockpit 2 Space-time 3 Graph 4 Metrics …
 //!   │ ┌ Replicas ──────────┐ ┌ Deliverable ────┐ │
 //!   │ └────────────────────┘ │                 │ │   what is held, to be let through by hand
 //!   │ ┌ Instances ─────────┐ │                 │ │
