@@ -27,8 +27,9 @@ struct Watched {
 }
 
 impl Watched {
-    /// A cluster of five to which this many writes have been given, a thousand at a time.
-    fn after(instances: u32) -> Self {
+    /// A cluster of five to which this many writes have been given, a thousand at a time, so many in a
+    /// hundred of them to one key.
+    fn after(instances: u32, conflict: u32) -> Self {
         let mut cluster = Cluster::new(Shape::new(5));
         cluster.listen();
         let app = App::new(Shape::new(5), Theme::Dark, false, true);
@@ -37,7 +38,7 @@ impl Watched {
         let mut left = instances;
         while left > 0 {
             let count = left.min(1_000);
-            watched.give(&format!("burst {count} keys=1000 conflict=5"));
+            watched.give(&format!("burst {count} keys=1000 conflict={conflict}"));
             watched.give("settle");
             left -= count;
         }
@@ -128,8 +129,9 @@ fn updates(criterion: &mut Criterion, name: &str, watched: &mut Watched) {
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    for instances in [500, 110_000] {
-        let mut watched = Watched::after(instances);
+    // Little, much, and all on one key: components of hundreds.
+    for (instances, conflict) in [(500, 5), (110_000, 5), (20_000, 100)] {
+        let mut watched = Watched::after(instances, conflict);
         let view = &watched.app.view;
         eprintln!(
             "{instances} instances: {} steps, {} kept in {} MB, {} lines of the trace",
@@ -138,7 +140,7 @@ fn main() {
             view.log.bytes() / 1_000_000,
             view.traced
         );
-        let name = format!("{instances} instances");
+        let name = format!("{instances} instances, {conflict}% conflict");
         frames(&mut criterion, &name, &mut watched);
         updates(&mut criterion, &name, &mut watched);
     }

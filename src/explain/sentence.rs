@@ -344,6 +344,14 @@ impl<'a> Sentence<'a> {
 
     /// Says what the step executes, all of it where the first one is told.
     fn execute(&mut self, id: InstanceId) {
+        // All are told with the first. One commit can let thousands execute.
+        let first = self.entry.events().find_map(|event| match event {
+            Event::Executed { instance, .. } => Some(*instance),
+            _ => None,
+        });
+        if first != Some(id) {
+            return;
+        }
         let executed = self.entry.events().filter_map(|event| match event {
             Event::Executed { instance, payload, results, component, .. } => {
                 Some((*instance, payload, results, component))
@@ -353,7 +361,6 @@ impl<'a> Sentence<'a> {
         let executed: Vec<_> = executed.collect();
         let part = match executed.as_slice() {
             [] => return,
-            [(first, ..), ..] if *first != id => return,
             [(id, payload, results, _)] => {
                 format!("executes {id} ({}){}", short(payload), came(results))
             }

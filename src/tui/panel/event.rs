@@ -106,7 +106,13 @@ fn of_entry(app: &App, entry: &Entry, columns: usize) -> Vec<Line<'static>> {
     let mut lines = flow(&headline(entry), columns, theme.strong());
     lines.extend(flow(&times(app, entry), columns, theme.text()));
     let replica = entry.step.replica;
-    for event in entry.events() {
+    // One commit can let thousands execute.
+    let count = entry.events().count();
+    if count > EVENTS_MOST {
+        let told = format!("{count} things happened, of which these are the first");
+        lines.extend(flow(&[told], columns, theme.notable()));
+    }
+    for event in entry.events().take(EVENTS_MOST) {
         match event {
             Event::Status(change) => lines.extend(changed(app, change, columns)),
             Event::Searched { .. } => {}
@@ -119,7 +125,7 @@ fn of_entry(app: &App, entry: &Entry, columns: usize) -> Vec<Line<'static>> {
         }
         _ => None,
     });
-    let sent: Vec<String> = sent.collect();
+    let sent: Vec<String> = sent.take(EVENTS_MOST).collect();
     if !sent.is_empty() {
         let facts: Vec<String> = std::iter::once(format!("{replica} sends")).chain(sent).collect();
         lines.extend(flow(&facts, columns, theme.dim()));
@@ -252,6 +258,9 @@ fn ranges(ids: &[EntryId]) -> String {
 
 /// How many entries on either side are looked at.
 const AROUND: u64 = 500;
+
+/// How much of what came of an entry is told.
+const EVENTS_MOST: usize = 40;
 
 /// How many ranges of numbers are shown.
 const RANGES_MOST: usize = 12;

@@ -101,7 +101,8 @@ fn render_why(frame: &mut Frame, area: Rect, app: &App) {
     let remark = "↑↓ clause  Enter goes to what proves it  ←→ question  Esc closes";
     let rows = framed(frame, area, app, "Why", remark);
     let (width, height) = (usize::from(rows.width), usize::from(rows.height));
-    draw_lines(frame, rows, why::lines(app, width, height, true));
+    let answer = app.answer().map(|(.., answer)| answer);
+    draw_lines(frame, rows, why::lines(app, answer.as_ref(), width, height, true));
 }
 
 fn render_output(frame: &mut Frame, area: Rect, app: &App, output: &Output) {

@@ -13,29 +13,33 @@ use crate::tui::panel::{draw_lines, framed, text};
 /// Draws the pane.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let focused = app.pane() == Pane::Why && app.over.is_none();
-    let rows = framed(frame, area, app, Pane::Why, "Why", &remark(app));
-    let (width, height) = (usize::from(rows.width), usize::from(rows.height));
-    draw_lines(frame, rows, lines(app, width, height, focused));
-}
-
-/// How many questions there are.
-pub fn remark(app: &App) -> String {
-    match app.answer() {
+    let answer = app.answer();
+    let remark = match &answer {
         Some((_, 1, _)) | None => String::new(),
         Some((question, count, _)) => format!("{} of {count} questions", question + 1),
-    }
+    };
+    let rows = framed(frame, area, app, Pane::Why, "Why", &remark);
+    let (width, height) = (usize::from(rows.width), usize::from(rows.height));
+    let answer = answer.map(|(.., answer)| answer);
+    draw_lines(frame, rows, lines(app, answer.as_ref(), width, height, focused));
 }
 
 /// The question and its answer in lines of at most `columns`, so many that the clause that is pointed
 /// at is among them.
-pub fn lines(app: &App, columns: usize, rows: usize, focused: bool) -> Vec<Line<'static>> {
+pub fn lines(
+    app: &App,
+    answer: Option<&Answer>,
+    columns: usize,
+    rows: usize,
+    focused: bool,
+) -> Vec<Line<'static>> {
     let theme = app.theme;
-    let Some((.., answer)) = app.answer() else {
+    let Some(answer) = answer else {
         return vec![Line::styled("Select something to ask about.", theme.dim())];
     };
     let question = text::wrap(&answer.question, columns).into_iter();
     let mut lines: Vec<Line> = question.map(|line| Line::styled(line, theme.strong())).collect();
-    let (paragraph, row) = paragraph(app, &answer, columns, focused);
+    let (paragraph, row) = paragraph(app, answer, columns, focused);
     let room = rows.saturating_sub(lines.len()).max(1);
     let hidden = (row + 1).saturating_sub(room);
     lines.extend(paragraph.into_iter().skip(hidden));

@@ -70,7 +70,13 @@ pub fn outcome(entry: &Entry) -> (String, Option<Phase>) {
     let mut parts: Vec<String> = Vec::new();
     let mut phase = None;
     let mut committed = None;
+    let mut executed = 0;
     for event in entry.events() {
+        // One commit can let thousands execute.
+        if parts.len() >= PARTS_MOST {
+            executed += usize::from(matches!(event, Event::Executed { .. }));
+            continue;
+        }
         match event {
             Event::Status(change) => {
                 parts.push(change_in_short(change));
@@ -99,6 +105,10 @@ pub fn outcome(entry: &Entry) -> (String, Option<Phase>) {
             Event::Proposed { .. } | Event::Searched { .. } | Event::TimerFired(_) => {}
         }
     }
+    if executed > 0 {
+        phase = Some(Phase::Executed);
+        parts.push(format!("{executed} more X"));
+    }
     (parts.join(", "), phase)
 }
 
@@ -117,3 +127,6 @@ fn change_in_short(change: &StatusChange) -> String {
     };
     format!("{} {}{path}{attributes}", change.instance, change.to.letter())
 }
+
+/// How much is told of what came of one entry; there is no room for more.
+const PARTS_MOST: usize = 4;
