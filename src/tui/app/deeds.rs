@@ -5,7 +5,7 @@ use tui_logger::TuiWidgetEvent;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::script::grammar::Command;
 use crate::script::words::{Count, Doubled, Term};
-use crate::tui::app::{App, Deliverable, Effect, GraphView, Mode, Over, Tone};
+use crate::tui::app::{App, Deliverable, Effect, GraphView, Mode, Over, Save, Tone};
 use crate::tui::deed::{Deed, LogKey, Move, Screen};
 use crate::tui::layout::Pane;
 use crate::tui::list::Place;
@@ -79,6 +79,12 @@ impl App {
             Deed::HistoryForth => self.prompt.forth(),
             Deed::LogWidget(key) => self.log.transition(log_event(key)),
             Deed::Back => self.back(),
+            Deed::Copy => return self.copy(),
+            Deed::Save => return vec![Effect::Save(Save::default())],
+            Deed::NextTheme => {
+                self.theme = self.theme.next();
+                self.say(format!("the colours are {} now", self.theme.name()), Tone::Plain);
+            }
             Deed::Redraw => return vec![Effect::Redraw],
             Deed::Suspend => return vec![Effect::Suspend],
             Deed::Quit => return vec![Effect::Quit],
