@@ -264,6 +264,7 @@ impl From<ReplyOnArgument> for ReplyOn {
 
 /// How the monitor looks.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ScreenArguments {
     /// Draw with ASCII characters only
     #[arg(long)]

@@ -67,7 +67,7 @@ use crate::observe::view::View;
 use crate::script::request::{Report, Request};
 use crate::tui::app::{Action, App, Effect};
 use crate::tui::keys::Keys;
-use crate::tui::outside::Outside;
+use crate::tui::outside::{Outcome, Outside};
 use crate::tui::suspend::{Asked, Signals};
 use crate::tui::terminal::Screen;
 use crate::tui::theme::Theme;
@@ -178,10 +178,7 @@ impl Monitor {
                     None
                 }
                 outcome = self.outside.next() => {
-                    if let Some(sequence) = &outcome.sequence {
-                        self.screen.send(sequence)?;
-                    }
-                    self.app.say(outcome.said, outcome.tone);
+                    self.tell(outcome)?;
                     drawn = None;
                     None
                 }
@@ -216,17 +213,35 @@ impl Monitor {
                         self.screen.forget();
                         drawn = None;
                     }
-                    // Stops the whole job, this process by way of the signal.
-                    Effect::Suspend => suspend::stop_job(),
-                    Effect::CaptureMouse(capture) => self.screen.capture_mouse(capture)?,
-                    Effect::Request(request) => self.send(request),
-                    Effect::Copy(text) => self.outside.copy(text),
-                    Effect::Save(what) => {
-                        self.outside.save(what, picture::of(&self.app), self.app.theme);
-                    }
+                    effect => self.carry_out(effect)?,
                 }
             }
         }
+    }
+
+    /// Does what the watch over everything need not wait for.
+    fn carry_out(&mut self, effect: Effect) -> io::Result<()> {
+        match effect {
+            // Stops the whole job, this process by way of the signal.
+            Effect::Suspend => suspend::stop_job(),
+            Effect::CaptureMouse(capture) => self.screen.capture_mouse(capture)?,
+            Effect::Request(request) => self.send(request),
+            Effect::Copy(text) => self.outside.copy(text),
+            Effect::Save(what) => {
+                self.outside.save(what, picture::of(&self.app), self.app.theme);
+            }
+            Effect::Quit | Effect::Redraw => {}
+        }
+        Ok(())
+    }
+
+    /// Says what came of something outside.
+    fn tell(&mut self, outcome: Outcome) -> io::Result<()> {
+        if let Some(sequence) = &outcome.sequence {
+            self.screen.send(sequence)?;
+        }
+        self.app.say(outcome.said, outcome.tone);
+        Ok(())
     }
 
     fn send(&mut self, request: Request) {

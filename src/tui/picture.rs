@@ -176,7 +176,7 @@ impl Run {
         }
         self.column += before;
         self.columns -= before + after;
-        self.text = self.text.trim_matches(' ').to_owned();
+        self.text = self.text.trim_matches(' ').into();
         Some(self)
     }
 

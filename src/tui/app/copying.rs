@@ -1,5 +1,7 @@
 //! What is selected, as plain text that can be pasted elsewhere.
 
+use std::sync::Arc;
+
 use crate::check::Violation;
 use crate::epaxos::command;
 use crate::epaxos::command::Key;
@@ -42,11 +44,11 @@ impl App {
             Pane::Trace => self.trace.selected(&self.view).map(ToString::to_string),
             Pane::SpaceTime | Pane::Event => match self.space_time.flight(&self.view) {
                 Some(flight) => Some(flight.envelope.to_string()),
-                None => self.space_time.entry(&self.view).map(|entry| event_text(entry)),
+                None => self.space_time.entry(&self.view).map(event_text),
             },
             Pane::Execution => self.execution_text(self.selected?),
             Pane::Why => self.answer_text(),
-            Pane::Store => self.key_text(self.digests.listed().get(self.store.selected)?),
+            Pane::Store => Some(self.key_text(self.digests.listed().get(self.store.selected)?)),
             Pane::Faults => Some(panel::faults::words::selected(self)),
             Pane::Checks => Some(self.check_text()),
             Pane::Graph => Some(plain(&panel::graph::lines(self, COLUMNS, ROWS))),
@@ -111,13 +113,13 @@ impl App {
     }
 
     /// The value of a key at each replica.
-    fn key_text(&self, key: &Key) -> Option<String> {
+    fn key_text(&self, key: &Key) -> String {
         let replicas = ReplicaId::all(self.view.shape.replicas());
         let values = replicas.map(|id| match self.view.replica(id).store.get(key) {
             Some(value) => format!("  {id} {}", command::text(value)),
             None => format!("  {id} -"),
         });
-        Some(format!("{key}\n{}", values.collect::<Vec<_>>().join("\n")))
+        format!("{key}\n{}", values.collect::<Vec<_>>().join("\n"))
     }
 
     /// A property with all that violates it.
@@ -136,7 +138,7 @@ impl App {
 }
 
 /// An entry of the log with all that came of it, as the trace tells it.
-fn event_text(entry: &std::sync::Arc<Entry>) -> String {
+fn event_text(entry: &Arc<Entry>) -> String {
     let lines = Line::of(entry, 0);
     let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
     format!("#{} {}", entry.id, lines.join("\n"))

@@ -109,7 +109,8 @@ impl App {
                 [] => {}
                 [line] => self.say(line.clone(), Tone::Plain),
                 _ => {
-                    self.over = Some(Over::Output(Output { title, lines, place: Place::default() }))
+                    let place = Place::default();
+                    self.over = Some(Over::Output(Output { title, lines, place }));
                 }
             },
         }

@@ -97,19 +97,15 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     }
     let theme = app.theme;
     let active = app.mode != Mode::Normal && app.over.is_none();
-    let (label, line, advice) = match app.mode {
-        Mode::Filter => (
-            "/ ".to_owned(),
-            app.filters.line().unwrap_or(&app.prompt),
-            "key: leader: kind: path: replica: instance: event: since:#40 !not word".to_owned(),
-        ),
-        _ => {
-            let key = |deed| app.keys.key(Context::Prompt, deed);
-            let (up, down) = (key(Deed::HistoryBack), key(Deed::HistoryForth));
-            let (complete, back) = (key(Deed::Complete), key(Deed::Back));
-            let advice = format!("{up}{down} history  {complete} complete  {back} leave");
-            (format!("{}> ", app.at), &app.prompt, advice)
-        }
+    let (label, line, advice) = if app.mode == Mode::Filter {
+        let words = "key: leader: kind: path: replica: instance: event: since:#40 !not word";
+        ("/ ".to_owned(), app.filters.line().unwrap_or(&app.prompt), words.to_owned())
+    } else {
+        let key = |deed| app.keys.key(Context::Prompt, deed);
+        let (up, down) = (key(Deed::HistoryBack), key(Deed::HistoryForth));
+        let (complete, back) = (key(Deed::Complete), key(Deed::Back));
+        let advice = format!("{up}{down} history  {complete} complete  {back} leave");
+        (format!("{}> ", app.at), &app.prompt, advice)
     };
     let mut row = area;
     if area.height >= 3 {
