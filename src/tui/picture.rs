@@ -197,7 +197,8 @@ impl Run {
             return;
         }
         put(drawing, format_args!("<text x=\"{x}\" y=\"{}\" textLength=\"{width}\"", y + BASELINE));
-        if self.columns > 1 {
+        // Letters of a font that is a little wider are moved together; lines must also meet.
+        if self.script == Script::Signs && self.columns > 1 {
             drawing.push_str(" lengthAdjust=\"spacingAndGlyphs\"");
         }
         if ink != paper.text {
