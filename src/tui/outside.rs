@@ -5,7 +5,7 @@ use std::env;
 use std::fs::File;
 use std::io;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use ratatui::buffer::Buffer;
@@ -119,6 +119,12 @@ fn save(what: &Save, screen: &Buffer, theme: Theme) -> Result<String, String> {
 }
 
 fn write(file: &str, replace: bool, picture: &str) -> io::Result<()> {
-    let mut file = if replace { File::create(file)? } else { File::create_new(file)? };
+    // No shell has read the name.
+    let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let path = match (file.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(file),
+    };
+    let mut file = if replace { File::create(path)? } else { File::create_new(path)? };
     file.write_all(picture.as_bytes())
 }

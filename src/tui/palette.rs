@@ -31,6 +31,8 @@ pub struct Entry {
     pub keys: String,
     /// The command that does it: one of the script language, or one of the screen.
     pub command: String,
+    /// What can follow its name.
+    pub words: &'static str,
     /// What it does.
     pub about: String,
     /// What is done when it is chosen.
@@ -56,7 +58,7 @@ impl fmt::Display for Entry {
 impl Entry {
     /// The command as it is typed.
     pub fn name(&self) -> String {
-        format!(":{}", self.command)
+        format!(":{} {}", self.command, self.words).trim_end().to_owned()
     }
 }
 
@@ -83,18 +85,20 @@ impl Palette {
             }
             let about = about.to_owned();
             let command = command.map_or_else(|| binding.deed.name().to_owned(), |(name, _)| name);
-            entries.push(Entry { keys: keys.join(" "), command, about, choice });
+            entries.push(Entry { keys: keys.join(" "), command, words: "", about, choice });
         }
         let commands = commands.into_iter().filter(|(name, _)| app.can_command(name));
         entries.extend(commands.map(|(name, about)| Entry {
             keys: String::new(),
             command: name.clone(),
+            words: "",
             about,
             choice: Choice::Command(name),
         }));
         entries.extend(FORMS.iter().map(|form| Entry {
             keys: String::new(),
             command: form.name.to_owned(),
+            words: form.words,
             about: form.about.to_owned(),
             choice: Choice::Command(form.name.to_owned()),
         }));

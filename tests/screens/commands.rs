@@ -7,6 +7,8 @@ use epaxos_tui::tui::layout::Pane;
 use epaxos_tui::tui::picture;
 use epaxos_tui::tui::theme::Theme;
 
+use proptest::prelude::*;
+
 use crate::drive::Drive;
 use crate::picture::text;
 use crate::stage::Stage;
@@ -221,5 +223,25 @@ fn a_picture_has_what_the_screen_has() {
         assert_eq!(letters(&drawn), letters(&whole));
         assert!(words(&whole).contains(&"<&\">".to_owned()));
         assert!(drawing.contains(&picture::frame(&buffer, theme)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever is typed by its name, whenever: every screen can be drawn, and saved.
+    #[test]
+    fn no_deed_done_by_its_name_panics(
+        deeds in proptest::collection::vec(proptest::sample::select(Deed::all().collect::<Vec<_>>()), 0..40),
+        size in (0u16..160, 0u16..50),
+        held in any::<bool>(),
+    ) {
+        let mut drive = if held { Drive::held(size) } else { Drive::conflict(size) };
+        for deed in deeds {
+            typed(&mut drive, deed.name());
+            let buffer = picture::of(&drive.app);
+            prop_assert_eq!(&buffer, &drive.buffer());
+            prop_assert!(roxmltree::Document::parse(&picture::svg(&buffer, drive.app.theme)).is_ok());
+        }
     }
 }

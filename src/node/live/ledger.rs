@@ -154,3 +154,43 @@ impl Ledger {
         counts.chain(example).collect::<Vec<_>>().join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epaxos::command::{Command, Operation};
+    use crate::epaxos::time::Time;
+
+    fn note(ledger: &mut Ledger, replica: u8, decision: Decision) {
+        let (replica, now) = (ReplicaId(replica), Time(0));
+        let step = Step { replica, now, decision, effects: Vec::new(), timer: None };
+        ledger.note(&Notice::Step(step));
+    }
+
+    /// The failure comes in a call of its own, and must not be missed by whoever looks right after the
+    /// crash.
+    #[test]
+    fn whoever_waits_at_a_replica_that_goes_down_will_be_answered() {
+        for fate in [Decision::Crash, Decision::Panic("of old age".to_owned())] {
+            let mut ledger = Ledger::default();
+            let requests = [1, 2, 3].map(|number| RequestId::named("somebody", number));
+            ledger.ask(ReplicaId(1), requests[..2].iter());
+            ledger.ask(ReplicaId(2), requests[2..].iter());
+            for (request, at) in requests.iter().zip([1, 1, 2]) {
+                let (request, operation) = (request.clone(), Operation::get("x"));
+                let commands = vec![Command { request, operation }];
+                note(&mut ledger, at, Decision::Propose(commands));
+            }
+            assert!(ledger.is_quiet(true), "what is open may stay so");
+            note(&mut ledger, 1, fate);
+            assert!(!ledger.is_quiet(true));
+            // The later one may well be heard of first.
+            let place = |ledger: &mut Ledger, index: usize| {
+                let (request, result) = (requests[index].clone(), Err("R1 is down".to_owned()));
+                ledger.note_answer(&Answer { request, result })
+            };
+            assert_eq!([place(&mut ledger, 1), place(&mut ledger, 0)], [1, 0]);
+            assert!(ledger.is_quiet(true), "R2 is up, and its client waits");
+        }
+    }
+}

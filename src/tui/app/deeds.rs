@@ -175,6 +175,7 @@ impl App {
             }
             Deed::MendLink => self.selected_link().is_some_and(|link| self.is_broken(link)),
             Deed::MendAll => self.any_link_is_broken(),
+            Deed::Copy => self.selected_text().is_some(),
             _ => true,
         }
     }
