@@ -49,7 +49,7 @@ pub fn frame(buffer: &Buffer, theme: Theme) -> String {
     let paper = Paper::of(theme);
     let (width, height) = size(buffer);
     let mut drawing = format!(
-        "<g font-family=\"{FONTS}\" font-size=\"{FONT_SIZE}\" fill=\"{}\" xml:space=\"preserve\">\n\
+        "<g font-family=\"{FONTS}\" font-size=\"{FONT_SIZE}\" fill=\"{}\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"{}\"/>\n",
         paper.text, paper.background
     );
@@ -180,6 +180,10 @@ impl Run {
         Some(self)
     }
 
+    fn has_spaces_to_keep(&self) -> bool {
+        self.text.starts_with(' ') || self.text.ends_with(' ') || self.text.contains("  ")
+    }
+
     fn draw(&self, drawing: &mut String, row: u16, paper: &Paper) {
         let Look { ink, ground, bold, dim, underlined } = self.look;
         let (x, y) = (u32::from(self.column) * CELL.0, u32::from(row) * CELL.1);
@@ -208,6 +212,8 @@ impl Run {
             (bold, " font-weight=\"bold\""),
             (dim, " fill-opacity=\"0.6\""),
             (underlined, " text-decoration=\"underline\""),
+            // Not all that draw SVG inherit it, so each text has its own, if it needs any.
+            (self.has_spaces_to_keep(), " xml:space=\"preserve\""),
         ] {
             drawing.push_str(if set { attribute } else { "" });
         }
@@ -309,8 +315,8 @@ const FONT_SIZE: u32 = 15;
 /// How far below the top of a cell its letters stand.
 const BASELINE: u32 = 14;
 
-const FONTS: &str = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', \
-                     'Liberation Mono', monospace";
+/// The first has all lines and arrows, and is known to those who draw pictures without a browser.
+const FONTS: &str = "DejaVu Sans Mono, Menlo, Consolas, Liberation Mono, monospace";
 
 #[cfg(test)]
 mod tests {
@@ -369,7 +375,7 @@ mod tests {
             " fill=\"#ff7b72\" font-weight=\"bold\" text-decoration=\"underline\">bold<",
             " fill-opacity=\"0.6\">dim<",
             "<rect x=\"0\" y=\"36\" width=\"63\" height=\"18\" fill=\"#ff7b72\"/>",
-            " fill=\"#0d1117\">on  red<",
+            " fill=\"#0d1117\" xml:space=\"preserve\">on  red<",
         ] {
             assert!(drawing.contains(part), "{part}: {drawing}");
         }
