@@ -285,3 +285,39 @@ fn check_refuses_what_is_no_trace() {
     let missing = program().args(["check", "/no/such/trace"]).assert().code(1);
     missing.stderr(contains("cannot read /no/such/trace: No such file"));
 }
+
+#[test]
+fn keys_are_printed_as_a_file_that_can_be_read() {
+    let printed = program().arg("--print-keys").assert().success().stderr("");
+    let printed = String::from_utf8(printed.get_output().stdout.clone()).expect("text");
+    assert!(
+        printed
+            .contains("normal     n,.,Right    step               # Deliver the oldest message\n")
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keys.txt");
+    std::fs::write(&file, &printed).expect("a file");
+    let again = ["--keys", file.to_str().expect("a name"), "--print-keys"];
+    program().args(again).assert().success().stdout(printed);
+    std::fs::write(&file, "# mine\nnormal x step\n").expect("a file");
+    program()
+        .args(again)
+        .assert()
+        .success()
+        .stdout(contains("normal     x            step ").and(contains("N            round ")));
+}
+
+#[test]
+fn keys_that_cannot_be_are_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keys.txt");
+    std::fs::write(&file, "normal x step\nnormal q round\n").expect("a file");
+    let name = file.to_str().expect("a name");
+    let said = "keys.txt, line 2: 'q' is bound twice: it does 'quit' in 'normal'";
+    program().args(["--keys", name]).assert().code(2).stdout("").stderr(contains(said));
+    program()
+        .args(["--keys", "/no/such/keys"])
+        .assert()
+        .code(1)
+        .stderr(contains("cannot read /no/such/keys: No such file"));
+}

@@ -2,6 +2,8 @@
 
 #[path = "screens/checks.rs"]
 mod checks;
+#[path = "screens/commands.rs"]
+mod commands;
 #[path = "screens/drive.rs"]
 mod drive;
 #[path = "screens/faults.rs"]
@@ -139,11 +141,33 @@ fn cockpit_without_unicode_and_in_other_colours() {
         assert!(drive.text().is_ascii());
         look!(format!("cockpit_ascii_{}x{}", size.0, size.1), drive);
     }
-    for (theme, name) in [(Theme::Light, "light"), (Theme::Mono, "mono")] {
+    for (theme, name) in
+        [(Theme::Light, "light"), (Theme::Mono, "mono"), (Theme::Contrast, "contrast")]
+    {
         let mut drive = Drive::conflict(LARGE);
         drive.app.theme = theme;
         look!(format!("cockpit_{name}_120x40"), drive);
     }
+}
+
+#[test]
+fn high_contrast_dims_nothing_on_any_screen() {
+    for screen in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+        let mut drive = Drive::conflict(LARGE);
+        drive.app.theme = Theme::Contrast;
+        drive.press(screen);
+        assert!(!drive.picture().contains("dim"), "{}", drive.picture());
+    }
+}
+
+#[test]
+fn a_small_screen_drawn() {
+    let mut drive = Drive::conflict((60, 16));
+    drive.press("Tab");
+    let drawing = epaxos_tui::tui::picture::svg(&drive.buffer(), Theme::Dark);
+    insta::with_settings!({ snapshot_path => "screens", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("drawn_60x16.svg", drawing);
+    });
 }
 
 #[test]

@@ -59,6 +59,18 @@ impl Terminal {
         self.input.flush().expect("the terminal takes keys");
     }
 
+    /// A terminal in a folder of its own, in which the monitor has been started with these variables.
+    fn in_folder(folder: &std::path::Path, variables: &str) -> Self {
+        let mut terminal = Self::open(120, 40);
+        let program = env!("CARGO_BIN_EXE_epaxos-tui");
+        terminal.keys(&format!("cd {}\r", folder.display()));
+        terminal.keys(&format!(
+            "env -u WAYLAND_DISPLAY -u DISPLAY {variables} {program} --theme dark --replicas 3\r"
+        ));
+        terminal.wait("Cockpit");
+        terminal
+    }
+
     /// Types a command at the monitor's prompt.
     fn command(&mut self, command: &str) {
         self.keys(&format!(":{command}\r\x1b"));
@@ -361,5 +373,69 @@ fn the_tour_of_the_readme_shows_what_it_says() {
             });
         }
     }
+    terminal.check_restored();
+}
+
+#[test]
+fn what_is_selected_goes_to_the_tool_of_the_system_or_through_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tool = folder.path().join("xclip");
+    std::fs::write(&tool, "#!/bin/sh\ncat > copied.txt\n").expect("a tool");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&tool, executable).expect("a tool");
+    let variables = format!("DISPLAY=:7 PATH={}:$PATH", folder.path().display());
+    let mut terminal = Terminal::in_folder(folder.path(), &variables);
+    terminal.command("put x 1 @R1");
+    terminal.wait("put x 1 = ok");
+    terminal.keys("5y");
+    terminal.wait("copied 4 lines with xclip");
+    let copied = std::fs::read_to_string(folder.path().join("copied.txt")).expect("a copy");
+    assert_eq!(copied, "x\n  R0 1\n  R1 1\n  R2 1");
+    // A tool that hangs keeps nobody, and is given up in the end.
+    std::fs::write(&tool, "#!/bin/sh\nexec sleep 600\n").expect("a tool");
+    terminal.keys("y1");
+    terminal.wait("Replicas");
+    terminal.wait("copied 4 lines with OSC 52");
+    terminal.keys("q");
+    terminal.check_restored();
+}
+
+#[test]
+fn pictures_are_saved_and_none_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut terminal = Terminal::in_folder(folder.path(), "");
+    terminal.keys("\x13");
+    terminal.wait("saved the screen to epaxos-1.svg");
+    terminal.keys("4\x13");
+    terminal.wait("saved the screen to epaxos-2.svg");
+    terminal.keys("1:save mine.txt\r");
+    terminal.wait("saved the screen to mine.txt");
+    let file = folder.path().join("mine.txt");
+    let text = std::fs::read_to_string(&file).expect("a picture");
+    assert!(text.contains("Replicas") && text.contains("R0>"), "{text}");
+    std::fs::write(&file, "precious").expect("a file");
+    terminal.keys(":save mine.txt\r");
+    terminal.wait("there is a file mine.txt already; save! mine.txt writes over it");
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), "precious");
+    terminal.keys(":save! mine.txt\r");
+    terminal.wait("saved the screen to mine.txt");
+    assert_ne!(std::fs::read_to_string(&file).expect("a file"), "precious");
+    terminal.keys(":save nowhere/mine.svg\r");
+    terminal.wait("cannot write nowhere/mine.svg: No such file");
+    terminal.keys("q");
+    terminal.check_restored();
+}
+
+#[test]
+fn keys_of_a_file_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = folder.path().join("keys.txt");
+    std::fs::write(&keys, "normal P pause-or-run\nnormal none mouse\n").expect("a file");
+    let arguments = format!("--replicas 3 --keys {}", keys.display());
+    let mut terminal = Terminal::with_monitor(100, 30, &arguments);
+    terminal.wait("P pause/run");
+    terminal.keys("P");
+    terminal.wait("PAUSED");
+    terminal.keys("q");
     terminal.check_restored();
 }

@@ -264,6 +264,7 @@ impl From<ReplyOnArgument> for ReplyOn {
 
 /// How the monitor looks.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ScreenArguments {
     /// Draw with ASCII characters only
     #[arg(long)]
@@ -277,6 +278,12 @@ pub struct ScreenArguments {
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
+    /// Use the keys of this file; what it does not mention stays as it is
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// Print all keys in the format of such a file, and nothing else
+    #[arg(long)]
+    pub print_keys: bool,
 }
 
 /// A set of colours.
@@ -288,6 +295,8 @@ pub enum ThemeArgument {
     Light,
     /// No colours
     Mono,
+    /// Bright colours on a dark background, and nothing dimmed
+    Contrast,
 }
 
 fn recover_after(text: &str) -> Result<Patience, String> {
@@ -311,6 +320,7 @@ Examples:
   epaxos-tui                                 watch five replicas
   epaxos-tui --replicas 3 --paused           step three of them by hand from the start
   epaxos-tui --commit-delay 10s              make conflicts at leisure
+  epaxos-tui --print-keys > keys.txt         all keys, to be changed and read with --keys keys.txt
   epaxos-tui run script.txt --json           run a script and print the trace
   epaxos-tui sim --replicas 5                look for runs that go wrong
   epaxos-tui replica --id 0 --config config.json

@@ -12,16 +12,21 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::arguments::{ClusterArguments, ScreenArguments, ThemeArgument};
 use crate::cli::files::Files;
-use crate::cli::{Usage, embedded_options};
+use crate::cli::{Usage, embedded_options, print, read_input};
 use crate::node::live::{self, LiveWorld};
 use crate::script::world::World;
 use crate::tui;
+use crate::tui::keys::{FileError, Keys};
 use crate::tui::layout::LEAST;
 use crate::tui::theme::Theme;
 
 /// Opens the monitor on a cluster of its own, until the person quits.
 pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Result<()> {
     let options = embedded_options(cluster)?;
+    let keys = keys(screen)?;
+    if screen.print_keys {
+        return print(&keys.to_string());
+    }
     check_terminal()?;
     let files = Files::create(cluster, options.replicas)?;
     tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
@@ -37,7 +42,7 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
         .context("cannot start a thread")?;
 
     let screen =
-        tui::Options { ascii: screen.ascii, theme: theme(screen), mouse: !screen.no_mouse };
+        tui::Options { ascii: screen.ascii, theme: theme(screen), mouse: !screen.no_mouse, keys };
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -78,5 +83,14 @@ fn theme(arguments: &ScreenArguments) -> Option<Theme> {
         ThemeArgument::Dark => Theme::Dark,
         ThemeArgument::Light => Theme::Light,
         ThemeArgument::Mono => Theme::Mono,
+        ThemeArgument::Contrast => Theme::Contrast,
     })
+}
+
+/// The keys, as a file changes them where one is named.
+fn keys(arguments: &ScreenArguments) -> anyhow::Result<Keys> {
+    let Some(file) = &arguments.keys else { return Ok(Keys::default()) };
+    let text = read_input(file)?;
+    let name = file.display();
+    text.parse().map_err(|error: FileError| Usage(format!("{name}, {error}")).into())
 }

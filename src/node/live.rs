@@ -231,7 +231,7 @@ impl LiveWorld {
     fn ask(&mut self, at: ReplicaId, operations: Vec<Operation>) -> Vec<RequestId> {
         let commands = self.proposer.commands(operations);
         let requests = requests(&commands);
-        self.ledger.ask(requests.iter());
+        self.ledger.ask(at, requests.iter());
         self.send_proposals(at, commands);
         requests
     }

@@ -450,7 +450,8 @@ fn why(view: &View, question: &Question) -> Said {
     Ok(vec![answer.question.clone(), answer.paragraph()])
 }
 
-fn help(command: Option<&str>) -> Said {
+/// Lists the commands, or explains one.
+pub fn help(command: Option<&str>) -> Said {
     match command {
         None => Ok(Command::list()
             .into_iter()

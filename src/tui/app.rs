@@ -3,6 +3,7 @@
 
 mod asking;
 mod checks;
+mod copying;
 mod deeds;
 mod deliverables;
 mod digests;
@@ -15,9 +16,11 @@ mod mouse;
 mod preview;
 mod rate;
 mod requests;
+mod saving;
 mod space_time;
 mod stepping;
 mod trace_list;
+mod wishes;
 
 pub use asking::Asking;
 pub use checks::{Checks, Standing};
@@ -29,8 +32,9 @@ pub use filters::Filters;
 pub use graph::{Graph, GraphView};
 pub use preview::Preview;
 pub use rate::Rate;
+pub use saving::Save;
 pub use space_time::{Chosen, OVERVIEW_EVENTS, Row, SpaceTime, Zoom};
-pub use stepping::Play;
+pub use stepping::{Play, rates};
 pub use trace_list::TraceList;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -48,8 +52,7 @@ use crate::observe::notice::Shape;
 use crate::observe::view::View;
 use crate::script::request::{Report, Request};
 use crate::tui::deed::{Deed, Screen};
-use crate::tui::keys;
-use crate::tui::keys::{Context, Key};
+use crate::tui::keys::{Context, Key, Keys};
 use crate::tui::layout::{Layout, Pane, Room, Wanted};
 use crate::tui::list::Place;
 use crate::tui::neighbourhood::Neighbourhood;
@@ -84,6 +87,10 @@ pub enum Effect {
     Request(Request),
     /// Whether the terminal is to send what the mouse does.
     CaptureMouse(bool),
+    /// This text is to be copied, so that it can be pasted elsewhere.
+    Copy(String),
+    /// A picture of the screen is to be saved.
+    Save(Save),
     /// Everything is to be drawn anew.
     Redraw,
     /// The person wants the shell for a while.
@@ -144,6 +151,8 @@ pub struct App {
     pub view: View,
     /// The colours.
     pub theme: Theme,
+    /// The keys.
+    pub keys: Keys,
     /// Whether only ASCII is drawn.
     pub ascii: bool,
     /// Whether the terminal sends what the mouse does.
@@ -241,6 +250,7 @@ impl App {
             checks: Checks::new(&shape),
             view: View::new(shape),
             theme,
+            keys: Keys::default(),
             ascii,
             mouse,
             screen: Screen::default(),
@@ -366,7 +376,7 @@ impl App {
         if event.modifiers == KeyModifiers::ALT {
             return self.on_alt(event);
         }
-        let bound = Key::pressed(&event).and_then(|key| keys::deed(key, &self.contexts()));
+        let bound = Key::pressed(&event).and_then(|key| self.keys.deed(key, &self.contexts()));
         match (bound, &mut self.over, self.mode) {
             (Some(deed), _, _) => return self.perform(deed),
             (None, Some(Over::Palette(palette)), _) => palette.edit(event),

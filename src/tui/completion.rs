@@ -1,8 +1,13 @@
 //! What a word at the prompt could become.
 
+use crate::epaxos::instance::Path;
 use crate::epaxos::message::MessageKind;
 use crate::observe::view::View;
 use crate::script::grammar::Command;
+use crate::tui::app::rates;
+use crate::tui::command;
+use crate::tui::deed::Screen;
+use crate::tui::theme::Theme;
 
 /// Names that exist in the cluster on show.
 #[derive(Clone, Debug, Default)]
@@ -66,9 +71,15 @@ pub fn candidates(line: &str, known: &Known) -> (usize, Vec<String>) {
     (start, candidates)
 }
 
+/// The script language first, then the screen's own commands; a name that is both is offered once.
 fn verbs() -> Vec<String> {
-    let verbs = Command::list().into_iter().map(|(name, _)| name);
-    verbs.chain(["quit".to_owned()]).collect()
+    let mut verbs: Vec<String> = Command::list().into_iter().map(|(name, _)| name).collect();
+    for name in command::names() {
+        if !verbs.iter().any(|verb| verb == name) {
+            verbs.push(name.to_owned());
+        }
+    }
+    verbs
 }
 
 /// What can follow `verb` and the words `given` after it.
@@ -98,6 +109,22 @@ fn words(verb: &str, given: &[&str], word: &str, known: &Known) -> Vec<String> {
         ("delay", _) if !word.contains('=') && !by_description => replicas(""),
         ("dup", 1 | 2) if by_share => replicas(""),
         ("status", 0) => known.instances.clone(),
+        ("why", 0) => {
+            let entry = "entry=".to_owned();
+            known.instances.iter().chain(&known.messages).cloned().chain([entry]).collect()
+        }
+        ("why", _) if given[0].contains('.') => aspects(word, known),
+        ("preview", 0) => known.messages.iter().cloned().chain(replicas("")).collect(),
+        ("break" | "unbreak", _) => looked(word, known),
+        ("screen" | "show", 0) => Screen::ALL.map(|screen| screen.name().to_lowercase()).to_vec(),
+        ("observer", 0) => replicas("").into_iter().chain(["all".to_owned()]).collect(),
+        ("theme", 0) => Theme::ALL.map(|theme| theme.name().to_owned()).to_vec(),
+        ("speed", 0) => {
+            ["faster", "slower"].into_iter().chain(rates()).map(str::to_owned).collect()
+        }
+        ("filter", _) => ["key:", "leader:", "kind:", "path:", "replica:", "instance:", "event:"]
+            .map(str::to_owned)
+            .to_vec(),
         ("help", 0) => verbs(),
         ("deliver" | "drop" | "dup", 0) if !word.contains('=') => {
             conditions(word, known).into_iter().chain(known.messages.iter().cloned()).collect()
@@ -105,6 +132,33 @@ fn words(verb: &str, given: &[&str], word: &str, known: &Known) -> Vec<String> {
         ("release", 0) if !word.contains('=') && !known.rules.is_empty() => known.rules.clone(),
         ("deliver" | "drop" | "dup" | "hold" | "release" | "delay", _) => conditions(word, known),
         _ => Vec::new(),
+    }
+}
+
+/// What can be asked of an instance.
+fn aspects(word: &str, known: &Known) -> Vec<String> {
+    let of = |name: &str| known.instances.iter().map(|id| format!("{name}={id}")).collect();
+    match word.split_once('=') {
+        Some((name @ ("dep" | "before"), _)) => of(name),
+        Some(_) => Vec::new(),
+        None if word.starts_with('@') => {
+            (0..known.replicas).map(|index| format!("@R{index}")).collect()
+        }
+        None => ["path", "seq", "executed", "ballot", "noop", "dep=", "before="]
+            .map(str::to_owned)
+            .to_vec(),
+    }
+}
+
+/// What can be looked for to stop at.
+fn looked(word: &str, known: &Known) -> Vec<String> {
+    match word.split_once('=') {
+        None => ["path=", "kind=", "key=", "instance=", "component>", "seq>"]
+            .map(str::to_owned)
+            .to_vec(),
+        Some(("path", _)) => Path::ALL.map(|path| format!("path={path}")).to_vec(),
+        Some(("key", _)) => known.keys.iter().map(|key| format!("key={key}")).collect(),
+        Some(_) => conditions(word, known),
     }
 }
 
@@ -178,6 +232,19 @@ mod tests {
         assert_eq!(offered("delay 20ms f"), ["from="]);
         assert_eq!(offered("delay 20ms to=R1 ins"), ["instance="]);
         assert_eq!(offered("heal "), ["R0", "R1", "R2"]);
+        assert_eq!(offered("wal"), ["walk", "walk-on", "walk-back"]);
+        assert_eq!(offered("why "), ["R0.1", "R0.0", "R0-5", "entry="]);
+        assert_eq!(offered("why R0.1 be"), ["before="]);
+        assert_eq!(offered("why R0.1 dep="), ["dep=R0.1", "dep=R0.0"]);
+        assert_eq!(offered("why R0.1 @"), ["@R0", "@R1", "@R2"]);
+        assert_eq!(offered("why R0-5 "), Vec::<String>::new());
+        assert_eq!(offered("preview R0"), ["R0-5"]);
+        assert_eq!(offered("break pa"), ["path="]);
+        assert_eq!(offered("break path=s"), ["path=slow"]);
+        assert_eq!(offered("break seq>3 key="), ["key=x", "key=xylophone", "key=ключ"]);
+        assert_eq!(offered("observer "), ["R0", "R1", "R2", "all"]);
+        assert_eq!(offered("theme c"), ["contrast"]);
+        assert_eq!(offered("screen s"), ["space-time", "store"]);
         assert_eq!(offered("nonsense "), Vec::<String>::new());
     }
 

@@ -48,6 +48,11 @@ impl Screen {
             Self::Checks => "Checks",
         }
     }
+
+    /// The screen of a name, however that is capitalised.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|screen| screen.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// Where to.
@@ -166,6 +171,9 @@ pub enum Deed {
     HistoryForth,
     LogWidget(LogKey),
     Back,
+    Copy,
+    Save,
+    NextTheme,
     Redraw,
     Suspend,
     Quit,
@@ -173,65 +181,121 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed there is: what the key table must reach.
-    pub fn all() -> Vec<Deed> {
-        use Move::{Bottom, Down, HalfDown, HalfUp, Left, PageDown, PageUp, Right, Top, Up};
-        let moves =
-            [Up, Down, Left, Right, PageUp, PageDown, HalfUp, HalfDown, Top, Bottom].map(Deed::Go);
-        let screens = Screen::ALL.map(Deed::Show);
-        let plain = [
-            Self::PauseOrRun,
-            Self::Step,
-            Self::Round,
-            Self::Quiet,
-            Self::Play,
-            Self::Faster,
-            Self::Slower,
-            Self::Present,
-            Self::Open,
-            Self::Drop,
-            Self::Duplicate,
-            Self::Hold,
-            Self::Release,
-            Self::Wake,
-            Self::CrashOrRecover,
-            Self::Cut,
-            Self::CutBothWays,
-            Self::LoseMore,
-            Self::DelayMore,
-            Self::DoubleMore,
-            Self::MendLink,
-            Self::MendAll,
-            Self::FocusNext,
-            Self::FocusBack,
-            Self::Observer,
-            Self::Zoom,
-            Self::Mouse,
-            Self::OpenPrompt,
-            Self::OpenFilter,
-            Self::OpenPalette,
-            Self::Why,
-            Self::FollowLink,
-            Self::Matrix,
-            Self::Waiting,
-            Self::Walk,
-            Self::WalkOn,
-            Self::WalkBack,
-            Self::Cone,
-            Self::Fold,
-            Self::ZoomIn,
-            Self::ZoomOut,
-            Self::HideLane,
-            Self::ShowLanes,
-            Self::Enter,
-            Self::Complete,
-            Self::CompleteBack,
-            Self::HistoryBack,
-            Self::HistoryForth,
-            Self::Back,
-            Self::Redraw,
-            Self::Suspend,
-            Self::Quit,
-        ];
-        plain.into_iter().chain(moves).chain(screens).collect()
+    pub fn all() -> impl Iterator<Item = Deed> {
+        NAMES.iter().map(|(deed, _)| *deed)
+    }
+
+    /// The name that stands for it at the prompt and in a file of keys.
+    pub fn name(self) -> &'static str {
+        let named = NAMES.iter().find(|(deed, _)| *deed == self);
+        named.map(|(_, name)| *name).expect("every deed has a name")
+    }
+
+    /// The deed of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(_, own)| *own == name).map(|(deed, _)| *deed)
+    }
+}
+
+/// Every deed with its name. Names are kept: people have them in their files.
+const NAMES: &[(Deed, &str)] = &[
+    (Deed::PauseOrRun, "pause-or-run"),
+    (Deed::Step, "step"),
+    (Deed::Round, "round"),
+    (Deed::Quiet, "until-quiet"),
+    (Deed::Play, "play"),
+    (Deed::Faster, "faster"),
+    (Deed::Slower, "slower"),
+    (Deed::Present, "present"),
+    (Deed::Open, "open"),
+    (Deed::Drop, "drop"),
+    (Deed::Duplicate, "duplicate"),
+    (Deed::Hold, "hold-kind"),
+    (Deed::Release, "release"),
+    (Deed::Wake, "wake"),
+    (Deed::CrashOrRecover, "crash-or-recover"),
+    (Deed::Cut, "cut"),
+    (Deed::CutBothWays, "cut-both-ways"),
+    (Deed::LoseMore, "lose-more"),
+    (Deed::DelayMore, "delay-more"),
+    (Deed::DoubleMore, "double-more"),
+    (Deed::MendLink, "mend-link"),
+    (Deed::MendAll, "mend-all"),
+    (Deed::Go(Move::Up), "go-up"),
+    (Deed::Go(Move::Down), "go-down"),
+    (Deed::Go(Move::Left), "go-left"),
+    (Deed::Go(Move::Right), "go-right"),
+    (Deed::Go(Move::PageUp), "go-page-up"),
+    (Deed::Go(Move::PageDown), "go-page-down"),
+    (Deed::Go(Move::HalfUp), "go-half-up"),
+    (Deed::Go(Move::HalfDown), "go-half-down"),
+    (Deed::Go(Move::Top), "go-top"),
+    (Deed::Go(Move::Bottom), "go-bottom"),
+    (Deed::FocusNext, "next-pane"),
+    (Deed::FocusBack, "previous-pane"),
+    (Deed::Show(Screen::Cockpit), "show-cockpit"),
+    (Deed::Show(Screen::SpaceTime), "show-space-time"),
+    (Deed::Show(Screen::Graph), "show-graph"),
+    (Deed::Show(Screen::Metrics), "show-metrics"),
+    (Deed::Show(Screen::Store), "show-store"),
+    (Deed::Show(Screen::Log), "show-log"),
+    (Deed::Show(Screen::Faults), "show-faults"),
+    (Deed::Show(Screen::Checks), "show-checks"),
+    (Deed::Observer, "next-observer"),
+    (Deed::Zoom, "full"),
+    (Deed::Mouse, "mouse"),
+    (Deed::OpenPrompt, "prompt"),
+    (Deed::OpenFilter, "filter"),
+    (Deed::OpenPalette, "palette"),
+    (Deed::Why, "why"),
+    (Deed::FollowLink, "follow-link"),
+    (Deed::Matrix, "matrix"),
+    (Deed::Waiting, "waiting"),
+    (Deed::Walk, "walk"),
+    (Deed::WalkOn, "walk-on"),
+    (Deed::WalkBack, "walk-back"),
+    (Deed::Cone, "cone"),
+    (Deed::Fold, "fold"),
+    (Deed::ZoomIn, "zoom-in"),
+    (Deed::ZoomOut, "zoom-out"),
+    (Deed::HideLane, "hide-lane"),
+    (Deed::ShowLanes, "show-lanes"),
+    (Deed::Enter, "enter"),
+    (Deed::Complete, "complete"),
+    (Deed::CompleteBack, "complete-back"),
+    (Deed::HistoryBack, "history-back"),
+    (Deed::HistoryForth, "history-forth"),
+    (Deed::LogWidget(LogKey::Up), "log-up"),
+    (Deed::LogWidget(LogKey::Down), "log-down"),
+    (Deed::LogWidget(LogKey::Left), "log-left"),
+    (Deed::LogWidget(LogKey::Right), "log-right"),
+    (Deed::LogWidget(LogKey::Minus), "log-minus"),
+    (Deed::LogWidget(LogKey::Plus), "log-plus"),
+    (Deed::LogWidget(LogKey::Hide), "log-hide"),
+    (Deed::LogWidget(LogKey::Focus), "log-focus"),
+    (Deed::LogWidget(LogKey::Off), "log-off"),
+    (Deed::LogWidget(LogKey::PageUp), "log-page-up"),
+    (Deed::LogWidget(LogKey::PageDown), "log-page-down"),
+    (Deed::LogWidget(LogKey::Escape), "log-escape"),
+    (Deed::Back, "back"),
+    (Deed::Copy, "copy"),
+    (Deed::Save, "save"),
+    (Deed::NextTheme, "next-theme"),
+    (Deed::Redraw, "redraw"),
+    (Deed::Suspend, "suspend"),
+    (Deed::Quit, "quit"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_deed_has_one_name_and_each_name_one_deed() {
+        for (index, (deed, name)) in NAMES.iter().enumerate() {
+            assert_eq!((Deed::parse(name), deed.name()), (Some(*deed), *name));
+            assert!(NAMES[..index].iter().all(|(other, own)| other != deed && own != name));
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{name}");
+        }
     }
 }

@@ -1,11 +1,17 @@
 //! The keys: one table, from which keys are dispatched, hints in the footer are taken, and the
-//! palette is filled. A key that is not in here does nothing.
+//! palette is filled. A key that is not in here does nothing. A file can change which keys do what.
+
+mod file;
+mod table;
 
 use std::fmt;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::tui::deed::{Deed, LogKey, Move, Screen};
+use crate::tui::deed::Deed;
+use crate::tui::keys::table::TABLE;
+
+pub use crate::tui::keys::file::FileError;
 
 /// Where a key means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +73,39 @@ impl Context {
         Self::Palette,
         Self::Output,
     ];
+
+    /// The name that stands for it in a file of keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Normal => "normal",
+            Self::Replicas => "replicas",
+            Self::Instances => "instances",
+            Self::Messages => "messages",
+            Self::Trace => "trace",
+            Self::SpaceTime => "space-time",
+            Self::Graph => "graph",
+            Self::Why => "why",
+            Self::Execution => "execution",
+            Self::Log => "log",
+            Self::Faults => "faults",
+            Self::Checks => "checks",
+            Self::Prompt => "prompt",
+            Self::Filter => "filter",
+            Self::Palette => "palette",
+            Self::Output => "output",
+        }
+    }
+
+    /// The context of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|context| context.name() == name)
+    }
+
+    /// Whether text may be typed while it holds.
+    pub fn is_typed_in(self) -> bool {
+        matches!(self, Self::Always | Self::Prompt | Self::Filter | Self::Palette)
+    }
 }
 
 /// One key, with Ctrl or without. Shift is part of the character.
@@ -94,6 +133,11 @@ impl Key {
         let modifiers = if self.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
         KeyEvent::new(self.code, modifiers)
     }
+
+    /// Whether pressing it types something.
+    pub fn is_text(self) -> bool {
+        matches!(self.code, KeyCode::Char(_)) && !self.ctrl
+    }
 }
 
 impl fmt::Display for Key {
@@ -118,13 +162,13 @@ impl fmt::Display for Key {
     }
 }
 
-/// A line of the table.
-#[derive(Clone, Copy, Debug)]
+/// What some keys do somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Where it holds.
     pub context: Context,
-    /// The keys, the one to be shown first.
-    pub keys: &'static [Key],
+    /// The keys, the one to be shown first; there may be none.
+    pub keys: Vec<Key>,
     /// What they do.
     pub deed: Deed,
     /// One or two words for the footer; nothing where it is not to be listed there.
@@ -140,276 +184,67 @@ impl Binding {
     }
 }
 
-/// What a key does in the first of `contexts` that binds it.
-pub fn deed(key: Key, contexts: &[Context]) -> Option<Deed> {
-    contexts.iter().find_map(|context| {
-        let mut bindings = TABLE.iter().filter(|binding| binding.context == *context);
-        bindings.find(|binding| binding.keys.contains(&key)).map(|binding| binding.deed)
-    })
+/// All keys. The order within a context is that of the footer and the palette.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    bindings: Vec<Binding>,
 }
 
-const fn char(c: char) -> Key {
-    Key { code: KeyCode::Char(c), ctrl: false }
+impl Default for Keys {
+    fn default() -> Self {
+        let bindings = TABLE.iter().map(|row| Binding {
+            context: row.context,
+            keys: row.keys.to_vec(),
+            deed: row.deed,
+            hint: row.hint,
+            about: row.about,
+        });
+        Self { bindings: bindings.collect() }
+    }
 }
 
-const fn ctrl(c: char) -> Key {
-    Key { code: KeyCode::Char(c), ctrl: true }
+impl Keys {
+    /// All that is bound in a context.
+    pub fn of(&self, context: Context) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(move |binding| binding.context == context)
+    }
+
+    /// What a key does in the first of `contexts` that binds it.
+    pub fn deed(&self, key: Key, contexts: &[Context]) -> Option<Deed> {
+        contexts.iter().find_map(|context| {
+            let bound = self.of(*context).find(|binding| binding.keys.contains(&key));
+            bound.map(|binding| binding.deed)
+        })
+    }
+
+    /// The key that does a deed in a context, to be shown; nothing where there is none.
+    pub fn key(&self, context: Context, deed: Deed) -> String {
+        let bound = self.of(context).find(|binding| binding.deed == deed);
+        bound.map(Binding::key).unwrap_or_default()
+    }
+
+    /// What a deed does, in a sentence. Where it means different things in different places, what it
+    /// means wherever nothing else is said.
+    pub fn about(&self, deed: Deed) -> &'static str {
+        if deed == Deed::Open {
+            return "Open, deliver or type about what is selected";
+        }
+        let bindings = || self.bindings.iter().filter(|binding| binding.deed == deed);
+        let normal = bindings().find(|binding| binding.context == Context::Normal);
+        normal.or_else(|| bindings().next()).map_or("", |binding| binding.about)
+    }
 }
-
-const fn key(code: KeyCode) -> Key {
-    Key { code, ctrl: false }
-}
-
-const fn bind(
-    context: Context,
-    keys: &'static [Key],
-    deed: Deed,
-    hint: &'static str,
-    about: &'static str,
-) -> Binding {
-    Binding { context, keys, deed, hint, about }
-}
-
-const ENTER: Key = key(KeyCode::Enter);
-const ESC: Key = key(KeyCode::Esc);
-const UP: Key = key(KeyCode::Up);
-const DOWN: Key = key(KeyCode::Down);
-const LEFT: Key = key(KeyCode::Left);
-const RIGHT: Key = key(KeyCode::Right);
-const TAB: Key = key(KeyCode::Tab);
-const BACK_TAB: Key = key(KeyCode::BackTab);
-const PAGE_UP: Key = key(KeyCode::PageUp);
-const PAGE_DOWN: Key = key(KeyCode::PageDown);
-const HOME: Key = key(KeyCode::Home);
-const END: Key = key(KeyCode::End);
-const F1: Key = key(KeyCode::F(1));
-
-/// Every key. The order within a context is that of the footer and the palette.
-pub const TABLE: &[Binding] = {
-    use Context::{
-        Always, Checks, Execution, Faults, Filter, Graph, Instances, Log, Messages, Normal, Output,
-        Palette, Prompt, Replicas, SpaceTime, Trace, Why as Answer,
-    };
-    use Deed::{
-        Back, Complete, CompleteBack, Cone, CrashOrRecover, Cut, CutBothWays, DelayMore,
-        DoubleMore, Drop, Duplicate, Enter, Faster, FocusBack, FocusNext, Fold, FollowLink, Go,
-        HideLane, HistoryBack, HistoryForth, Hold, LogWidget, LoseMore, Matrix, MendAll, MendLink,
-        Mouse, Observer, Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present,
-        Quiet, Quit, Redraw, Release, Round, Show, ShowLanes, Slower, Step, Suspend, Waiting, Wake,
-        Walk, WalkBack, WalkOn, Why, Zoom, ZoomIn, ZoomOut,
-    };
-    &[
-        bind(
-            Messages,
-            &[ENTER],
-            Open,
-            "deliver",
-            "Deliver the selected message, or fire the timer",
-        ),
-        bind(Messages, &[char('d')], Drop, "drop", "Drop the selected message"),
-        bind(Messages, &[char('u')], Duplicate, "duplicate", "Make a twin of the selected message"),
-        bind(Messages, &[char('h')], Hold, "hold kind", "Hold all messages of the selected kind"),
-        bind(
-            Replicas,
-            &[ENTER],
-            Open,
-            "propose here",
-            "Send what is proposed next to this replica",
-        ),
-        bind(Instances, &[ENTER], Open, "open", "Look at the selected instance"),
-        bind(Instances, &[RIGHT], Go(Move::Right), "", "The next slot"),
-        bind(Trace, &[ENTER], Open, "open", "Look at the instance of the selected line"),
-        bind(
-            SpaceTime,
-            &[ENTER],
-            Open,
-            "open",
-            "Read about the selected event, or deliver the selected message",
-        ),
-        bind(SpaceTime, &[char('h')], Cone, "cone", "Dim what is concurrent with the event"),
-        bind(SpaceTime, &[char('+'), char('=')], ZoomIn, "zoom", "Give each event more room"),
-        bind(SpaceTime, &[char('-')], ZoomOut, "", "Give each event less room, at last a dot"),
-        bind(SpaceTime, &[char('b')], Fold, "fold", "Let a broadcast's deliveries share a row"),
-        bind(SpaceTime, &[char('H')], HideLane, "hide lane", "Hide the lane that is pointed at"),
-        bind(SpaceTime, &[char('A')], ShowLanes, "all lanes", "Show all lanes again"),
-        bind(SpaceTime, &[char('d')], Drop, "drop", "Drop the selected message"),
-        bind(SpaceTime, &[char('u')], Duplicate, "duplicate", "Make a twin of the message"),
-        bind(SpaceTime, &[LEFT], Go(Move::Left), "", "The lane on the left"),
-        bind(SpaceTime, &[RIGHT, char('l')], Go(Move::Right), "", "The lane on the right"),
-        bind(Execution, &[ENTER], Open, "open", "Look at the selected instance"),
-        bind(Graph, &[char('m')], Matrix, "matrix", "The component as a matrix, or the picture"),
-        bind(Graph, &[char('b')], Waiting, "waiting", "What waits for what on each replica"),
-        bind(Graph, &[char('t')], Walk, "Tarjan", "Walk through the search for components"),
-        bind(Graph, &[char('.'), RIGHT], WalkOn, "walk", "The next move of the search"),
-        bind(Graph, &[char(','), LEFT], WalkBack, "", "The move before"),
-        bind(Graph, &[char('+'), char('=')], ZoomIn, "further", "Draw more around the instance"),
-        bind(Graph, &[char('-')], ZoomOut, "", "Draw less around the instance"),
-        bind(Answer, &[ENTER], FollowLink, "go there", "Go to what proves the selected clause"),
-        bind(Answer, &[char('k'), UP], Go(Move::Up), "", "The clause before"),
-        bind(Answer, &[char('j'), DOWN], Go(Move::Down), "clause", "The next clause"),
-        bind(Answer, &[char('h'), LEFT], Go(Move::Left), "", "The question before"),
-        bind(Answer, &[char('l'), RIGHT], Go(Move::Right), "question", "The next question"),
-        bind(Answer, &[ESC], Back, "close", "Go back to what was asked about"),
-        bind(Log, &[UP], LogWidget(LogKey::Up), "", "The target above"),
-        bind(Log, &[DOWN], LogWidget(LogKey::Down), "target", "The target below"),
-        bind(Log, &[LEFT], LogWidget(LogKey::Left), "", "Show less of the target"),
-        bind(Log, &[RIGHT], LogWidget(LogKey::Right), "level", "Show more of the target"),
-        bind(Log, &[char('-')], LogWidget(LogKey::Minus), "", "Record less of the target"),
-        bind(Log, &[char('+')], LogWidget(LogKey::Plus), "record", "Record more of the target"),
-        bind(
-            Log,
-            &[char('h')],
-            LogWidget(LogKey::Hide),
-            "hide targets",
-            "Show or hide the targets",
-        ),
-        bind(
-            Log,
-            &[char('f')],
-            LogWidget(LogKey::Focus),
-            "only this",
-            "Show the selected target only",
-        ),
-        bind(Log, &[char('t')], LogWidget(LogKey::Off), "", "Show or hide targets that are off"),
-        bind(Log, &[PAGE_UP], LogWidget(LogKey::PageUp), "page", "Back in the log"),
-        bind(Log, &[PAGE_DOWN], LogWidget(LogKey::PageDown), "", "Forth in the log"),
-        bind(Log, &[ESC], LogWidget(LogKey::Escape), "", "Follow the log again"),
-        bind(Faults, &[char('x')], Cut, "cut", "Cut the selected link, or take the cut back"),
-        bind(
-            Faults,
-            &[char('b')],
-            CutBothWays,
-            "both",
-            "Cut the selected link in both directions, or take both cuts back",
-        ),
-        bind(
-            Faults,
-            &[char('L')],
-            LoseMore,
-            "loss",
-            "Lose more on the selected link, at last none",
-        ),
-        bind(
-            Faults,
-            &[char('D')],
-            DelayMore,
-            "delay",
-            "Delay more on the selected link, at last nothing",
-        ),
-        bind(
-            Faults,
-            &[char('U')],
-            DoubleMore,
-            "dup",
-            "Double more on the selected link, at last nothing",
-        ),
-        bind(
-            Faults,
-            &[char('c')],
-            CrashOrRecover,
-            "crash/recover",
-            "Crash the replica of the selected row, or let it come back",
-        ),
-        bind(Faults, &[char('H')], MendAll, "heal all", "Mend all links"),
-        bind(Faults, &[char('0')], MendLink, "mend", "Take away all that is wrong with the link"),
-        bind(Faults, &[ENTER], Open, "type it", "Type a command about what is selected"),
-        bind(Faults, &[RIGHT], Go(Move::Right), "", "The next column"),
-        bind(Checks, &[ENTER], Open, "see it", "Go to the instance that shows what is wrong"),
-        bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
-        bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
-        bind(
-            Normal,
-            &[char('N')],
-            Round,
-            "",
-            "Deliver every message that is held now, once: one round",
-        ),
-        bind(Normal, &[char('T')], Quiet, "", "Deliver until nothing is left to deliver"),
-        bind(Normal, &[char('s')], Play, "play", "Step by itself, or stop that"),
-        bind(Normal, &[char('>')], Faster, "", "Play faster"),
-        bind(Normal, &[char('<')], Slower, "", "Play slower"),
-        bind(
-            Normal,
-            &[key(KeyCode::F(5)), char('V')],
-            Present,
-            "",
-            "More room, a slower pace and a sentence on each step, for a class; or as usual again",
-        ),
-        bind(Normal, &[char('i'), char('a'), char(':')], OpenPrompt, "command", "Type a command"),
-        bind(Normal, &[char('/')], OpenFilter, "filter", "Filter the list while typing"),
-        bind(Normal, &[TAB], FocusNext, "pane", "Go to the next pane"),
-        bind(Normal, &[BACK_TAB], FocusBack, "", "Go to the pane before"),
-        bind(Normal, &[char('w')], Why, "why", "Ask why about what is selected"),
-        bind(Normal, &[char('W')], Wake, "wake", "Fire the next timer of the selected replica"),
-        bind(
-            Normal,
-            &[char('c')],
-            CrashOrRecover,
-            "",
-            "Crash the selected replica, or let it come back",
-        ),
-        bind(Normal, &[char('r')], Release, "release", "Take back all rules that hold messages"),
-        bind(Normal, &[char('o')], Observer, "observer", "See with the next replica's eyes"),
-        bind(Normal, &[char('f')], Zoom, "full", "Give the pane the whole screen, or take it back"),
-        bind(Normal, &[char('1')], Show(Screen::Cockpit), "", "Go to the cockpit"),
-        bind(Normal, &[char('2')], Show(Screen::SpaceTime), "", "Go to the space-time diagram"),
-        bind(Normal, &[char('3')], Show(Screen::Graph), "", "Go to the graph and execution"),
-        bind(Normal, &[char('4')], Show(Screen::Metrics), "", "Go to the metrics"),
-        bind(Normal, &[char('5')], Show(Screen::Store), "", "Go to the stores"),
-        bind(Normal, &[char('6')], Show(Screen::Log), "", "Go to the log"),
-        bind(Normal, &[char('7')], Show(Screen::Faults), "", "Go to the faults"),
-        bind(Normal, &[char('8')], Show(Screen::Checks), "", "Go to the checks"),
-        bind(Normal, &[char('k'), UP], Go(Move::Up), "", "Up"),
-        bind(Normal, &[char('j'), DOWN], Go(Move::Down), "", "Down"),
-        bind(Normal, &[char('h'), LEFT], Go(Move::Left), "", "Left"),
-        bind(Normal, &[char('l')], Go(Move::Right), "", "Right"),
-        bind(Normal, &[PAGE_UP], Go(Move::PageUp), "", "A page up"),
-        bind(Normal, &[PAGE_DOWN], Go(Move::PageDown), "", "A page down"),
-        bind(Normal, &[ctrl('u')], Go(Move::HalfUp), "", "Half a page up"),
-        bind(Normal, &[ctrl('d')], Go(Move::HalfDown), "", "Half a page down"),
-        bind(Normal, &[char('g'), HOME], Go(Move::Top), "", "To the beginning"),
-        bind(Normal, &[char('G'), END], Go(Move::Bottom), "", "To the end, and follow what comes"),
-        bind(Normal, &[char('m')], Mouse, "", "Let the monitor have the mouse, or the terminal"),
-        bind(Normal, &[char('?')], OpenPalette, "keys", "List all that can be done now"),
-        bind(Normal, &[ESC], Back, "", "One level back"),
-        bind(Normal, &[char('q')], Quit, "quit", "Quit"),
-        bind(Prompt, &[ENTER], Enter, "send", "Carry out the command"),
-        bind(Prompt, &[TAB], Complete, "complete", "Complete the word, or try the next way to"),
-        bind(Prompt, &[BACK_TAB], CompleteBack, "", "Complete the word the way before"),
-        bind(Prompt, &[UP], HistoryBack, "history", "The command before"),
-        bind(Prompt, &[DOWN], HistoryForth, "", "The command after"),
-        bind(Prompt, &[ESC], Back, "leave", "Leave the prompt; what was typed stays"),
-        bind(Filter, &[ENTER], Enter, "keep", "Keep the filter"),
-        bind(Filter, &[ESC], Back, "clear", "Take the filter away"),
-        bind(Palette, &[ENTER], Enter, "do it", "Do what is selected"),
-        bind(Palette, &[UP, BACK_TAB], Go(Move::Up), "", "Up"),
-        bind(Palette, &[DOWN, TAB], Go(Move::Down), "select", "Down"),
-        bind(Palette, &[PAGE_UP], Go(Move::PageUp), "", "A page up"),
-        bind(Palette, &[PAGE_DOWN], Go(Move::PageDown), "", "A page down"),
-        bind(Palette, &[ESC], Back, "close", "Close the palette"),
-        bind(Output, &[char('k'), UP], Go(Move::Up), "", "Up"),
-        bind(Output, &[char('j'), DOWN], Go(Move::Down), "scroll", "Down"),
-        bind(Output, &[PAGE_UP], Go(Move::PageUp), "", "A page up"),
-        bind(Output, &[char(' '), PAGE_DOWN], Go(Move::PageDown), "page", "A page down"),
-        bind(Output, &[char('g'), HOME], Go(Move::Top), "", "To the beginning"),
-        bind(Output, &[char('G'), END], Go(Move::Bottom), "", "To the end"),
-        bind(Output, &[ESC, ENTER, char('q')], Back, "close", "Close the output"),
-        bind(Always, &[F1], OpenPalette, "", "List all that can be done now"),
-        bind(Always, &[ctrl('l')], Redraw, "", "Draw the screen anew"),
-        bind(Always, &[ctrl('z')], Suspend, "", "Go back to the shell for a while"),
-        bind(Always, &[ctrl('c')], Quit, "", "Quit"),
-    ]
-};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::keys::table::{BACK_TAB, UP, char, ctrl};
 
     #[test]
     fn no_key_is_bound_twice_in_a_context() {
         for context in Context::ALL {
-            let bindings = TABLE.iter().filter(|binding| binding.context == context);
-            let keys: Vec<Key> = bindings.flat_map(|binding| binding.keys).copied().collect();
+            let table = Keys::default();
+            let keys: Vec<Key> = table.of(context).flat_map(|own| own.keys.clone()).collect();
             for (index, key) in keys.iter().enumerate() {
                 assert!(!keys[..index].contains(key), "{key} is bound twice in {context:?}");
             }
@@ -419,9 +254,10 @@ mod tests {
     /// What holds always would be shadowed by any other binding of the key, or shadow it.
     #[test]
     fn keys_that_hold_always_are_bound_nowhere_else() {
-        let always = TABLE.iter().filter(|binding| binding.context == Context::Always);
-        for key in always.flat_map(|binding| binding.keys) {
-            let other = TABLE
+        let table = Keys::default().bindings;
+        let always = table.iter().filter(|binding| binding.context == Context::Always);
+        for key in always.flat_map(|binding| &binding.keys) {
+            let other = table
                 .iter()
                 .find(|other| other.context != Context::Always && other.keys.contains(key));
             assert!(other.is_none(), "{key} is bound again in {:?}", other.map(|o| o.context));
@@ -430,11 +266,10 @@ mod tests {
 
     #[test]
     fn text_keys_are_free_where_text_is_typed() {
-        for context in [Context::Prompt, Context::Filter, Context::Palette, Context::Always] {
-            let bindings = TABLE.iter().filter(|binding| binding.context == context);
-            for key in bindings.flat_map(|binding| binding.keys) {
-                let types = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
-                assert!(!types, "{key} cannot be typed in {context:?}");
+        let typed_in = Context::ALL.into_iter().filter(|context| context.is_typed_in());
+        for context in typed_in {
+            for key in Keys::default().of(context).flat_map(|binding| &binding.keys) {
+                assert!(!key.is_text(), "{key} cannot be typed in {context:?}");
             }
         }
     }
@@ -444,6 +279,15 @@ mod tests {
         for deed in Deed::all() {
             let bound = TABLE.iter().any(|binding| binding.deed == deed);
             assert!(bound, "no key does {deed:?}");
+        }
+    }
+
+    /// A file names a binding by its context and its deed.
+    #[test]
+    fn no_deed_is_bound_twice_in_a_context() {
+        for (index, row) in TABLE.iter().enumerate() {
+            let mut before = TABLE[..index].iter();
+            assert!(!before.any(|own| (own.context, own.deed) == (row.context, row.deed)));
         }
     }
 

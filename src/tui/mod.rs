@@ -3,13 +3,13 @@
 //! ```text
 //!   keys, mouse, paste, size ──┐                     ┌─► requests to the world
 //!                              ├─► Action ─► App ────┤
-//!   reports of the world ──────┘     update, pure    └─► Effect: suspend, redraw, quit
+//!   reports of the world ──────┘     update, pure    └─► Effect: copy, save, suspend, redraw, quit
 //!                                        │
 //!                                        ▼
 //!                        panel::render(frame, &App), pure
 //! ```
 //!
-//! [`app::App`] is all the state there is. [`keys::TABLE`] says which key does what; the footer and
+//! [`app::App`] is all the state there is. [`keys::Keys`] says which key does what; the footer and
 //! the palette are made from it. The screens are drawn by [`panel`], into what [`layout`] divides:
 //!
 //! ```text
@@ -33,6 +33,8 @@
 #![expect(clippy::disallowed_methods, reason = "a screen shows how fast things go")]
 
 pub mod app;
+pub mod clipboard;
+pub mod command;
 pub mod completion;
 pub mod deed;
 pub mod glyphs;
@@ -42,10 +44,12 @@ pub mod list;
 pub mod neighbourhood;
 pub mod palette;
 pub mod panel;
+pub mod picture;
 pub mod prompt;
 pub mod terminal;
 pub mod theme;
 
+mod outside;
 mod suspend;
 
 use std::io;
@@ -62,12 +66,14 @@ use crate::observe::notice::Shape;
 use crate::observe::view::View;
 use crate::script::request::{Report, Request};
 use crate::tui::app::{Action, App, Effect};
+use crate::tui::keys::Keys;
+use crate::tui::outside::{Outcome, Outside};
 use crate::tui::suspend::{Asked, Signals};
 use crate::tui::terminal::Screen;
 use crate::tui::theme::Theme;
 
 /// How the monitor is to look and behave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Whether to draw with ASCII only.
     pub ascii: bool,
@@ -75,11 +81,13 @@ pub struct Options {
     pub theme: Option<Theme>,
     /// Whether the monitor has the mouse from the start.
     pub mouse: bool,
+    /// The keys.
+    pub keys: Keys,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ascii: false, theme: None, mouse: true }
+        Self { ascii: false, theme: None, mouse: true, keys: Keys::default() }
     }
 }
 
@@ -96,12 +104,14 @@ pub fn run(
     let runtime = tokio::runtime::Handle::current();
     // Asked before the terminal is taken over: the answer comes as input.
     let theme = options.theme.unwrap_or_else(Theme::detect);
-    let app = App::new(shape, theme, options.ascii, options.mouse);
+    let mut app = App::new(shape, theme, options.ascii, options.mouse);
+    app.keys = options.keys;
     let (signals, screen) = {
         let _entered = runtime.enter();
         (Signals::new()?, Screen::enter(options.mouse)?)
     };
-    let monitor = Monitor { app, screen, requests, signals, begun: Instant::now() };
+    let outside = Outside::new();
+    let monitor = Monitor { app, screen, requests, signals, outside, begun: Instant::now() };
     runtime.block_on(monitor.run(reports))
 }
 
@@ -124,6 +134,7 @@ struct Monitor {
     screen: Screen,
     requests: UnboundedSender<Request>,
     signals: Signals,
+    outside: Outside,
     begun: Instant,
 }
 
@@ -166,6 +177,11 @@ impl Monitor {
                     drawn = None;
                     None
                 }
+                outcome = self.outside.next() => {
+                    self.tell(outcome)?;
+                    drawn = None;
+                    None
+                }
                 () = tokio::time::sleep_until(next_frame), if stale => {
                     self.screen.draw(&self.app)?;
                     drawn = Some((self.app.revision, self.app.view.version));
@@ -197,13 +213,35 @@ impl Monitor {
                         self.screen.forget();
                         drawn = None;
                     }
-                    // Stops the whole job, this process by way of the signal.
-                    Effect::Suspend => suspend::stop_job(),
-                    Effect::CaptureMouse(capture) => self.screen.capture_mouse(capture)?,
-                    Effect::Request(request) => self.send(request),
+                    effect => self.carry_out(effect)?,
                 }
             }
         }
+    }
+
+    /// Does what the watch over everything need not wait for.
+    fn carry_out(&mut self, effect: Effect) -> io::Result<()> {
+        match effect {
+            // Stops the whole job, this process by way of the signal.
+            Effect::Suspend => suspend::stop_job(),
+            Effect::CaptureMouse(capture) => self.screen.capture_mouse(capture)?,
+            Effect::Request(request) => self.send(request),
+            Effect::Copy(text) => self.outside.copy(text),
+            Effect::Save(what) => {
+                self.outside.save(what, picture::of(&self.app), self.app.theme);
+            }
+            Effect::Quit | Effect::Redraw => {}
+        }
+        Ok(())
+    }
+
+    /// Says what came of something outside.
+    fn tell(&mut self, outcome: Outcome) -> io::Result<()> {
+        if let Some(sequence) = &outcome.sequence {
+            self.screen.send(sequence)?;
+        }
+        self.app.say(outcome.said, outcome.tone);
+        Ok(())
     }
 
     fn send(&mut self, request: Request) {

@@ -6,8 +6,9 @@ use ratatui::crossterm::event::KeyEvent;
 
 use crate::script::grammar::Command;
 use crate::tui::app::App;
+use crate::tui::command::FORMS;
 use crate::tui::deed::Deed;
-use crate::tui::keys::{Binding, Context, TABLE};
+use crate::tui::keys::Context;
 use crate::tui::list::Place;
 use crate::tui::prompt::Prompt;
 
@@ -28,8 +29,10 @@ pub struct Palette {
 pub struct Entry {
     /// The keys that do it.
     pub keys: String,
-    /// The command that does it, if there is one.
-    pub command: Option<String>,
+    /// The command that does it: one of the script language, or one of the screen.
+    pub command: String,
+    /// What can follow its name.
+    pub words: &'static str,
     /// What it does.
     pub about: String,
     /// What is done when it is chosen.
@@ -55,12 +58,8 @@ impl fmt::Display for Entry {
 impl Entry {
     /// The command as it is typed.
     pub fn name(&self) -> String {
-        self.command.as_ref().map_or_else(String::new, |name| format!(":{name}"))
+        format!(":{} {}", self.command, self.words).trim_end().to_owned()
     }
-}
-
-fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
-    TABLE.iter().filter(move |binding| binding.context == context)
 }
 
 impl Palette {
@@ -69,7 +68,8 @@ impl Palette {
         let contexts = app.contexts_of(app.mode).into_iter().chain([Context::Always]);
         let mut commands = Command::list();
         let mut entries: Vec<Entry> = Vec::new();
-        for binding in contexts.flat_map(bindings).filter(|binding| app.can(binding.deed)) {
+        let bindings = contexts.flat_map(|context| app.keys.of(context));
+        for binding in bindings.filter(|binding| app.can(binding.deed)) {
             let choice = Choice::Deed(binding.deed);
             let known = entries.iter().any(|entry| entry.choice == choice);
             if binding.deed == Deed::OpenPalette || known {
@@ -84,15 +84,23 @@ impl Palette {
                 about = precisely;
             }
             let about = about.to_owned();
-            let command = command.map(|(name, _)| name);
-            entries.push(Entry { keys: keys.join(" "), command, about, choice });
+            let command = command.map_or_else(|| binding.deed.name().to_owned(), |(name, _)| name);
+            entries.push(Entry { keys: keys.join(" "), command, words: "", about, choice });
         }
         let commands = commands.into_iter().filter(|(name, _)| app.can_command(name));
         entries.extend(commands.map(|(name, about)| Entry {
             keys: String::new(),
-            command: Some(name.clone()),
+            command: name.clone(),
+            words: "",
             about,
             choice: Choice::Command(name),
+        }));
+        entries.extend(FORMS.iter().map(|form| Entry {
+            keys: String::new(),
+            command: form.name.to_owned(),
+            words: form.words,
+            about: form.about.to_owned(),
+            choice: Choice::Command(form.name.to_owned()),
         }));
         // Whoever looks for help knows how to move; the commands are more worth a look.
         entries.sort_by_key(|entry| matches!(entry.choice, Choice::Deed(Deed::Go(_))));
@@ -123,11 +131,20 @@ impl Palette {
             query.split_whitespace().all(|word| text.contains(word))
         });
         let mut meeting: Vec<(usize, &Entry)> = meeting.collect();
-        let is_called =
-            |entry: &Entry| entry.command.as_ref().is_some_and(|own| own.starts_with(name));
-        meeting.sort_by_key(|(_, entry)| !name.is_empty() && !is_called(entry));
+        let rank = |entry: &Entry| match &entry.command {
+            _ if name.is_empty() => 0,
+            own if own == name => 0,
+            own if own.starts_with(name) => 1,
+            _ => 2,
+        };
+        meeting.sort_by_key(|(_, entry)| rank(entry));
         self.shown = meeting.into_iter().map(|(index, _)| index).collect();
         self.place = Place::default();
+    }
+
+    /// How many columns the names take, whatever is typed.
+    pub fn name_width(&self) -> usize {
+        self.entries.iter().map(|entry| entry.name().len()).max().unwrap_or(0)
     }
 
     /// How many lines meet the query.

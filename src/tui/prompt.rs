@@ -154,7 +154,7 @@ impl Prompt {
             [] => {}
             [only] => {
                 let only = only.clone();
-                let space = if only.ends_with('=') { "" } else { " " };
+                let space = if only.ends_with(['=', '>', ':']) { "" } else { " " };
                 self.replace(start, end, &format!("{only}{space}"));
             }
             _ if common.len() > typed.len() => {

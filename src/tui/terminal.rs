@@ -76,6 +76,13 @@ impl Screen {
         }
     }
 
+    /// Sends something to the terminal that draws nothing.
+    pub fn send(&mut self, sequence: &str) -> io::Result<()> {
+        let mut stdout = io::stdout();
+        stdout.write_all(sequence.as_bytes())?;
+        stdout.flush()
+    }
+
     /// Forgets what is on the terminal, so that the next frame draws all of it.
     pub fn forget(&mut self) {
         self.forgotten = true;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::epaxos::command::RequestId;
-use crate::epaxos::id::MessageId;
+use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::observe::in_flight::InFlight;
 use crate::observe::notice::{Decision, Effect, HeldBy, Notice, Step};
 use crate::script::world::Answer;
@@ -21,19 +21,20 @@ pub(super) struct Ledger {
     unseen: BTreeSet<RequestId>,
     /// Our proposals that failed before any replica took them up.
     refused: BTreeSet<RequestId>,
-    /// Our proposals that have no answer.
-    open: BTreeSet<RequestId>,
-    /// Those of them that were seen to be answered, with the place of that among all answers.
+    /// Our proposals that have no answer, with the replica that each was asked of.
+    open: BTreeMap<RequestId, ReplicaId>,
+    /// Those of them that were seen to be answered, with the place of that among all answers. A
+    /// replica that goes down answers whoever waits there with a failure.
     answered: BTreeMap<RequestId, u64>,
     answers: u64,
 }
 
 impl Ledger {
-    /// Takes note of our own proposals.
-    pub fn ask<'a>(&mut self, requests: impl Iterator<Item = &'a RequestId>) {
+    /// Takes note of our own proposals to a replica.
+    pub fn ask<'a>(&mut self, at: ReplicaId, requests: impl Iterator<Item = &'a RequestId>) {
         for request in requests {
             self.unseen.insert(request.clone());
-            self.open.insert(request.clone());
+            self.open.insert(request.clone(), at);
         }
     }
 
@@ -64,19 +65,38 @@ impl Ledger {
             }
             // Until it is heard what became of it.
             Decision::Duplicate(_, copy) => drop(self.moving.insert(*copy)),
-            Decision::Wake | Decision::Crash | Decision::Restart | Decision::Panic(_) => {}
+            Decision::Crash | Decision::Panic(_) => self.fail_all(step.replica),
+            Decision::Wake | Decision::Restart => {}
         }
         for effect in &step.effects {
             match effect {
                 Effect::Send(envelope) => {
                     self.moving.insert(envelope.id);
                 }
-                Effect::Reply(reply) if self.open.contains(&reply.command.request) => {
-                    self.answered.insert(reply.command.request.clone(), self.answers);
-                    self.answers += 1;
-                }
-                Effect::Reply(_) | Effect::Event(_) => {}
+                Effect::Reply(reply) => self.note_reply(&reply.command.request),
+                Effect::Event(_) => {}
             }
+        }
+    }
+
+    /// An answer to one of our proposals has been given, and is on its way to us.
+    fn note_reply(&mut self, request: &RequestId) {
+        if self.open.contains_key(request) && !self.answered.contains_key(request) {
+            self.answered.insert(request.clone(), self.answers);
+            self.answers += 1;
+        }
+    }
+
+    /// A replica that goes down gives up whoever waits for it: those are answered too, each with a
+    /// failure. What it has not taken up yet is answered when it does, or refuses to.
+    fn fail_all(&mut self, replica: ReplicaId) {
+        let waiting = self
+            .open
+            .iter()
+            .filter(|(request, at)| **at == replica && !self.unseen.contains(request));
+        let waiting: Vec<RequestId> = waiting.map(|(request, _)| request.clone()).collect();
+        for request in &waiting {
+            self.note_reply(request);
         }
     }
 
@@ -132,5 +152,45 @@ impl Ledger {
         let example = first.and_then(|id| in_flight.get(*id));
         let example = example.map(|flight| format!("such as {}", flight.envelope));
         counts.chain(example).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epaxos::command::{Command, Operation};
+    use crate::epaxos::time::Time;
+
+    fn note(ledger: &mut Ledger, replica: u8, decision: Decision) {
+        let (replica, now) = (ReplicaId(replica), Time(0));
+        let step = Step { replica, now, decision, effects: Vec::new(), timer: None };
+        ledger.note(&Notice::Step(step));
+    }
+
+    /// The failure comes in a call of its own, and must not be missed by whoever looks right after the
+    /// crash.
+    #[test]
+    fn whoever_waits_at_a_replica_that_goes_down_will_be_answered() {
+        for fate in [Decision::Crash, Decision::Panic("of old age".to_owned())] {
+            let mut ledger = Ledger::default();
+            let requests = [1, 2, 3].map(|number| RequestId::named("somebody", number));
+            ledger.ask(ReplicaId(1), requests[..2].iter());
+            ledger.ask(ReplicaId(2), requests[2..].iter());
+            for (request, at) in requests.iter().zip([1, 1, 2]) {
+                let (request, operation) = (request.clone(), Operation::get("x"));
+                let commands = vec![Command { request, operation }];
+                note(&mut ledger, at, Decision::Propose(commands));
+            }
+            assert!(ledger.is_quiet(true), "what is open may stay so");
+            note(&mut ledger, 1, fate);
+            assert!(!ledger.is_quiet(true));
+            // The later one may well be heard of first.
+            let place = |ledger: &mut Ledger, index: usize| {
+                let (request, result) = (requests[index].clone(), Err("R1 is down".to_owned()));
+                ledger.note_answer(&Answer { request, result })
+            };
+            assert_eq!([place(&mut ledger, 1), place(&mut ledger, 0)], [1, 0]);
+            assert!(ledger.is_quiet(true), "R2 is up, and its client waits");
+        }
     }
 }

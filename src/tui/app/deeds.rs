@@ -5,7 +5,7 @@ use tui_logger::TuiWidgetEvent;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::script::grammar::Command;
 use crate::script::words::{Count, Doubled, Term};
-use crate::tui::app::{App, Deliverable, Effect, GraphView, Mode, Over, Tone};
+use crate::tui::app::{App, Deliverable, Effect, GraphView, Mode, Over, Save, Tone};
 use crate::tui::deed::{Deed, LogKey, Move, Screen};
 use crate::tui::layout::Pane;
 use crate::tui::list::Place;
@@ -61,30 +61,54 @@ impl App {
             Deed::Show(screen) => self.screen = screen,
             Deed::Observer => self.next_observer(),
             Deed::Zoom => self.zoomed = !self.zoomed,
-            Deed::Mouse => {
-                self.mouse = !self.mouse;
-                let owner = if self.mouse { "monitor" } else { "terminal" };
-                self.say(format!("the mouse is the {owner}'s"), Tone::Plain);
-                return vec![Effect::CaptureMouse(self.mouse)];
-            }
-            Deed::OpenPrompt => self.mode = Mode::Prompt,
-            Deed::OpenFilter => self.open_filter(),
-            Deed::OpenPalette => self.open_palette(),
+            Deed::Mouse => return self.hand_mouse_over(),
+            Deed::OpenPrompt
+            | Deed::OpenFilter
+            | Deed::OpenPalette
+            | Deed::Complete
+            | Deed::CompleteBack
+            | Deed::HistoryBack
+            | Deed::HistoryForth => self.change_text(deed),
             Deed::Enter => return self.enter(),
-            Deed::Complete | Deed::CompleteBack => {
-                let known = crate::tui::completion::Known::of(&self.view);
-                self.prompt.complete(&known, deed == Deed::Complete);
-            }
-            Deed::HistoryBack => self.prompt.back(),
-            Deed::HistoryForth => self.prompt.forth(),
             Deed::LogWidget(key) => self.log.transition(log_event(key)),
             Deed::Back => self.back(),
+            Deed::Copy => return self.copy(),
+            Deed::Save => return vec![Effect::Save(Save::default())],
+            Deed::NextTheme => self.next_theme(),
             Deed::Redraw => return vec![Effect::Redraw],
             Deed::Suspend => return vec![Effect::Suspend],
             Deed::Quit => return vec![Effect::Quit],
             _ => self.change_diagram(deed),
         }
         Vec::new()
+    }
+
+    /// Opens what text is typed into, or changes that.
+    fn change_text(&mut self, deed: Deed) {
+        match deed {
+            Deed::OpenPrompt => self.mode = Mode::Prompt,
+            Deed::OpenFilter => self.open_filter(),
+            Deed::OpenPalette => self.open_palette(),
+            Deed::Complete | Deed::CompleteBack => {
+                let known = crate::tui::completion::Known::of(&self.view);
+                self.prompt.complete(&known, deed == Deed::Complete);
+            }
+            Deed::HistoryBack => self.prompt.back(),
+            Deed::HistoryForth => self.prompt.forth(),
+            _ => {}
+        }
+    }
+
+    fn hand_mouse_over(&mut self) -> Vec<Effect> {
+        self.mouse = !self.mouse;
+        let owner = if self.mouse { "monitor" } else { "terminal" };
+        self.say(format!("the mouse is the {owner}'s"), Tone::Plain);
+        vec![Effect::CaptureMouse(self.mouse)]
+    }
+
+    fn next_theme(&mut self) {
+        self.theme = self.theme.next();
+        self.say(format!("the colours are {} now", self.theme.name()), Tone::Plain);
     }
 
     /// Lets the world go on, or says how.
@@ -151,6 +175,7 @@ impl App {
             }
             Deed::MendLink => self.selected_link().is_some_and(|link| self.is_broken(link)),
             Deed::MendAll => self.any_link_is_broken(),
+            Deed::Copy => self.selected_text().is_some(),
             _ => true,
         }
     }

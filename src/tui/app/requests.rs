@@ -9,14 +9,20 @@ use crate::script::request::{Report, Request};
 use crate::script::session::Said;
 use crate::script::why::Asked;
 use crate::script::world::Answer;
-use crate::tui::app::{App, Effect, Mode, Output, Over, Tone, instance_of};
+use crate::tui::app::{App, Effect, Mode, Over, Tone, instance_of};
+use crate::tui::command;
+use crate::tui::command::Line;
 use crate::tui::deed::Screen;
-use crate::tui::list::Place;
 use crate::tui::prompt::pasted_lines;
 
 impl App {
     /// Asks the world to carry out a command.
     pub(super) fn send(&mut self, command: Command) -> Vec<Effect> {
+        // The screen has commands of its own that the world knows nothing of.
+        if let Command::Help { command } = &command {
+            self.help(command.as_deref());
+            return Vec::new();
+        }
         self.note_change(&command);
         let id = self.requests;
         self.requests += 1;
@@ -31,31 +37,32 @@ impl App {
     /// Carries out the line at the prompt, or keeps it and says why not.
     pub(super) fn submit(&mut self) -> Vec<Effect> {
         let line = self.prompt.text().trim().to_owned();
-        match line.as_str() {
-            "quit" | "q" => {
-                self.prompt.accept();
-                return vec![Effect::Quit];
-            }
-            line if line.starts_with('@') => return self.turn_to(&line[1..]),
-            _ => {}
+        if let Some(replica) = line.strip_prefix('@') {
+            return self.turn_to(replica);
         }
-        match Command::parse(&line) {
-            Ok(Some(Command::Why(asked))) => {
+        let done = command::parse(&line).and_then(|line| match line {
+            Some(Line::World(Command::Why(asked))) => {
                 self.ask_at_prompt(&asked);
-                Vec::new()
+                Ok(Vec::new())
             }
-            Ok(command) => {
+            Some(Line::Screen(wish)) => self.fulfil(wish),
+            line => {
                 self.prompt.accept();
                 self.message = None;
-                // Whoever proposes something wants to see what becomes of it.
-                self.follow |= command.as_ref().is_some_and(|own| own.proposal().is_some());
-                command.map(|command| self.send(command)).unwrap_or_default()
+                Ok(match line {
+                    Some(Line::World(command)) => {
+                        // Whoever proposes something wants to see what becomes of it.
+                        self.follow |= command.proposal().is_some();
+                        self.send(command)
+                    }
+                    _ => Vec::new(),
+                })
             }
-            Err(error) => {
-                self.prompt.refuse(error.to_string());
-                Vec::new()
-            }
-        }
+        });
+        done.unwrap_or_else(|sentence| {
+            self.prompt.refuse(sentence);
+            Vec::new()
+        })
     }
 
     /// A question is answered here: its answer can be followed to what proves it.
@@ -116,28 +123,35 @@ impl App {
     }
 
     fn paste_commands(&mut self, lines: &[String]) -> Vec<Effect> {
-        let mut commands = Vec::new();
-        for (index, line) in lines.iter().enumerate() {
-            match Command::parse(line) {
-                Ok(command) => commands.extend(command),
-                Err(error) => {
-                    let draft = self.prompt.accept();
-                    self.prompt.remember(&draft);
-                    self.mode = Mode::Prompt;
-                    self.prompt.set(line);
-                    let (number, count) = (index + 1, lines.len());
-                    self.prompt.refuse(format!(
-                        "{error} (line {number} of {count} pasted; none was carried out)"
-                    ));
-                    return Vec::new();
-                }
+        let read = match Self::read_lines(lines) {
+            Ok(read) => read,
+            Err((index, sentence)) => {
+                let draft = self.prompt.accept();
+                self.prompt.remember(&draft);
+                self.mode = Mode::Prompt;
+                self.prompt.set(&lines[index]);
+                let (number, count) = (index + 1, lines.len());
+                self.prompt.refuse(format!(
+                    "{sentence} (line {number} of {count} pasted; none was carried out)"
+                ));
+                return Vec::new();
             }
-        }
+        };
         for line in lines {
             self.prompt.remember(line);
         }
-        self.say(format!("{} pasted commands", commands.len()), Tone::Plain);
-        commands.into_iter().flat_map(|command| self.send(command)).collect()
+        self.say(format!("{} pasted commands", read.len()), Tone::Plain);
+        let mut effects = Vec::new();
+        for line in read {
+            match line {
+                Line::World(command) => effects.extend(self.send(command)),
+                Line::Screen(wish) => match self.fulfil(wish) {
+                    Ok(done) => effects.extend(done),
+                    Err(sentence) => self.say(sentence, Tone::Bad),
+                },
+            }
+        }
+        effects
     }
 
     pub(super) fn on_report(&mut self, report: Report) {
@@ -210,18 +224,7 @@ impl App {
 
     fn on_said(&mut self, request: u64, said: Said) {
         let command = self.pending.remove(&request);
-        match said {
-            Err(sentence) => self.say(sentence, Tone::Bad),
-            Ok(lines) => match lines.as_slice() {
-                [] => {}
-                [line] => self.say(line.clone(), Tone::Plain),
-                _ => {
-                    let title = command.unwrap_or_default();
-                    self.over =
-                        Some(Over::Output(Output { title, lines, place: Place::default() }));
-                }
-            },
-        }
+        self.tell(command.unwrap_or_default(), said);
     }
 
     fn on_answer(&mut self, answer: &Answer) {

@@ -7,6 +7,8 @@ use crate::observe::log::EntryId;
 use crate::script::grammar::Command;
 use crate::script::words::{Count, Doubled};
 use crate::tui::app::{App, Effect, Tone};
+use crate::tui::deed::Deed;
+use crate::tui::keys::Context;
 
 /// A world that is paused and stepped by the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +39,23 @@ impl Play {
     }
 }
 
-/// Milliseconds between steps, slowest first, with the rate that comes to.
-const RATES: [(u64, &str); 9] = [
-    (4_000, "1 step in 4s"),
-    (2_000, "1 step in 2s"),
-    (1_000, "1 step/s"),
-    (500, "2 steps/s"),
-    (200, "5 steps/s"),
-    (100, "10 steps/s"),
-    (50, "20 steps/s"),
-    (25, "40 steps/s"),
-    (17, "60 steps/s"),
+/// Milliseconds between steps, slowest first, with the rate that comes to, and that in steps a second.
+const RATES: [(u64, &str, &str); 9] = [
+    (4_000, "1 step in 4s", "0.25"),
+    (2_000, "1 step in 2s", "0.5"),
+    (1_000, "1 step/s", "1"),
+    (500, "2 steps/s", "2"),
+    (200, "5 steps/s", "5"),
+    (100, "10 steps/s", "10"),
+    (50, "20 steps/s", "20"),
+    (25, "40 steps/s", "40"),
+    (17, "60 steps/s", "60"),
 ];
+
+/// The rates in steps a second, slowest first.
+pub fn rates() -> [&'static str; RATES.len()] {
+    RATES.map(|(.., steps)| steps)
+}
 
 /// The rate at first.
 const RATE_AT_FIRST: usize = 3;
@@ -68,7 +75,9 @@ impl App {
         self.play.last = None;
         if self.play.on {
             let rate = self.play.rate();
-            self.say(format!("playing, {rate}; < and > change that"), Tone::Plain);
+            let key = |deed| self.keys.key(Context::Normal, deed);
+            let (slower, faster) = (key(Deed::Slower), key(Deed::Faster));
+            self.say(format!("playing, {rate}; {slower} and {faster} change that"), Tone::Plain);
             if !self.view.gate.paused {
                 return self.send(Command::Pause);
             }
@@ -83,6 +92,20 @@ impl App {
         let rate = self.play.rate;
         self.play.rate =
             if faster { (rate + 1).min(RATES.len() - 1) } else { rate.saturating_sub(1) };
+        self.tell_rate();
+    }
+
+    /// Plays so many steps a second.
+    pub(super) fn set_rate(&mut self, steps: &str) -> Result<(), String> {
+        let named = RATES.iter().position(|(.., name)| *name == steps);
+        let known = rates().join(", ");
+        let known = || format!("speed needs faster, slower, or one of {known} steps a second");
+        self.play.rate = named.ok_or_else(known)?;
+        Ok(())
+    }
+
+    /// Says how fast it plays.
+    pub(super) fn tell_rate(&mut self) {
         let playing = if self.play.on { "playing" } else { "plays" };
         self.say(format!("{playing} at {}", self.play.rate()), Tone::Plain);
     }

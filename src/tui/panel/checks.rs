@@ -6,7 +6,9 @@ use ratatui::text::{Line, Span};
 
 use crate::check::{Property, Violation};
 use crate::tui::app::{App, Standing};
+use crate::tui::deed::Deed;
 use crate::tui::glyphs;
+use crate::tui::keys::Context;
 use crate::tui::layout::{Pane, inner, take_bottom};
 use crate::tui::panel::text::cell;
 use crate::tui::panel::{draw_lines, framed, row_of, text, titled};
@@ -84,7 +86,7 @@ fn about(app: &App, columns: usize, rows: usize) -> Vec<Line<'static>> {
         );
     }
     for violation in violations {
-        lines.push(Line::styled(format!(" {}", place(violation)), theme.bad()));
+        lines.push(Line::styled(format!(" {}", place(app, violation)), theme.bad()));
         let sentence = text::wrap(&violation.sentence, columns.saturating_sub(2));
         lines.extend(sentence.into_iter().map(told));
     }
@@ -93,10 +95,11 @@ fn about(app: &App, columns: usize, rows: usize) -> Vec<Line<'static>> {
 }
 
 /// Where a violation showed.
-fn place(violation: &Violation) -> String {
+fn place(app: &App, violation: &Violation) -> String {
+    let open = app.keys.key(Context::Checks, Deed::Open);
     let step = Some(format!("step {}", violation.at));
     let replica = violation.replica.map(|replica| replica.to_string());
-    let instance = violation.instance.map(|instance| format!("{instance} (Enter selects it)"));
+    let instance = violation.instance.map(|instance| format!("{instance} ({open} selects it)"));
     [step, replica, instance].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

@@ -6,7 +6,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
 use crate::tui::app::{App, Output, Over};
+use crate::tui::deed::{Deed, Move};
 use crate::tui::glyphs;
+use crate::tui::keys::Context;
 use crate::tui::layout::{inner, take_top};
 use crate::tui::palette::Palette;
 use crate::tui::panel::text::cell;
@@ -52,8 +54,11 @@ fn framed(frame: &mut Frame, area: Rect, app: &App, title: &str, remark: &str) -
 
 fn render_palette(frame: &mut Frame, area: Rect, app: &App, palette: &Palette) {
     let theme = app.theme;
-    let remark = "type to narrow  ↑↓ select  Enter does it  Esc closes";
-    let mut rows = framed(frame, area, app, "What can be done now", remark);
+    let key = |deed| app.keys.key(Context::Palette, deed);
+    let (up, down) = (key(Deed::Go(Move::Up)), key(Deed::Go(Move::Down)));
+    let (enter, back) = (key(Deed::Enter), key(Deed::Back));
+    let remark = format!("type to narrow  {up}{down} select  {enter} does it  {back} closes");
+    let mut rows = framed(frame, area, app, "What can be done now", &remark);
     let mut typed = take_top(&mut rows, 1);
     draw_lines(
         frame,
@@ -76,6 +81,7 @@ fn render_palette(frame: &mut Frame, area: Rect, app: &App, palette: &Palette) {
         return draw_lines(frame, rows, vec![Line::styled(nothing, theme.dim())]);
     }
     let seen = palette.place.offset..palette.len();
+    let name = palette.name_width() + 1;
     let lines = seen.take(usize::from(rows.height)).filter_map(|index| {
         let entry = palette.entry(index)?;
         let selected = index == palette.place.selected;
@@ -83,8 +89,8 @@ fn render_palette(frame: &mut Frame, area: Rect, app: &App, palette: &Palette) {
         let spans = vec![
             cell(mark, 2, theme.accent()),
             cell(&entry.keys, 10, theme.accent()),
-            cell(&entry.name(), 10, theme.accent()),
-            cell(&entry.about, usize::from(rows.width).saturating_sub(22), theme.text()),
+            cell(&entry.name(), name, theme.accent()),
+            cell(&entry.about, usize::from(rows.width).saturating_sub(12 + name), theme.text()),
         ];
         Some(row_of(app, spans, selected))
     });
@@ -98,8 +104,17 @@ fn take_left(area: &mut Rect, columns: u16) {
 }
 
 fn render_why(frame: &mut Frame, area: Rect, app: &App) {
-    let remark = "↑↓ clause  Enter goes to what proves it  ←→ question  Esc closes";
-    let rows = framed(frame, area, app, "Why", remark);
+    let key = |deed| app.keys.key(Context::Why, deed);
+    let go = |to| key(Deed::Go(to));
+    let (enter, back) = (key(Deed::FollowLink), key(Deed::Back));
+    let remark = format!(
+        "{}{} clause  {enter} goes to what proves it  {}{} question  {back} closes",
+        go(Move::Up),
+        go(Move::Down),
+        go(Move::Left),
+        go(Move::Right),
+    );
+    let rows = framed(frame, area, app, "Why", &remark);
     let (width, height) = (usize::from(rows.width), usize::from(rows.height));
     let answer = app.answer().map(|(.., answer)| answer);
     draw_lines(frame, rows, why::lines(app, answer.as_ref(), width, height, true));
@@ -109,7 +124,8 @@ fn render_output(frame: &mut Frame, area: Rect, app: &App, output: &Output) {
     let height = usize::from(inner(area).height);
     let offset = output.place.offset.min(output.lines.len().saturating_sub(height));
     let last = (offset + height).min(output.lines.len());
-    let remark = format!("{}-{last} of {}  Esc closes", offset + 1, output.lines.len());
+    let back = app.keys.key(Context::Output, Deed::Back);
+    let remark = format!("{}-{last} of {}  {back} closes", offset + 1, output.lines.len());
     let rows = framed(frame, area, app, &output.title, &remark);
     let seen = output.lines.iter().skip(offset).take(height);
     let lines = seen.map(|line| Line::raw(text::cut(line, usize::from(rows.width))));

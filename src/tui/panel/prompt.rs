@@ -10,7 +10,7 @@ use crate::explain::sentence;
 use crate::tui::app::{App, Mode, Tone};
 use crate::tui::completion::Known;
 use crate::tui::deed::{Deed, Screen};
-use crate::tui::keys::{Binding, Context, TABLE};
+use crate::tui::keys::{Binding, Context};
 use crate::tui::layout::{Pane, inner};
 use crate::tui::panel::{detail, draw_lines, text};
 use crate::tui::prompt::Prompt;
@@ -97,13 +97,15 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     }
     let theme = app.theme;
     let active = app.mode != Mode::Normal && app.over.is_none();
-    let (label, line, advice) = match app.mode {
-        Mode::Filter => (
-            "/ ".to_owned(),
-            app.filters.line().unwrap_or(&app.prompt),
-            "key: leader: kind: path: replica: instance: event: since:#40 !not word",
-        ),
-        _ => (format!("{}> ", app.at), &app.prompt, "↑↓ history  Tab complete  Esc leave"),
+    let (label, line, advice) = if app.mode == Mode::Filter {
+        let words = "key: leader: kind: path: replica: instance: event: since:#40 !not word";
+        ("/ ".to_owned(), app.filters.line().unwrap_or(&app.prompt), words.to_owned())
+    } else {
+        let key = |deed| app.keys.key(Context::Prompt, deed);
+        let (up, down) = (key(Deed::HistoryBack), key(Deed::HistoryForth));
+        let (complete, back) = (key(Deed::Complete), key(Deed::Back));
+        let advice = format!("{up}{down} history  {complete} complete  {back} leave");
+        (format!("{}> ", app.at), &app.prompt, advice)
     };
     let mut row = area;
     if area.height >= 3 {
@@ -142,8 +144,10 @@ fn render_line(
         spans.push(Span::raw("   "));
         spans.extend(candidates(app, prompt, left));
     } else if prompt.text().is_empty() {
-        let advice = "press i and type a command, such as put x 1 or burst 20 conflict=30";
-        spans.push(Span::styled(text::cut(advice, room), theme.dim()));
+        let key = app.keys.key(Context::Normal, Deed::OpenPrompt);
+        let advice =
+            format!("press {key} and type a command, such as put x 1 or burst 20 conflict=30");
+        spans.push(Span::styled(text::cut(&advice, room), theme.dim()));
     }
     frame.render_widget(Line::from(spans), area);
     let x = text::width(label).saturating_add(cursor);
@@ -216,9 +220,10 @@ pub fn render_hints(frame: &mut Frame, area: Rect, app: &App) {
     let mut left = usize::from(area.width).saturating_sub(1);
     let contexts = app.contexts();
     let narrow = contexts.iter().filter(|context| **context != Context::Always);
-    let bindings =
-        narrow.flat_map(|context| TABLE.iter().filter(move |binding| binding.context == *context));
-    let worth = |binding: &&Binding| !binding.hint.is_empty() && app.can(binding.deed);
+    let bindings = narrow.flat_map(|context| app.keys.of(*context));
+    let worth = |binding: &&Binding| {
+        !binding.hint.is_empty() && !binding.keys.is_empty() && app.can(binding.deed)
+    };
     // Whoever knows the key of the palette can find all others, so it is never left out.
     let (last, others): (Vec<&Binding>, Vec<&Binding>) =
         bindings.filter(worth).partition(|binding| binding.deed == Deed::OpenPalette);

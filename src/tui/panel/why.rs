@@ -7,6 +7,8 @@ use ratatui::text::{Line, Span};
 
 use crate::explain::answer::Answer;
 use crate::tui::app::App;
+use crate::tui::deed::{Deed, Move};
+use crate::tui::keys::Context;
 use crate::tui::layout::Pane;
 use crate::tui::panel::{draw_lines, framed, text};
 
@@ -45,12 +47,13 @@ pub fn lines(
     lines.extend(paragraph.into_iter().skip(hidden));
     if focused && lines.len() + 1 < rows {
         let clause = answer.clauses.get(app.asking.clause);
-        let leads = if clause.is_some_and(|clause| clause.link.is_some()) {
-            "Enter goes to what proves it   ← → ask something else"
-        } else {
-            "← → ask something else"
-        };
-        lines.push(Line::styled(text::cut(leads, columns), theme.dim()));
+        let key = |deed| app.keys.key(Context::Why, deed);
+        let (left, right) = (key(Deed::Go(Move::Left)), key(Deed::Go(Move::Right)));
+        let mut leads = format!("{left} {right} ask something else");
+        if clause.is_some_and(|clause| clause.link.is_some()) {
+            leads = format!("{} goes to what proves it   {leads}", key(Deed::FollowLink));
+        }
+        lines.push(Line::styled(text::cut(&leads, columns), theme.dim()));
     }
     lines
 }

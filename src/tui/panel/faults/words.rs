@@ -7,6 +7,8 @@ use crate::observe::filter::Filter;
 use crate::observe::links::{Delay, LinkId};
 use crate::script::words::delay_word;
 use crate::tui::app::App;
+use crate::tui::deed::Deed;
+use crate::tui::keys::Context;
 use crate::tui::panel::replicas::inbox;
 
 /// How much is wrong, in a few words.
@@ -60,10 +62,14 @@ fn of_link(app: &App, link: LinkId) -> String {
 fn replica(app: &App, id: ReplicaId) -> String {
     let replica = app.view.replica(id);
     if !replica.up {
-        return format!("{}; c lets it come back.", down(app, id));
+        let key = app.keys.key(Context::Faults, Deed::CrashOrRecover);
+        return format!("{}; {key} lets it come back.", down(app, id));
     }
     let timer = match replica.timer {
-        Some((_, timer)) => format!("waits for its timer {timer}; w fires it"),
+        Some((_, timer)) => {
+            let key = app.keys.key(Context::Normal, Deed::Wake);
+            format!("waits for its timer {timer}; {key} fires it")
+        }
         None => "waits for no timer".to_owned(),
     };
     let inbox = inbox(app, id);

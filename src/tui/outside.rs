@@ -1,0 +1,130 @@
+//! What takes its time outside, and must not keep the screen: tools, and files. Each has a thread of its
+//! own, and says what came of it.
+
+use std::env;
+use std::fs::File;
+use std::io;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use ratatui::buffer::Buffer;
+use tokio::sync::mpsc;
+
+use crate::tui::app::{Save, Tone};
+use crate::tui::clipboard::{create_numbered, hand_over, osc52};
+use crate::tui::picture;
+use crate::tui::theme::Theme;
+
+/// What came of something.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// What is to be said of it.
+    pub said: String,
+    /// How that is meant.
+    pub tone: Tone,
+    /// What is to be sent to the terminal, which only the screen may write to.
+    pub sequence: Option<String>,
+}
+
+impl Outcome {
+    fn of(result: Result<String, String>) -> Self {
+        let (said, tone) = match result {
+            Ok(said) => (said, Tone::Good),
+            Err(sentence) => (sentence, Tone::Bad),
+        };
+        Self { said, tone, sequence: None }
+    }
+}
+
+/// Where outcomes come from.
+pub(super) struct Outside {
+    outcomes: mpsc::UnboundedSender<Outcome>,
+    heard: mpsc::UnboundedReceiver<Outcome>,
+}
+
+impl Outside {
+    pub fn new() -> Self {
+        let (outcomes, heard) = mpsc::unbounded_channel();
+        Self { outcomes, heard }
+    }
+
+    /// The next outcome, whenever there is one.
+    pub async fn next(&mut self) -> Outcome {
+        match self.heard.recv().await {
+            Some(outcome) => outcome,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn start(&self, act: impl FnOnce() -> Outcome + Send + 'static) {
+        let outcomes = self.outcomes.clone();
+        let begun = thread::Builder::new().name("outside".to_owned()).spawn(move || {
+            // The screen may be gone by then.
+            outcomes.send(act()).ok();
+        });
+        if let Err(error) = begun {
+            let failed = Outcome::of(Err(format!("cannot start a thread: {error}")));
+            self.outcomes.send(failed).ok();
+        }
+    }
+
+    /// Copies text to where it can be pasted from.
+    pub fn copy(&self, text: String) {
+        self.start(move || copy(&text));
+    }
+
+    /// Saves a picture of the screen.
+    pub fn save(&self, what: Save, screen: Buffer, theme: Theme) {
+        self.start(move || Outcome::of(save(&what, &screen, theme)));
+    }
+}
+
+/// With a tool, where one takes it; otherwise by way of the terminal, which never says whether it did;
+/// or into a file, where that is too much for a terminal.
+fn copy(text: &str) -> Outcome {
+    let lines = text.lines().count().max(1);
+    let copied = format!("copied {lines} {}", if lines == 1 { "line" } else { "lines" });
+    if let Some(tool) = hand_over(text) {
+        return Outcome::of(Ok(format!("{copied} with {tool}")));
+    }
+    if let Some(sequence) = osc52(text) {
+        let outcome = Outcome::of(Ok(format!("{copied} with OSC 52")));
+        return Outcome { sequence: Some(sequence), ..outcome };
+    }
+    let into = |folder: &Path| create_numbered(folder, "epaxos-copy", "txt", text);
+    let file = into(Path::new(".")).or_else(|_| into(&env::temp_dir()));
+    Outcome::of(match file {
+        Ok(file) => Ok(format!("{copied} to {file}, too much for a terminal to take")),
+        Err(error) => Err(format!("cannot copy: no file can be written: {error}")),
+    })
+}
+
+fn save(what: &Save, screen: &Buffer, theme: Theme) -> Result<String, String> {
+    let Some(file) = &what.file else {
+        let drawing = picture::svg(screen, theme);
+        let file = create_numbered(Path::new("."), "epaxos", "svg", &drawing);
+        let file = file.map_err(|error| format!("cannot write a picture here: {error}"))?;
+        return Ok(format!("saved the screen to {file}"));
+    };
+    let is_text = file.to_lowercase().ends_with(".txt");
+    let picture = if is_text { picture::text(screen) } else { picture::svg(screen, theme) };
+    write(file, what.replace, &picture).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("there is a file {file} already; save! {file} writes over it")
+        }
+        _ => format!("cannot write {file}: {error}"),
+    })?;
+    Ok(format!("saved the screen to {file}"))
+}
+
+fn write(file: &str, replace: bool, picture: &str) -> io::Result<()> {
+    // No shell has read the name.
+    let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let path = match (file.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(file),
+    };
+    let mut file = if replace { File::create(path)? } else { File::create_new(path)? };
+    file.write_all(picture.as_bytes())
+}
