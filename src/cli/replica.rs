@@ -63,7 +63,7 @@ fn hear(report: &Report, counters: &mut Counters, debug: u8, replicas: usize) ->
             }
         }
         Report::Notice(Notice::Lost(_)) => counters.lost += 1,
-        Report::Notice(Notice::Held(_) | Notice::Gate(_))
+        Report::Notice(Notice::Held(_) | Notice::Gate(_) | Notice::Armed)
         | Report::Said { .. }
         | Report::Answer(_) => {}
     }

@@ -331,6 +331,10 @@ impl World for LiveWorld {
         Ok(requests)
     }
 
+    fn arm(&mut self) {
+        self.hear(Report::Notice(Notice::Armed));
+    }
+
     fn deliver(&mut self, id: MessageId) -> Result<(), String> {
         self.act(self.receiver(id)?, Act::Deliver(id))
     }

@@ -69,7 +69,7 @@ impl InFlight {
                 self.steps += u64::from(self.by_id.contains_key(id));
                 self.remove(*id);
             }
-            Notice::Gate(_) => {}
+            Notice::Gate(_) | Notice::Armed => {}
         }
     }
 

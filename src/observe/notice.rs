@@ -51,6 +51,8 @@ pub enum Notice {
     Held(Held),
     /// What the gates hold back from now on.
     Gate(GateState),
+    /// Somebody goes on, knowing what has met a breakpoint so far: the next that meets one counts.
+    Armed,
     /// A message was given up by its sender without ever reaching the receiver's gate, since the
     /// link was down or its queue full.
     Lost(MessageId),

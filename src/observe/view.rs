@@ -33,8 +33,10 @@ pub struct View {
     pub in_flight: InFlight,
     /// What the gates hold back.
     pub gate: GateState,
-    /// What met a breakpoint last.
+    /// What met a breakpoint last: the first since somebody went on.
     pub broke: Option<Broke>,
+    /// Whether the next that meets one counts.
+    armed: bool,
     /// The decision log.
     pub log: Log,
     /// The trace, one line an event, oldest first.
@@ -138,6 +140,7 @@ impl View {
             in_flight: InFlight::default(),
             gate: GateState::default(),
             broke: None,
+            armed: true,
             log: Log::new(entries),
             trace: VecDeque::new(),
             traced: 0,
@@ -162,6 +165,10 @@ impl View {
                 Vec::new()
             }
             Notice::Lost(_) => lost.map_or_else(Vec::new, |envelope| self.lose(envelope)),
+            Notice::Armed => {
+                self.armed = true;
+                Vec::new()
+            }
             Notice::Held(_) => Vec::new(),
         }
     }
@@ -195,7 +202,8 @@ impl View {
 
     /// Looks whether an entry meets a breakpoint.
     fn watch(&mut self, entry: &Entry, lines: &[Line]) {
-        if self.gate.breaks.is_empty() {
+        // Until everything stands still, more may meet it.
+        if self.gate.breaks.is_empty() || !self.armed {
             return;
         }
         let facets = Facets::of_entry(entry, self);
@@ -203,6 +211,7 @@ impl View {
         let met = self.gate.breaks.iter().find(|at| at.matches(&facets, text));
         if let Some(at) = met.cloned() {
             self.broke = Some(Broke { entry: entry.id, at });
+            self.armed = false;
         }
     }
 

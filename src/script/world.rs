@@ -45,6 +45,9 @@ pub trait World {
         Ok(requests)
     }
 
+    /// Takes note that somebody goes on: the next that meets a breakpoint counts.
+    fn arm(&mut self);
+
     /// Lets a held message through.
     fn deliver(&mut self, id: MessageId) -> Result<(), String>;
 

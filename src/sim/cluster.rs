@@ -149,6 +149,10 @@ impl World for Cluster {
         Ok(requests)
     }
 
+    fn arm(&mut self) {
+        self.say(Notice::Armed);
+    }
+
     fn deliver(&mut self, id: MessageId) -> Result<(), String> {
         let envelope = self.envelope(id)?;
         // Whoever is down receives nothing.

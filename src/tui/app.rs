@@ -22,7 +22,7 @@ mod stepping;
 mod trace_list;
 mod wishes;
 
-pub use asking::Asking;
+pub use asking::{Asking, Stand};
 pub use checks::{Checks, Standing};
 pub use deliverables::{Deliverable, Deliverables};
 pub use digests::Digests;
@@ -49,7 +49,7 @@ use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::observe::links::LinkId;
 use crate::observe::log::EntryId;
 use crate::observe::notice::Shape;
-use crate::observe::view::View;
+use crate::observe::view::{Broke, View};
 use crate::script::request::{Report, Request};
 use crate::tui::deed::{Deed, Screen};
 use crate::tui::keys::{Context, Key, Keys};
@@ -197,6 +197,8 @@ pub struct App {
     pub graph: Graph,
     /// The place among questions and answers.
     pub asking: Asking,
+    /// From where links were followed, and not gone back to yet.
+    trail: Vec<Stand>,
     /// See `detail`.
     pub metrics: Place,
     /// See `detail`.
@@ -214,7 +216,7 @@ pub struct App {
     /// The first entry of the last step, where the world is paused.
     mark: Option<EntryId>,
     /// What met a breakpoint, until the person goes on.
-    pub stopped: Option<String>,
+    pub stopped: Option<Broke>,
     /// The filters of the lists.
     pub filters: Filters,
     /// What was said last.
@@ -273,6 +275,7 @@ impl App {
             event: Place::default(),
             graph: Graph::default(),
             asking: Asking::default(),
+            trail: Vec::new(),
             metrics: Place::default(),
             store: Place::default(),
             neighbourhood: Neighbourhood::default(),
@@ -507,6 +510,7 @@ impl App {
         self.deliverables.settle(&self.view, layout.height(Pane::Messages));
         self.trace.settle(&self.view, layout.height(Pane::Trace));
         let usual = if layout.room == Room::Large { Zoom::Two } else { Zoom::One };
+        let usual = if self.presenting { usual.larger() } else { usual };
         self.space_time.settle(&self.view, layout.height(Pane::SpaceTime), usual);
         let height = layout.height(Pane::Execution);
         let footer = panel::execution::footer_height(u16::try_from(height).unwrap_or(u16::MAX));

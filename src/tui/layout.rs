@@ -187,7 +187,7 @@ fn cockpit_panes(area: Rect, room: Room, wanted: Wanted) -> (&'static [Pane], Ve
     let mut rest = area;
     if room == Room::Large {
         let (mut left, mut right) = split(rest, area.width.saturating_sub(56).max(area.width / 2));
-        let lists = list.min(area.height * 3 / 10);
+        let lists = list.min(area.height * 2 / 5);
         let replicas = take_top(&mut left, lists);
         let instances = take_top(&mut left, lists);
         // What is to be said of an instance is longer than most lists of messages.

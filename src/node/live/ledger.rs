@@ -49,7 +49,7 @@ impl Ledger {
                 }
             }
             Notice::Lost(id) => self.forget(*id),
-            Notice::Gate(_) => {}
+            Notice::Gate(_) | Notice::Armed => {}
         }
     }
 

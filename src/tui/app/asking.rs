@@ -5,7 +5,7 @@ use crate::explain::answer::{Answer, Link};
 use crate::explain::explain;
 use crate::explain::question::{About, Question};
 use crate::observe::log::EntryId;
-use crate::tui::app::{App, Over, Tone};
+use crate::tui::app::{App, Chosen, Over, Tone};
 use crate::tui::deed::{Move, Screen};
 use crate::tui::layout::Pane;
 
@@ -20,6 +20,15 @@ pub struct Asking {
     pub clause: usize,
     /// What is selected: other questions suggest themselves for something else.
     subject: Option<Subject>,
+}
+
+/// Where somebody stood who followed a link.
+#[derive(Clone, Copy, Debug)]
+pub struct Stand {
+    screen: Screen,
+    pane: Pane,
+    selected: Option<InstanceId>,
+    event: Chosen,
 }
 
 /// What questions suggest themselves for.
@@ -119,6 +128,28 @@ impl App {
         }
     }
 
+    /// Where one stands.
+    fn place(&self) -> Stand {
+        Stand {
+            screen: self.screen,
+            pane: self.pane(),
+            selected: self.selected,
+            event: self.space_time.chosen(),
+        }
+    }
+
+    /// Goes back to where a link was followed from; says whether there was one.
+    pub(super) fn go_back(&mut self) -> bool {
+        let Some(stand) = self.trail.pop() else { return false };
+        self.screen = stand.screen;
+        self.focus_on(stand.pane);
+        self.space_time.choose_again(stand.event);
+        if let Some(selected) = stand.selected {
+            self.select(selected);
+        }
+        true
+    }
+
     /// Goes to what the selected clause points to.
     pub(super) fn follow_link(&mut self) {
         let Some((.., answer)) = self.answer() else { return };
@@ -128,6 +159,7 @@ impl App {
             return self.say("this part of the answer points to nothing", Tone::Plain);
         };
         self.over = None;
+        self.trail.push(self.place());
         match link {
             Link::Entry(entry) => {
                 self.screen = Screen::SpaceTime;
@@ -135,9 +167,9 @@ impl App {
                 self.space_time.select_entry(entry);
                 self.note_event();
             }
-            Link::Instance(id, eyes) => {
+            // With whose eyes is not changed: that would hide what others know.
+            Link::Instance(id, _) => {
                 self.select(id);
-                self.observer = eyes.or(self.observer);
                 if self.screen == Screen::SpaceTime {
                     self.screen = Screen::Graph;
                 }

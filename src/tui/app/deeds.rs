@@ -58,7 +58,10 @@ impl App {
             Deed::Go(to) => self.go(to),
             Deed::FocusNext => self.move_focus(1),
             Deed::FocusBack => self.move_focus(-1),
-            Deed::Show(screen) => self.screen = screen,
+            Deed::Show(screen) => {
+                self.screen = screen;
+                self.trail.clear();
+            }
             Deed::Observer => self.next_observer(),
             Deed::Zoom => self.zoomed = !self.zoomed,
             Deed::Mouse => return self.hand_mouse_over(),
@@ -452,10 +455,20 @@ impl App {
             Mode::Normal if !self.filters.text(self.pane()).is_empty() => {
                 self.clear_filter(self.pane());
             }
-            Mode::Normal if self.pane() == Pane::Why => self.focus_on(Pane::default()),
-            Mode::Normal if self.screen != Screen::Cockpit => self.screen = Screen::Cockpit,
-            Mode::Normal if self.pane() == Pane::Detail => self.focus_on(Pane::Instances),
-            Mode::Normal => self.message = None,
+            Mode::Normal => self.back_among_screens(),
+        }
+    }
+
+    /// From where a link led back to where it was followed, and from anywhere to the cockpit.
+    fn back_among_screens(&mut self) {
+        if self.go_back() {
+            return;
+        }
+        match (self.screen, self.pane()) {
+            (_, Pane::Why) => self.focus_on(Pane::default()),
+            (Screen::Cockpit, Pane::Detail) => self.focus_on(Pane::Instances),
+            (Screen::Cockpit, _) => self.message = None,
+            _ => self.screen = Screen::Cockpit,
         }
     }
 }

@@ -190,11 +190,12 @@ impl App {
         let Some(broke) = self.view.broke.clone() else { return };
         self.play.on = false;
         self.say(broke.to_string(), Tone::Bad);
-        self.stopped = Some(broke.to_string());
+        self.stopped = Some(broke.clone());
         if let Some(entry) = self.view.log.get(broke.entry) {
             self.selected = instance_of(entry).or(self.selected);
             self.follow = false;
         }
+        self.trace.select_entry(&self.view, broke.entry);
         self.space_time.settle_rows(&self.view);
         self.space_time.select_entry(broke.entry);
     }

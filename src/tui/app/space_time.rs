@@ -38,7 +38,8 @@ impl Zoom {
     }
 
     /// The next larger one.
-    fn larger(self) -> Self {
+    #[must_use]
+    pub fn larger(self) -> Self {
         match self {
             Self::Overview => Self::One,
             Self::One => Self::Two,
@@ -258,6 +259,13 @@ impl SpaceTime {
         self.choose(index);
     }
 
+    /// Selects again what was selected before.
+    pub fn choose_again(&mut self, chosen: Chosen) {
+        self.chosen = chosen;
+        self.follow = false;
+        self.version = None;
+    }
+
     /// Selects a message on its way.
     pub fn select_flight(&mut self, id: MessageId) {
         if let Some(among) = self.flights.iter().position(|own| *own == id) {
@@ -359,9 +367,9 @@ impl SpaceTime {
         self.zoom = Some(if larger { zoom.larger() } else { zoom.smaller() });
     }
 
-    /// Gives events as much room as a class needs, or what they usually have.
-    pub fn present(&mut self, presenting: bool) {
-        self.zoom = presenting.then_some(Zoom::Three);
+    /// Gives events as much room as they usually have.
+    pub fn reset_zoom(&mut self) {
+        self.zoom = None;
     }
 
     /// How many of `height` lines below the heading show events, and how many messages on their way

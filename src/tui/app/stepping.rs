@@ -138,7 +138,7 @@ impl App {
         } else {
             self.play.rate = RATE_AT_FIRST;
         }
-        self.space_time.present(self.presenting);
+        self.space_time.reset_zoom();
         self.message = None;
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::observe::facets::Facets;
+use crate::observe::log::EntryId;
 use crate::observe::query::Query;
 use crate::observe::trace::Line;
 use crate::observe::view::View;
@@ -99,6 +100,16 @@ impl TraceList {
         let place = Place::new(index, self.place(view).offset);
         self.follow = false;
         self.keep(view, place);
+    }
+
+    /// Selects the first line that is shown of an entry, or of one after it.
+    pub fn select_entry(&mut self, view: &View, entry: EntryId) {
+        let count = self.len(view);
+        let before =
+            |index: &usize| self.line(view, *index).is_some_and(|line| line.entry.id < entry);
+        let indexes: Vec<usize> = (0..count).collect();
+        let index = indexes.partition_point(before);
+        self.select(view, index.min(count.saturating_sub(1)));
     }
 
     fn keep(&mut self, view: &View, place: Place) {

@@ -31,7 +31,9 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         format!(" N{} F{}", quorums.replicas(), quorums.failures())
     };
     spans.push(Span::styled(size, theme.dim()));
-    let (state, style) = if app.view.gate.paused {
+    let (state, style) = if app.play.on {
+        (format!("  {} PLAY {}", glyphs::RUNNING, app.play.rate()), theme.notable())
+    } else if app.view.gate.paused {
         (format!("  {} PAUSED", glyphs::PAUSED), theme.notable())
     } else {
         (format!("  {} RUN", glyphs::RUNNING), theme.good())
@@ -65,7 +67,10 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
         facts.push((format!("{} BROKEN", violation.property), theme.bad()));
     }
     if let Some(stopped) = app.stopped.as_ref().filter(|_| view.gate.paused) {
-        facts.push((stopped.clone(), theme.bad()));
+        // A live cluster takes some more steps until it stands still.
+        let later = view.log.len().saturating_sub(stopped.entry + 1);
+        let later = if later > 0 { format!(", {later} steps ago") } else { String::new() };
+        facts.push((format!("{stopped}{later}"), theme.bad()));
     }
     let holds: Vec<String> = view.gate.holds.iter().map(name).collect();
     if !holds.is_empty() {
@@ -74,6 +79,9 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
         let brief = format!("{} rules", holds.len());
         let shown = if text::width(&shown) > most { brief } else { shown };
         facts.push((shown, theme.notable()));
+    }
+    if let Some(observer) = app.observer {
+        facts.push((format!("seen by {observer}"), theme.accent()));
     }
     facts.extend(faults(app));
     if app.checks.violations().is_empty() {
@@ -84,9 +92,6 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     };
     let fast = format!("fast {} slow {}", count(|c| c.fasts), count(|c| c.slows));
     facts.push((fast, theme.text()));
-    if let Some(observer) = app.observer {
-        facts.push((format!("seen by {observer}"), theme.accent()));
-    }
     let forgotten = view.log.forgotten();
     if forgotten > 0 {
         facts.push((format!("{forgotten} steps let go"), theme.dim()));

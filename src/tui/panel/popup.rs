@@ -36,7 +36,7 @@ pub fn render(frame: &mut Frame, screen: Rect, app: &App) {
     match &app.over {
         Some(Over::Palette(palette)) => render_palette(frame, area(screen), app, palette),
         Some(Over::Output(output)) => render_output(frame, area(screen), app, output),
-        Some(Over::Why) => render_why(frame, area(screen), app),
+        Some(Over::Why) => render_why(frame, screen, app),
         None => {}
     }
 }
@@ -103,7 +103,15 @@ fn take_left(area: &mut Rect, columns: u16) {
     area.width -= columns;
 }
 
-fn render_why(frame: &mut Frame, area: Rect, app: &App) {
+/// No larger than what it says: what is asked about is to be seen beside it.
+fn render_why(frame: &mut Frame, screen: Rect, app: &App) {
+    let answer = app.answer().map(|(.., answer)| answer);
+    let area = area(screen);
+    let width = usize::from(area.width).saturating_sub(2);
+    let needed = why::lines(app, answer.as_ref(), width, usize::from(area.height), true).len() + 3;
+    let height = u16::try_from(needed).unwrap_or(u16::MAX).min(area.height);
+    // Above the prompt, where it hides the least.
+    let area = Rect { y: area.bottom() - height, height, ..area };
     let key = |deed| app.keys.key(Context::Why, deed);
     let go = |to| key(Deed::Go(to));
     let (enter, back) = (key(Deed::FollowLink), key(Deed::Back));
@@ -116,7 +124,6 @@ fn render_why(frame: &mut Frame, area: Rect, app: &App) {
     );
     let rows = framed(frame, area, app, "Why", &remark);
     let (width, height) = (usize::from(rows.width), usize::from(rows.height));
-    let answer = app.answer().map(|(.., answer)| answer);
     draw_lines(frame, rows, why::lines(app, answer.as_ref(), width, height, true));
 }
 

@@ -20,6 +20,10 @@ pub fn render_message(frame: &mut Frame, area: Rect, app: &App) {
     let theme = app.theme;
     let (mark, said, style) = match (app.prompt.error(), &app.message) {
         (Some(error), _) if app.mode == Mode::Prompt => ("! ", &*error.sentence, theme.bad()),
+        // To a class, what just happened matters more than that something was asked for.
+        (_, Some((_, Tone::Plain | Tone::Good)) | None) if app.presenting => {
+            return render_told(frame, area, app);
+        }
         (_, Some((said, tone))) => match tone {
             Tone::Plain => ("", &**said, theme.text()),
             Tone::Good => ("", &**said, theme.good()),
@@ -235,12 +239,21 @@ pub fn render_hints(frame: &mut Frame, area: Rect, app: &App) {
     });
     for binding in fitting.chain(last) {
         spans.push(Span::styled(binding.key(), theme.accent()));
-        spans.push(Span::styled(format!(" {}  ", binding.hint), theme.dim()));
+        spans.push(Span::styled(format!(" {}  ", hint(app, binding)), theme.dim()));
     }
     frame.render_widget(Line::from(spans), area);
 }
 
-/// How wide the hint of a binding is.
+/// What a key does where that depends on what is selected.
+fn hint(app: &App, binding: &Binding) -> &'static str {
+    let delivers = binding.deed == Deed::Open
+        && app.screen == Screen::SpaceTime
+        && app.space_time.flight(&app.view).is_some();
+    if delivers { "deliver" } else { binding.hint }
+}
+
+/// How wide the hint of a binding is at most.
 fn width(binding: &Binding) -> usize {
-    text::width(&binding.key()) + text::width(binding.hint) + 3
+    let hint = text::width(binding.hint).max(if binding.deed == Deed::Open { 7 } else { 0 });
+    text::width(&binding.key()) + hint + 3
 }

@@ -61,7 +61,8 @@ fn remark(app: &App) -> String {
     let list = &app.space_time;
     let count = list.rows().len();
     let of = if list.is_filtered() { format!(" of {}", app.view.log.len()) } else { String::new() };
-    let mut parts = vec![format!("{count} events{of}")];
+    let plural = if count == 1 && of.is_empty() { "" } else { "s" };
+    let mut parts = vec![format!("{count} event{plural}{of}")];
     let forgotten = app.view.log.forgotten();
     if forgotten > 0 {
         parts.push(format!("{forgotten} let go"));
@@ -233,6 +234,11 @@ impl Drawing<'_> {
         };
         let line = if self.selected { theme.accent() } else { theme.text() };
         let look = Look { fate, line: self.style(line), label: self.style(label) };
+        if arrow::is_off(ends) {
+            let told = self.entry.step.decision.message().map(ToString::to_string);
+            let told = told.unwrap_or_else(|| labels.first().cloned().unwrap_or_default());
+            return arrow::aside(buffer, self.lanes, self.y, ends.1, &told, look.label);
+        }
         arrow::draw(buffer, self.lanes, self.y, ends, labels, look);
     }
 
@@ -363,9 +369,16 @@ impl Drawing<'_> {
     fn local(&self, buffer: &mut Buffer, symbol: &str, told: &str, good: bool) {
         let theme = self.app.theme;
         let style = self.style(if good { theme.notable() } else { theme.bad() });
-        if let End::At(x) = self.lanes.end(self.entry.step.replica) {
-            arrow::put(buffer, self.lanes, x, self.y, symbol, style);
-            self.beside(buffer, x, self.y, told, style, 1);
+        let replica = self.entry.step.replica;
+        match self.lanes.end(replica) {
+            End::At(x) => {
+                arrow::put(buffer, self.lanes, x, self.y, symbol, style);
+                self.beside(buffer, x, self.y, told, style, 1);
+            }
+            end => {
+                let told = format!("{replica} {told}");
+                arrow::aside(buffer, self.lanes, self.y, end, &told, style);
+            }
         }
     }
 
@@ -453,8 +466,21 @@ fn render_flight(
     let style = kind_style(app, envelope.message.kind());
     let style = if selected { style.patch(theme.selection()) } else { style };
     let look = Look { fate: Fate::InFlight, line: theme.dim(), label: style };
-    let ends = (lanes.end(envelope.id.sender), lanes.end(envelope.to));
-    arrow::draw(buffer, lanes, y, ends, &words::labels(envelope), look);
+    let labels = words::labels(envelope);
+    let sender = envelope.id.sender;
+    match (lanes.end(sender), lanes.end(envelope.to)) {
+        // What comes from a hidden lane comes in from the edge.
+        (End::Hidden, to) => {
+            let from = if sender.index() < envelope.to.index() { End::Left } else { End::Right };
+            let named: Vec<String> =
+                labels.iter().map(|label| format!("{sender}: {label}")).collect();
+            arrow::draw(buffer, lanes, y, (from, to), &named, look);
+        }
+        (from, to) if arrow::is_off((from, to)) => {
+            arrow::aside(buffer, lanes, y, from, &envelope.to_string(), style);
+        }
+        ends => arrow::draw(buffer, lanes, y, ends, &labels, look),
+    }
     let by = match flight.held {
         Some(HeldBy::Rule) => "rule",
         Some(HeldBy::Delay(_)) => "late",

@@ -49,9 +49,9 @@ pub fn lines(
         let clause = answer.clauses.get(app.asking.clause);
         let key = |deed| app.keys.key(Context::Why, deed);
         let (left, right) = (key(Deed::Go(Move::Left)), key(Deed::Go(Move::Right)));
-        let mut leads = format!("{left} {right} ask something else");
+        let mut leads = format!("{left} {right} other questions");
         if clause.is_some_and(|clause| clause.link.is_some()) {
-            leads = format!("{} goes to what proves it   {leads}", key(Deed::FollowLink));
+            leads = format!("{} the proof   {leads}", key(Deed::FollowLink));
         }
         lines.push(Line::styled(text::cut(&leads, columns), theme.dim()));
     }

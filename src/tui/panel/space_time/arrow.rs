@@ -97,6 +97,25 @@ pub fn draw(
     put(buffer, lanes, head_at, y, look.fate.head(rightwards), look.label);
 }
 
+/// Whether both ends are off the screen on the same side, so that there is no arrow to be seen.
+pub fn is_off(ends: (End, End)) -> bool {
+    matches!(ends, (End::Left, End::Left) | (End::Right, End::Right))
+}
+
+/// Tells of something that is off the screen at the edge beyond which it is.
+pub fn aside(buffer: &mut Buffer, lanes: &Lanes, y: u16, end: End, told: &str, style: Style) {
+    let start = lanes.client + 2;
+    let room = usize::from(lanes.area.right().saturating_sub(start));
+    match end {
+        End::Right => {
+            let told = text::cut(&format!("{told} ►"), room);
+            let width = u16::try_from(text::width(&told)).unwrap_or(0);
+            write(buffer, lanes, lanes.area.right().saturating_sub(width), y, &told, style);
+        }
+        _ => write(buffer, lanes, start, y, &format!("◄ {told}"), style),
+    }
+}
+
 /// The column of an end; the edge where it is off the screen.
 fn column(lanes: &Lanes, end: End) -> Option<u16> {
     match end {

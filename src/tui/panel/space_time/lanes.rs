@@ -87,4 +87,4 @@ pub const SPACING_LEAST: u16 = 10;
 const SPACING_MOST: u16 = 24;
 
 /// What is left free on the right.
-const MARGIN: u16 = 3;
+const MARGIN: u16 = 4;

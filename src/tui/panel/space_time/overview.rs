@@ -15,8 +15,11 @@ use crate::tui::panel::space_time::lanes::{End, Lanes};
 /// down, and a message goes from the row in which it was sent to that in which it arrived.
 pub fn render(frame: &mut Frame, area: Rect, app: &App, lanes: &Lanes) {
     let first = app.space_time.place().offset;
-    let count = usize::from(area.height) * OVERVIEW_EVENTS;
     let rows = app.space_time.rows();
+    // Few events take all the room there is.
+    let most = usize::from(area.height) * OVERVIEW_EVENTS;
+    let left = rows.len().saturating_sub(first);
+    let count = left.clamp(usize::from(area.height).min(most), most.max(1));
     let selected = app.space_time.entry(&app.view);
     let mut messages = Vec::new();
     for (index, row) in rows.iter().enumerate().skip(first).take(count) {
