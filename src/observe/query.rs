@@ -25,7 +25,7 @@ struct Term {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Test {
     Kind(Meant<MessageKind>),
-    Event(String),
+    Event(Meant<&'static str>),
     Path(Meant<Path>),
     Phase(Meant<Phase>),
     Key(String),
@@ -83,6 +83,13 @@ impl Query {
             Term { negated, test: meant }
         };
         Self { terms: words.map(term).collect() }
+    }
+
+    /// Why a part of what is typed is looked for as text, though it has the form of a term.
+    pub fn advice(text: &str) -> Option<String> {
+        let words = text.split_whitespace().filter_map(negated);
+        let mut unfinished = words.filter(|(_, word)| !word.ends_with([':', '=', '>', '<']));
+        unfinished.find_map(|(_, word)| Test::parse(word).err())
     }
 
     /// Reads one term, and refuses in a sentence what has no meaning: a query to which something is
@@ -143,7 +150,7 @@ impl Test {
         };
         match name.as_str() {
             "kind" => among(lower, "message", &MessageKind::ALL, MessageKind::name).map(Self::Kind),
-            "event" => Ok(Self::Event(lower)),
+            "event" => among(lower, "event", &EVENTS, |name| name).map(Self::Event),
             "path" => among(lower, "path", &Path::ALL, Path::name).map(Self::Path),
             "phase" => among(lower, "phase", &Phase::ALL, Phase::name).map(Self::Phase),
             "key" => Ok(Self::Key(value.to_owned())),
@@ -160,7 +167,7 @@ impl Test {
     fn holds(&self, facets: &Facets, text: &impl Fn() -> String) -> bool {
         match self {
             Self::Kind(meant) => facets.kinds.iter().any(|own| meant.all.contains(own)),
-            Self::Event(event) => facets.events.iter().any(|own| own.starts_with(event)),
+            Self::Event(meant) => facets.events.iter().any(|own| meant.all.contains(own)),
             Self::Path(meant) => facets.paths.iter().any(|own| meant.all.contains(own)),
             Self::Phase(meant) => facets.phases.iter().any(|own| meant.all.contains(own)),
             Self::Key(key) => facets.touches(key),
@@ -213,7 +220,7 @@ impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind(Meant { word, .. }) => write!(f, "kind={word}"),
-            Self::Event(event) => write!(f, "event={event}"),
+            Self::Event(Meant { word, .. }) => write!(f, "event={word}"),
             Self::Path(Meant { word, .. }) => write!(f, "path={word}"),
             Self::Phase(Meant { word, .. }) => write!(f, "phase={word}"),
             Self::Key(key) => write!(f, "key={key}"),
@@ -227,6 +234,29 @@ impl fmt::Display for Test {
         }
     }
 }
+
+/// The names of events, as the trace has them.
+const EVENTS: [&str; 19] = [
+    "propose",
+    "deliver",
+    "timer",
+    "drop",
+    "duplicate",
+    "lose",
+    "crash",
+    "recover",
+    "panic",
+    "send",
+    "reply",
+    "repeat",
+    "status",
+    "execute",
+    "blocked",
+    "recovering",
+    "join",
+    "rule",
+    "ignored",
+];
 
 /// The names of what can be looked for.
 pub const NAMES: &str =

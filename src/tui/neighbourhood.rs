@@ -69,6 +69,27 @@ impl Neighbourhood {
         DEPTH + self.further
     }
 
+    /// The same in words, for where the picture does not fit: the components, and what each instance
+    /// depends on, the selected one first.
+    pub fn told(&self) -> Vec<String> {
+        let names =
+            |ids: &[InstanceId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let components = self.shown.components();
+        let mut lines: Vec<String> =
+            components.iter().map(|members| format!("component: {}", names(members))).collect();
+        let selected = self.of.map(|(_, selected, ..)| selected);
+        let mut ids: Vec<InstanceId> = self.shown.labels.keys().copied().collect();
+        ids.sort_by_key(|id| (Some(*id) != selected, *id));
+        for id in ids {
+            let edges = self.shown.edges.range((id, FIRST)..).take_while(|(from, _)| *from == id);
+            let to: Vec<InstanceId> = edges.map(|(_, to)| *to).collect();
+            let label = self.shown.labels.get(&id).cloned().unwrap_or_default();
+            let depends = if to.is_empty() { "nothing here".to_owned() } else { names(&to) };
+            lines.push(format!("[{label}] depends on {depends}"));
+        }
+        lines
+    }
+
     /// Whose view of the dependencies is drawn.
     pub fn observer(&self) -> Option<ReplicaId> {
         self.shown.observer

@@ -67,6 +67,30 @@ fn the_selection_follows_the_list_and_the_list_the_observer() {
     assert_eq!(drive.app.pane(), Pane::Detail);
 }
 
+/// Nobody's eyes are asked for in particular: what only others know of is listed, too.
+#[test]
+fn what_the_furthest_replica_does_not_know_is_listed_too() {
+    let stage = Stage::of(&["pause", "put x 1 @R0", "put x 2 @R4", "deliver R4-1"]);
+    let mut drive = shown(stage, (120, 40));
+    let screen = drive.text();
+    assert!(
+        screen.contains("R0.0 ") && screen.contains("R4.0 ") && screen.contains("elsewhere"),
+        "{screen}"
+    );
+    drive.press("g j");
+    let selected = drive.app.selected.map(|id| id.to_string());
+    drive.press("o");
+    assert!(!drive.text().contains("elsewhere"), "{selected:?} {}", drive.text());
+}
+
+#[test]
+fn a_picture_that_does_not_fit_is_told_in_words() {
+    let mut drive = shown(Stage::of(&["burst 20 conflict=100", "settle"]), (120, 40));
+    drive.press("k k");
+    let screen = drive.text();
+    assert!(screen.contains("component: R") && screen.contains("depends on R"), "{screen}");
+}
+
 #[test]
 fn the_matrix_shows_each_dependency_of_a_component() {
     let mut drive = shown(Stage::conflict(), (120, 40));

@@ -141,7 +141,15 @@ fn a_class_gets_more_room_a_slower_pace_and_a_sentence() {
         let told = epaxos_tui::explain::sentence(&drive.app.view, &entry);
         let first: Vec<&str> = told.split(' ').take(3).collect();
         assert!(drive.text().contains(&first.join(" ")), "{told}\n{}", drive.text());
-        drive.press("V");
+        // While it is played, too.
+        drive.press("s");
+        tick(&mut drive, 10_000);
+        assert!(drive.text().contains("PLAY"), "{}", drive.text());
+        let entry = drive.app.view.log.iter().next_back().unwrap().clone();
+        let told = epaxos_tui::explain::sentence(&drive.app.view, &entry);
+        let first: Vec<&str> = told.split(' ').take(3).collect();
+        assert!(drive.text().contains(&first.join(" ")), "{told}\n{}", drive.text());
+        drive.press("s V");
         assert!(!drive.app.presenting);
     }
 }

@@ -65,9 +65,13 @@ fn a_clause_leads_to_the_event_that_proves_it() {
     let answer = drive.app.answer().expect("an answer").2;
     let link = answer.clauses[1].link.expect("a proof");
     let epaxos_tui::explain::answer::Link::Entry(entry) = link else { panic!("{link:?}") };
+    let asked = drive.app.selected;
     drive.press("Enter");
     assert_eq!(drive.app.screen, Screen::SpaceTime);
     assert_eq!(drive.app.space_time.entry(&drive.app.view).unwrap().id, entry);
+    drive.press("Esc");
+    assert_eq!((drive.app.screen, drive.app.pane()), (Screen::Graph, Pane::Why));
+    assert_eq!((drive.app.selected, drive.app.observer), (asked, None));
 }
 
 #[test]

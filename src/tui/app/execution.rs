@@ -18,7 +18,11 @@ pub struct Execution {
     scanned: usize,
     /// The same of what waits.
     open: Vec<InstanceId>,
+    /// What only others know of, where nobody's eyes are asked for in particular.
+    elsewhere: Vec<InstanceId>,
     version: Option<u64>,
+    /// Whose eyes were asked for.
+    wanted: Option<ReplicaId>,
     /// The place in the list.
     pub place: Place,
 }
@@ -48,9 +52,9 @@ impl Execution {
     pub fn len(&self, view: &View) -> usize {
         if self.query.is_empty() {
             let replica = view.replica(self.observer);
-            replica.executed.len() + replica.open.len()
+            replica.executed.len() + replica.open.len() + self.elsewhere.len()
         } else {
-            self.executed.len() + self.open.len()
+            self.executed.len() + self.open.len() + self.elsewhere.len()
         }
     }
 
@@ -69,17 +73,22 @@ impl Execution {
         if self.query.is_empty() {
             let executed = replica.executed.iter().skip(from).take(count);
             let skipped = from.saturating_sub(replica.executed.len());
-            executed.chain(replica.open.iter().skip(skipped)).take(count).copied().collect()
+            let rest = replica.open.iter().chain(&self.elsewhere).skip(skipped);
+            executed.chain(rest).take(count).copied().collect()
         } else {
             let skipped = from.saturating_sub(self.executed.len());
             let executed = self.executed.iter().skip(from);
-            executed.chain(self.open.iter().skip(skipped)).take(count).copied().collect()
+            let rest = self.open.iter().chain(&self.elsewhere).skip(skipped);
+            executed.chain(rest).take(count).copied().collect()
         }
     }
 
     /// Where an instance is in the list.
     pub fn position(&self, view: &View, id: InstanceId) -> Option<usize> {
         let replica = view.replica(self.observer);
+        if let Some(among) = self.elsewhere.iter().position(|own| *own == id) {
+            return Some(self.len(view) - self.elsewhere.len() + among);
+        }
         if !self.query.is_empty() {
             let executed = self.executed.iter().position(|own| *own == id);
             let open = || Some(self.executed.len() + self.open.iter().position(|own| *own == id)?);
@@ -107,20 +116,46 @@ impl Execution {
         let ahead = |id: &ReplicaId| {
             view.replica(*id).executed.len() > view.replica(self.observer).executed.len()
         };
+        let wanted = observer;
         let observer =
             observer.unwrap_or_else(|| Some(furthest()).filter(ahead).unwrap_or(self.observer));
         if self.observer != observer {
             self.observer = observer;
             self.forget();
         }
-        if !self.query.is_empty() && self.version != Some(view.version) {
-            self.narrow(view);
+        if self.version != Some(view.version) || self.wanted != wanted {
+            self.wanted = wanted;
+            self.look_elsewhere(view);
+            if !self.query.is_empty() {
+                self.narrow(view);
+            }
         }
         self.version = Some(view.version);
         if let Some(index) = selected.and_then(|id| self.position(view, id)) {
             self.place.selected = index;
         }
         self.place.settle(self.len(view), height);
+    }
+
+    /// With everybody's eyes, what one replica does not know of is listed too.
+    fn look_elsewhere(&mut self, view: &View) {
+        self.elsewhere.clear();
+        if self.wanted.is_some() {
+            return;
+        }
+        let own = &view.replica(self.observer).instances;
+        for replica in &view.replicas {
+            let open = replica.open.iter().rev().take(ELSEWHERE_MOST);
+            let unknown = open.filter(|id| own.get(**id).is_none());
+            self.elsewhere.extend(unknown.copied());
+        }
+        self.elsewhere.sort_unstable();
+        self.elsewhere.dedup();
+        if !self.query.is_empty() {
+            let query = &self.query;
+            self.elsewhere
+                .retain(|id| query.matches(&Facets::of_instance(*id, view), || id.to_string()));
+        }
     }
 
     fn narrow(&mut self, view: &View) {
@@ -145,3 +180,6 @@ impl Execution {
 
 /// How much of what waits is looked at for a query: it changes all the time.
 const OPEN_MAX: usize = 10_000;
+
+/// How many of the latest open instances of each other replica are looked at.
+const ELSEWHERE_MOST: usize = 200;

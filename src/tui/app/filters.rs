@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::observe::query::Query;
-use crate::tui::app::{App, Mode};
+use crate::tui::app::{App, Mode, Tone};
 use crate::tui::deed::Screen;
 use crate::tui::layout::Pane;
 use crate::tui::prompt::Prompt;
@@ -85,6 +85,9 @@ impl App {
     pub(super) fn refilter(&mut self) {
         let pane = self.filters.pane;
         let query = self.filters.query(pane);
+        // What has the form of a term and means nothing is looked for as text; that may surprise.
+        self.message = Query::advice(self.filters.text(pane))
+            .map(|advice| (format!("{advice}; it is looked for as text"), Tone::Plain));
         match pane {
             Pane::Trace => self.trace.set_query(query),
             Pane::SpaceTime => self.space_time.set_query(query),

@@ -70,7 +70,7 @@ pub fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     }
     lines.extend(agreement(app, &known));
     if alone {
-        lines.extend(picture(app, id, width));
+        lines.extend(picture(app, id, width, PICTURE_ROWS));
     }
     lines
 }
@@ -288,8 +288,9 @@ fn executed(replica: ReplicaId, order: u64, instance: &InstanceView) -> String {
     }
 }
 
-/// The instances around one, as a picture.
-pub fn picture(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
+/// The instances around one, as a picture where that fits into so many columns and rows, otherwise in
+/// words: a picture of which a part is seen says nothing.
+pub fn picture(app: &App, id: InstanceId, columns: usize, rows: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let picture = &app.neighbourhood;
     let Some(observer) = picture.observer().filter(|_| !picture.lines.is_empty()) else {
@@ -299,6 +300,12 @@ pub fn picture(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> 
     let title = format!("Dependencies at {observer}{cut} (a → b: a depends on b)");
     let mut lines = vec![Line::styled(text::cut(&title, columns), theme.heading())];
     let name = format!("[{id} ");
+    let wide = picture.lines.iter().any(|line| text::width(line) > columns);
+    if wide || picture.lines.len() > rows {
+        let told = picture.told().into_iter().flat_map(|line| text::wrap(&line, columns));
+        lines.extend(told.map(|line| picture_line(app, &line, &name)));
+        return lines;
+    }
     lines.extend(picture.lines.iter().map(|line| picture_line(app, line, &name)));
     lines
 }
@@ -322,3 +329,6 @@ fn picture_line(app: &App, line: &str, name: &str) -> Line<'static> {
 
 /// How wide tables are at most.
 const TABLE_MOST: usize = 80;
+
+/// How high a picture may be where there is more to be said than it shows.
+const PICTURE_ROWS: usize = 24;

@@ -29,7 +29,9 @@ use crate::tui::panel::{draw_lines, framed, row_of, text, titled};
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let list = &app.execution;
     let (count, executed) = (list.len(&app.view), list.executed(&app.view));
-    let title = format!("Execution order at {}", list.observer());
+    // Where nobody's eyes are asked for, those of whoever is furthest.
+    let whose = if app.observer.is_some() { "" } else { ", furthest" };
+    let title = format!("Execution order at {}{whose}", list.observer());
     let title = titled(app, Pane::Execution, &title);
     let remark = format!("{executed} executed, {} wait", count - executed);
     let mut rows = framed(frame, area, app, Pane::Execution, &title, &remark);
@@ -101,10 +103,15 @@ impl Columns {
     fn row(&self, app: &App, id: InstanceId, selected: bool, lanes: &str) -> Line<'static> {
         let theme = app.theme;
         let observer = app.execution.observer();
-        let Some(known) = app.view.replica(observer).instances.get(id) else {
+        // What the observer does not know is told as somebody else has it.
+        let here = app.view.replica(observer).instances.get(id);
+        let known = here.or_else(|| app.view.instance(id).into_iter().flatten().next());
+        let Some(known) = known else {
             return Line::styled(format!(" {id} is not known to {observer}"), theme.dim());
         };
-        let order = known.order.map_or_else(|| "-".to_owned(), |order| order.to_string());
+        let order = here
+            .and_then(|here| here.order)
+            .map_or_else(|| "-".to_owned(), |order| order.to_string());
         let mark = if selected { glyphs::SELECTED } else { " " };
         let mut spans = vec![
             cell(mark, 1, theme.accent()),
@@ -130,6 +137,7 @@ impl Columns {
         spans.push(match (known.path, app.view.replica(observer).waits_for(id)) {
             (_, Some(on)) => cell(&format!(" ◄{on}"), PATH, theme.bad()),
             (Some(path), None) => cell(&format!(" {path}"), PATH, theme.path(path)),
+            (None, None) if here.is_none() => cell(" elsewhere", PATH, theme.dim()),
             (None, None) => cell(&format!(" {}", known.phase), PATH, theme.phase(known.phase)),
         });
         row_of(app, spans, selected && app.pane() == Pane::Execution)

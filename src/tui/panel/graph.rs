@@ -50,7 +50,7 @@ pub fn lines(app: &App, columns: usize, rows: usize) -> Vec<Line<'static>> {
         GraphView::Matrix => matrix(app, id, columns),
         GraphView::Walk => walk(app, columns, rows),
         GraphView::Picture | GraphView::Waiting => {
-            let lines = detail::picture(app, id, columns);
+            let lines = detail::picture(app, id, columns, rows);
             let mut lines: Vec<Line> = lines.into_iter().skip(1).collect();
             if lines.is_empty() {
                 let alone = format!("{id} depends on nothing, and nothing on it.");
