@@ -123,3 +123,21 @@ fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
+
+/// The film that the README begins with was made of the list beside it, and is a picture that anybody
+/// can draw. `cargo run --release --example film` makes it anew.
+#[test]
+fn the_film_shows_what_its_list_says() {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let list = fs::read_to_string(assets.join("film.txt")).unwrap();
+    let film = fs::read_to_string(assets.join("film.svg")).unwrap();
+    let drawn = roxmltree::Document::parse(&film).expect("a well-formed picture");
+    let is_frame = |node: &roxmltree::Node| node.attribute("class") == Some("frame");
+    let frames = drawn.descendants().filter(is_frame).count();
+    assert_eq!(frames, list.lines().filter(|line| line.starts_with("show ")).count());
+    let text: String = drawn.descendants().filter_map(|node| node.text()).collect();
+    let seen = list.lines().filter_map(|line| line.strip_prefix("wait "));
+    for word in seen.flat_map(|line| line.split(' ')) {
+        assert!(text.contains(word), "{word} is not in the film");
+    }
+}
