@@ -41,7 +41,9 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     draw_lines(frame, footer, summary(app, usize::from(footer.width), usize::from(below)));
     let height = usize::from(rows.height);
     let seen = list.listed(&app.view, list.place.offset, height);
-    let lanes = Lanes::of(&app.view, list.observer(), &seen);
+    // What is executed, and after what, must be told beside them.
+    let most = usize::from(rows.width) / 16;
+    let lanes = Lanes::of(&app.view, list.observer(), &seen, most);
     let columns = Columns::of(app, usize::from(rows.width), lanes.width());
     draw_lines(frame, heading, vec![columns.heading(app)]);
     if seen.is_empty() {

@@ -27,9 +27,10 @@ impl Lane {
 }
 
 impl Lanes {
-    /// The lanes among instances that are executed in this order, as `observer` has them. Edges that
+    /// The lanes among instances that are executed in this order, as `observer` has them, at most so
+    /// many side by side. Edges that
     /// others imply are left out, and so are those within a component, which has a bracket.
-    pub fn of(view: &View, observer: ReplicaId, seen: &[InstanceId]) -> Self {
+    pub fn of(view: &View, observer: ReplicaId, seen: &[InstanceId], most: usize) -> Self {
         let row: BTreeMap<InstanceId, usize> =
             seen.iter().enumerate().map(|(row, id)| (*id, row)).collect();
         let instances = &view.replica(observer).instances;
@@ -42,11 +43,11 @@ impl Lanes {
             let rows = depends.iter().filter(|other| !together(other));
             before.push(rows.filter_map(|id| row.get(id).copied()).filter(|r| *r < at).collect());
         }
-        Self::among(&before)
+        Self::among(&before, most.min(LANES_MOST))
     }
 
     /// The lanes among rows, each of which depends on some before it.
-    fn among(before: &[BTreeSet<usize>]) -> Self {
+    fn among(before: &[BTreeSet<usize>], most: usize) -> Self {
         // All rows that each row comes after, by whatever way.
         let mut past: Vec<BTreeSet<usize>> = Vec::new();
         for direct in before {
@@ -66,10 +67,10 @@ impl Lanes {
                 lanes.entry(*from).or_insert(lane).to.insert(at);
             }
         }
-        Self::draw(before.len(), lanes.values())
+        Self::draw(before.len(), lanes.values(), most)
     }
 
-    fn draw<'a>(rows: usize, lanes: impl Iterator<Item = &'a Lane>) -> Self {
+    fn draw<'a>(rows: usize, lanes: impl Iterator<Item = &'a Lane>, most: usize) -> Self {
         // The row from which on each column is free.
         let mut free: Vec<usize> = Vec::new();
         let mut placed: Vec<(usize, &Lane)> = Vec::new();
@@ -77,7 +78,7 @@ impl Lanes {
         for lane in lanes {
             let column = free.iter().position(|until| *until <= lane.from);
             let column = column.unwrap_or(free.len());
-            if column >= LANES_MOST {
+            if column >= most {
                 folded[lane.from] += lane.to.len();
                 continue;
             }
@@ -161,7 +162,7 @@ mod tests {
     fn drawn(before: &[&[usize]]) -> Vec<String> {
         let before: Vec<BTreeSet<usize>> =
             before.iter().map(|rows| rows.iter().copied().collect()).collect();
-        Lanes::among(&before).rows
+        Lanes::among(&before, LANES_MOST).rows
     }
 
     #[test]
@@ -188,7 +189,7 @@ mod tests {
                 .enumerate()
                 .map(|(at, rows)| rows.iter().copied().filter(|row| *row < at).collect())
                 .collect();
-            let lanes = Lanes::among(&before);
+            let lanes = Lanes::among(&before, LANES_MOST);
             for row in 0..before.len() {
                 let width = lanes.row(row).chars().count();
                 // What is folded is counted behind the lanes.
