@@ -7,6 +7,9 @@ use crate::epaxos::event::{Cause, Event, StatusChange};
 use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
 use crate::epaxos::message::Envelope;
+use crate::explain::ballot::crashed;
+use crate::observe::in_flight::Flight;
+use crate::observe::links::LinkId;
 use crate::observe::log::{Entry, EntryId};
 use crate::observe::notice::{Decision, Effect};
 use crate::observe::view::{InstanceView, ReplicaView, View};
@@ -50,6 +53,21 @@ pub(super) enum Failed {
     Dropped(EntryId),
     /// Its sender gave it up.
     Lost(EntryId),
+}
+
+impl Failed {
+    pub(super) fn entry(self) -> EntryId {
+        let (Self::Dropped(entry) | Self::Lost(entry)) = self;
+        entry
+    }
+
+    /// How, and as far as it can be told why, as the rest of a sentence about the message.
+    pub(super) fn how(self, facts: Facts<'_>, envelope: &Envelope) -> String {
+        match self {
+            Self::Lost(entry) => format!("was given up by its sender at #{entry}"),
+            Self::Dropped(entry) => lost(facts, envelope, entry),
+        }
+    }
 }
 
 impl<'a> Facts<'a> {
@@ -208,6 +226,19 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// The entries after one, oldest first. Nothing where they are too many to be looked through.
+    pub(super) fn after(self, entry: EntryId) -> Option<impl Iterator<Item = &'a Arc<Entry>>> {
+        let entries = entry + 1..self.0.log.len();
+        let few = self.0.log.len().saturating_sub(entry) <= LOOKED;
+        few.then(|| entries.filter_map(move |entry| self.0.log.get(entry)))
+    }
+
+    /// The messages about an instance that are on their way, of those that are looked through.
+    pub(super) fn flights(self, id: InstanceId) -> impl Iterator<Item = &'a Flight> {
+        let flights = self.0.in_flight.iter().take(FLIGHTS);
+        flights.filter(move |flight| flight.envelope.message.instance() == id)
+    }
+
     /// The entries before one, the last first, as far as anybody looks back.
     pub(super) fn before(self, entry: EntryId) -> impl Iterator<Item = &'a Arc<Entry>> {
         let first = entry.saturating_sub(SEARCHED as u64);
@@ -217,6 +248,22 @@ impl<'a> Facts<'a> {
     /// Whether a replica has executed an instance.
     pub(super) fn is_executed(self, at: ReplicaId, id: InstanceId) -> bool {
         self.instance(at, id).is_some_and(|known| known.phase == Phase::Executed)
+    }
+}
+
+/// How a message was thrown away at its receiver, as the rest of a sentence about it. What gates did then is
+/// not known, only what they do now.
+pub(super) fn lost(facts: Facts<'_>, envelope: &Envelope, entry: EntryId) -> String {
+    let (to, link) = (envelope.to, LinkId::of(envelope));
+    let gate = &facts.0.gate;
+    match crashed(facts, to, entry) {
+        Some(crash) => format!("was lost at #{entry}, since {to} was down since #{crash}"),
+        None if gate.cuts.contains(&link) => format!("was dropped at #{entry}: its link is cut"),
+        None if gate.loses(envelope) => {
+            let percent = gate.loss.of(link);
+            format!("was dropped at #{entry}: its link loses {percent}% of its messages")
+        }
+        None => format!("was dropped at #{entry}"),
     }
 }
 
@@ -230,3 +277,9 @@ pub(super) fn sent(entry: &Entry) -> impl Iterator<Item = &Envelope> {
 
 /// How many entries are searched at most for what no index leads to.
 const SEARCHED: usize = 2_000;
+
+/// How many entries are looked through at most for what passed between replicas.
+const LOOKED: u64 = 5_000;
+
+/// How many messages on their way are looked through.
+pub(super) const FLIGHTS: usize = 10_000;

@@ -5,7 +5,7 @@ use crate::epaxos::id::MessageId;
 use crate::epaxos::instance::Phase;
 use crate::epaxos::message::{Envelope, MessageKind};
 use crate::explain::answer::{Link, Telling};
-use crate::explain::facts::{Facts, sent};
+use crate::explain::facts::{Facts, lost, sent};
 use crate::explain::phrase::{names, whereabouts};
 use crate::explain::sentence;
 use crate::observe::log::Entry;
@@ -93,13 +93,14 @@ fn ended(telling: &mut Telling<'_>, end: &Entry, envelope: &Envelope) {
     let to = envelope.to;
     match &end.step.decision {
         Decision::Drop(_) => {
-            let text = match super::ballot::crashed(facts, to, end.id) {
-                Some(crash) => {
-                    format!("It was lost at #{}, since {to} was down since #{crash}.", end.id)
-                }
-                None => format!("It was dropped at #{}, before {to} saw it.", end.id),
+            let how = lost(facts, envelope, end.id);
+            // Where the reason is not known.
+            let seen = if how.contains([',', ':']) {
+                String::new()
+            } else {
+                format!(", before {to} saw it")
             };
-            telling.say(text, entry);
+            telling.say(format!("It {how}{seen}."), entry);
         }
         Decision::Lose(_) => {
             let text =

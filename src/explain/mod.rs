@@ -12,6 +12,7 @@
 pub mod answer;
 pub mod question;
 
+mod attempt;
 mod ballot;
 mod dependency;
 mod execution;
