@@ -226,6 +226,19 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// The entry that delivered a message that another one sent, or a copy of it. Nothing where none did, or
+    /// the log has let go of it, or it was long after.
+    pub(super) fn delivered(self, sent: &Envelope, by: EntryId) -> Option<&'a Arc<Entry>> {
+        let of = |id: MessageId| (id.sender, id.number);
+        (by + 1..self.0.log.len()).take(SEARCHED).find_map(|entry| {
+            let entry = self.0.log.get(entry)?;
+            match &entry.step.decision {
+                Decision::Deliver(envelope) if of(envelope.id) == of(sent.id) => Some(entry),
+                _ => None,
+            }
+        })
+    }
+
     /// The entries after one, oldest first. Nothing where they are too many to be looked through.
     pub(super) fn after(self, entry: EntryId) -> Option<impl Iterator<Item = &'a Arc<Entry>>> {
         let entries = entry + 1..self.0.log.len();

@@ -64,14 +64,37 @@ fn asks_later(telling: &mut Telling<'_>, at: ReplicaId, id: InstanceId) {
             facts.instance(at, *open).is_some_and(|known| known.blocked_on == Some(id))
         });
     let recovers = facts.0.shape.options.timeouts.recover.is_some();
-    let text = match (waits, recovers) {
-        (true, true) => format!("{at} will ask the others when its patience is over."),
-        (true, false) => format!("Nobody recovers anything here, so {at} will not ask."),
-        (false, _) => {
+    let text = match (drives(facts, at, id), waits, recovers) {
+        (Some(TimerKind::FastPath), ..) => {
+            format!("{at} will ask the others for votes when its fast-path timer fires.")
+        }
+        (Some(TimerKind::Resend), ..) => {
+            format!("{at} will ask the others again when its resend timer fires.")
+        }
+        (_, true, true) => format!("{at} will ask the others when its recover timer fires."),
+        (_, true, false) => format!("Nobody recovers anything here, so {at} will not ask."),
+        (_, false, _) => {
             format!("Nothing that {at} is to execute waits for it, so {at} does not ask.")
         }
     };
     telling.say(text, Link::Replica(at));
+}
+
+/// The timer with which a replica goes on with an instance that it drives itself; none where it drives none.
+fn drives(facts: Facts<'_>, at: ReplicaId, id: InstanceId) -> Option<TimerKind> {
+    let timer = facts.replica(at).timer.map(|(_, timer)| timer);
+    if let Some(timer) = timer.filter(|timer| timer.instance == id) {
+        return Some(timer.kind);
+    }
+    let (ballot, _) = facts.ballot(at, id).filter(|(ballot, _)| ballot.replica == at)?;
+    let voted = facts.instance(at, id).is_some_and(|known| known.phase == Phase::Accepted);
+    let stage = match ballot.is_initial() {
+        _ if voted => VOTING,
+        true => PROPOSING,
+        false => JOINING,
+    };
+    let attempt = Attempt { id, ballot, stage };
+    self::timer(facts, attempt, attempt.heard(facts).as_ref())
 }
 
 fn is_commit(envelope: &Envelope, to: ReplicaId) -> bool {
