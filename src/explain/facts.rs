@@ -65,7 +65,8 @@ impl Failed {
     pub(super) fn how(self, facts: Facts<'_>, envelope: &Envelope) -> String {
         match self {
             Self::Lost(entry) => format!("was given up by its sender at #{entry}"),
-            Self::Dropped(entry) => lost(facts, envelope, entry),
+            Self::Dropped(entry) => why_lost(facts, envelope, entry)
+                .unwrap_or_else(|| format!("was dropped at #{entry}")),
         }
     }
 }
@@ -264,20 +265,20 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// How a message was thrown away at its receiver, as the rest of a sentence about it. What gates did then is
-/// not known, only what they do now.
-pub(super) fn lost(facts: Facts<'_>, envelope: &Envelope, entry: EntryId) -> String {
+/// How and why a message was thrown away at its receiver, as the rest of a sentence about it; nothing where
+/// it cannot be told why. What gates did then is not known, only what they do now.
+pub(super) fn why_lost(facts: Facts<'_>, envelope: &Envelope, entry: EntryId) -> Option<String> {
     let (to, link) = (envelope.to, LinkId::of(envelope));
     let gate = &facts.0.gate;
-    match crashed(facts, to, entry) {
-        Some(crash) => format!("was lost at #{entry}, since {to} was down since #{crash}"),
-        None if gate.cuts.contains(&link) => format!("was dropped at #{entry}: its link is cut"),
-        None if gate.loses(envelope) => {
-            let percent = gate.loss.of(link);
-            format!("was dropped at #{entry}: its link loses {percent}% of its messages")
-        }
-        None => format!("was dropped at #{entry}"),
+    if let Some(crash) = crashed(facts, to, entry) {
+        return Some(format!("was lost at #{entry}, since {to} was down since #{crash}"));
     }
+    if gate.cuts.contains(&link) {
+        return Some(format!("was dropped at #{entry}: its link is cut"));
+    }
+    let percent = gate.loss.of(link);
+    let text = || format!("was dropped at #{entry}: its link loses {percent}% of its messages");
+    gate.loses(envelope).then(text)
 }
 
 /// The messages that an entry sent.

@@ -94,7 +94,9 @@ fn drives(facts: Facts<'_>, at: ReplicaId, id: InstanceId) -> Option<TimerKind> 
         false => JOINING,
     };
     let attempt = Attempt { id, ballot, stage };
-    self::timer(facts, attempt, attempt.heard(facts).as_ref())
+    // Up, a leader always goes on with its own attempt, were it down in between.
+    let own = ballot.is_initial().then_some(TimerKind::Resend);
+    self::timer(facts, attempt, attempt.heard(facts).as_ref()).or(own)
 }
 
 fn is_commit(envelope: &Envelope, to: ReplicaId) -> bool {
@@ -107,7 +109,8 @@ pub(super) fn undecided(telling: &mut Telling<'_>, id: InstanceId) {
     let ballots = facts.replicas().filter_map(|at| Some(facts.ballot(at, id)?.0));
     let ballot = ballots.max().unwrap_or(Ballot::initial(id.replica));
     let driver = ballot.replica;
-    let stage = if ballot.is_initial() { led(telling, id) } else { driven(telling, id, ballot) };
+    let stage =
+        if ballot.is_initial() { Some(led(telling, id)) } else { driven(telling, id, ballot) };
     if !facts.replica(driver).up {
         telling.say(format!("{driver} is down."), Link::Replica(driver));
         return heirs(telling, id, driver);
@@ -123,7 +126,7 @@ pub(super) fn undecided(telling: &mut Telling<'_>, id: InstanceId) {
 }
 
 /// Where the command leader's own attempt stands.
-fn led(telling: &mut Telling<'_>, id: InstanceId) -> Option<Stage> {
+fn led(telling: &mut Telling<'_>, id: InstanceId) -> Stage {
     let facts = telling.facts;
     let leader = id.replica;
     let quorums = facts.0.shape.options.quorums;
@@ -140,12 +143,12 @@ fn led(telling: &mut Telling<'_>, id: InstanceId) -> Option<Stage> {
         }
         let takes = format!("It takes the votes of {}, {leader} included", quorums.slow());
         counted(telling, Attempt { id, ballot, stage: VOTING }, &takes, &accepted);
-        return Some(VOTING);
+        return VOTING;
     }
     let holders: Vec<_> = in_phase(Phase::PreAccepted).collect();
     let takes = format!("A fast quorum takes {}, {leader} included", quorums.fast());
     counted(telling, Attempt { id, ballot, stage: PROPOSING }, &takes, &holders);
-    Some(PROPOSING)
+    PROPOSING
 }
 
 /// Tells how many it takes, and how many there are: those whose answers have reached the driver, and those
