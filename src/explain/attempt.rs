@@ -9,7 +9,7 @@ use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::message::{Envelope, MessageKind};
 use crate::explain::answer::{Link, Telling};
 use crate::explain::facts::{Facts, Failed};
-use crate::explain::phrase::names;
+use crate::explain::phrase::{many, names};
 use crate::observe::links::LinkId;
 use crate::observe::notice::Decision;
 
@@ -149,7 +149,8 @@ impl Attempt {
             let is_said = !reach.is_enough(facts) && !reach.up.contains(peer);
             (!is_said && !self.is_on_its_way(facts, *peer)).then_some((*peer, envelope, failed))
         });
-        for (peer, envelope, failed) in lost.take(SOME).collect::<Vec<_>>() {
+        let lost: Vec<_> = lost.collect();
+        for (peer, envelope, failed) in lost.iter().take(SOME) {
             let what = if envelope.message.kind() == self.stage.reply {
                 format!("{peer}'s {}", self.stage.thing)
             } else {
@@ -158,6 +159,10 @@ impl Attempt {
             let how = failed.how(facts, envelope);
             let text = format!("{what}, {}, {how}.", envelope.id);
             telling.say(text, Link::Entry(failed.entry()));
+        }
+        if lost.len() > SOME {
+            let more = many(lost.len() - SOME, "more message");
+            telling.say(format!("So it went with {more}."), None);
         }
     }
 }
