@@ -2,9 +2,11 @@
 
 use crate::epaxos::command::Payload;
 use crate::epaxos::event::{Cause, StatusChange};
-use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
+use crate::epaxos::instance::Phase;
 use crate::explain::answer::{Link, Telling};
-use crate::explain::facts::Changed;
+use crate::explain::attempt::{Attempt, PROPOSING};
+use crate::explain::facts::{Changed, Facts};
 use crate::explain::knowledge::{answered, why_named};
 use crate::explain::order::route;
 use crate::explain::phrase::{named, names, no_tie, tie};
@@ -163,20 +165,70 @@ fn indirect(
     else {
         return telling.say(format!("Nobody knows what {on} carries."), None);
     };
+    let decided = other.phase.is_committed();
     let text = match tie(&known.payload, &other.payload) {
         None => format!("It need not be: {}.", no_tie(&known.payload, &other.payload)),
-        Some(tie) if other.attributes.deps.contains(id) => {
+        Some(tie) if other.attributes.deps.contains(id) && (decided || proposed(facts, on, id)) => {
             format!("The two interfere, since {tie}; but it is {on} that depends on {id}.")
         }
-        Some(tie) if !known.phase.is_committed() => {
-            format!(
-                "The two interfere, since {tie}; but {at} did not know of {on} then, and nothing is decided."
-            )
-        }
-        Some(tie) => format!(
+        Some(tie) if known.phase.is_committed() => format!(
             "The two interfere, since {tie}; so {on} comes to depend on {id}, unless it becomes a no-op."
         ),
+        Some(tie) if decided => format!(
+            "The two interfere, since {tie}, and {on} is decided without {id}; so {id} comes to depend on \
+             it, unless it becomes a no-op."
+        ),
+        Some(tie) if known.phase == Phase::Accepted => format!(
+            "The two interfere, since {tie}; but nobody whose answer was counted knew of {on} then."
+        ),
+        Some(tie) => {
+            format!("The two interfere, since {tie}; but {at} did not know of {on} then.")
+        }
     };
     let both_known = !matches!((&known.payload, &other.payload), (Payload::Noop, Payload::Noop));
     telling.say(text, both_known.then_some(Link::Instance(on, None)));
+    let undecided = !decided && !known.phase.is_committed();
+    if undecided && known.payload.interferes_with(&other.payload) && !proposed(facts, on, id) {
+        let said: Vec<_> = [(id, on), (on, id)]
+            .into_iter()
+            .filter_map(|(id, on)| Some((said(facts, id, on)?, id)))
+            .collect();
+        for (text, id) in said {
+            telling.say(text, Link::Instance(id, None));
+        }
+        telling.say("Neither is decided yet.".to_owned(), None);
+    }
+}
+
+/// Whether the command leader proposed an instance to depend on another one, so that it will unless it
+/// becomes a no-op.
+fn proposed(facts: Facts<'_>, id: InstanceId, on: InstanceId) -> bool {
+    facts.proposal(id).is_some_and(|proposed| proposed.what.deps.contains(on))
+}
+
+/// Who of those that were asked about an undecided instance says that it depends on another one, and whether
+/// its leader has heard that.
+fn said(facts: Facts<'_>, id: InstanceId, on: InstanceId) -> Option<String> {
+    let leader = id.replica;
+    let naming = |phase| {
+        let names = move |at: &ReplicaId| {
+            let known = facts.instance(*at, id);
+            known.is_some_and(|known| known.phase == phase && known.attributes.deps.contains(on))
+        };
+        facts.replicas().filter(names).collect::<Vec<_>>()
+    };
+    let voted = naming(Phase::Accepted);
+    if !voted.is_empty() {
+        let have = if voted.len() == 1 { "has" } else { "have" };
+        return Some(format!("{} {have} voted for {id} to depend on {on}.", names(voted)));
+    }
+    let answered = naming(Phase::PreAccepted);
+    let first = answered.into_iter().find(|at| *at != leader)?;
+    let attempt = Attempt { id, ballot: Ballot::initial(leader), stage: PROPOSING };
+    let heard = match attempt.heard(facts) {
+        Some(heard) if heard.has(first) => format!(", and {leader} has heard it"),
+        Some(_) => format!(", and {leader} has not heard it"),
+        None => String::new(),
+    };
+    Some(format!("{first}'s answer about {id} names {on}{heard}."))
 }

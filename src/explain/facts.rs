@@ -7,6 +7,9 @@ use crate::epaxos::event::{Cause, Event, StatusChange};
 use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
 use crate::epaxos::message::Envelope;
+use crate::explain::ballot::crashed;
+use crate::observe::in_flight::Flight;
+use crate::observe::links::LinkId;
 use crate::observe::log::{Entry, EntryId};
 use crate::observe::notice::{Decision, Effect};
 use crate::observe::view::{InstanceView, ReplicaView, View};
@@ -50,6 +53,22 @@ pub(super) enum Failed {
     Dropped(EntryId),
     /// Its sender gave it up.
     Lost(EntryId),
+}
+
+impl Failed {
+    pub(super) fn entry(self) -> EntryId {
+        let (Self::Dropped(entry) | Self::Lost(entry)) = self;
+        entry
+    }
+
+    /// How, and as far as it can be told why, as the rest of a sentence about the message.
+    pub(super) fn how(self, facts: Facts<'_>, envelope: &Envelope) -> String {
+        match self {
+            Self::Lost(entry) => format!("was given up by its sender at #{entry}"),
+            Self::Dropped(entry) => why_lost(facts, envelope, entry)
+                .unwrap_or_else(|| format!("was dropped at #{entry}")),
+        }
+    }
 }
 
 impl<'a> Facts<'a> {
@@ -208,6 +227,32 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// The entry that delivered a message that another one sent, or a copy of it. Nothing where none did, or
+    /// the log has let go of it, or it was long after.
+    pub(super) fn delivered(self, sent: &Envelope, by: EntryId) -> Option<&'a Arc<Entry>> {
+        let of = |id: MessageId| (id.sender, id.number);
+        (by + 1..self.0.log.len()).take(SEARCHED).find_map(|entry| {
+            let entry = self.0.log.get(entry)?;
+            match &entry.step.decision {
+                Decision::Deliver(envelope) if of(envelope.id) == of(sent.id) => Some(entry),
+                _ => None,
+            }
+        })
+    }
+
+    /// The entries after one, oldest first. Nothing where they are too many to be looked through.
+    pub(super) fn after(self, entry: EntryId) -> Option<impl Iterator<Item = &'a Arc<Entry>>> {
+        let entries = entry + 1..self.0.log.len();
+        let few = self.0.log.len().saturating_sub(entry) <= LOOKED;
+        few.then(|| entries.filter_map(move |entry| self.0.log.get(entry)))
+    }
+
+    /// The messages about an instance that are on their way, of those that are looked through.
+    pub(super) fn flights(self, id: InstanceId) -> impl Iterator<Item = &'a Flight> {
+        let flights = self.0.in_flight.iter().take(FLIGHTS);
+        flights.filter(move |flight| flight.envelope.message.instance() == id)
+    }
+
     /// The entries before one, the last first, as far as anybody looks back.
     pub(super) fn before(self, entry: EntryId) -> impl Iterator<Item = &'a Arc<Entry>> {
         let first = entry.saturating_sub(SEARCHED as u64);
@@ -220,6 +265,22 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// How and why a message was thrown away at its receiver, as the rest of a sentence about it; nothing where
+/// it cannot be told why. What gates did then is not known, only what they do now.
+pub(super) fn why_lost(facts: Facts<'_>, envelope: &Envelope, entry: EntryId) -> Option<String> {
+    let (to, link) = (envelope.to, LinkId::of(envelope));
+    let gate = &facts.0.gate;
+    if let Some(crash) = crashed(facts, to, entry) {
+        return Some(format!("was lost at #{entry}, since {to} was down since #{crash}"));
+    }
+    if gate.cuts.contains(&link) {
+        return Some(format!("was dropped at #{entry}: its link is cut"));
+    }
+    let percent = gate.loss.of(link);
+    let text = || format!("was dropped at #{entry}: its link loses {percent}% of its messages");
+    gate.loses(envelope).then(text)
+}
+
 /// The messages that an entry sent.
 pub(super) fn sent(entry: &Entry) -> impl Iterator<Item = &Envelope> {
     entry.step.effects.iter().filter_map(|effect| match effect {
@@ -230,3 +291,9 @@ pub(super) fn sent(entry: &Entry) -> impl Iterator<Item = &Envelope> {
 
 /// How many entries are searched at most for what no index leads to.
 const SEARCHED: usize = 2_000;
+
+/// How many entries are looked through at most for what passed between replicas.
+const LOOKED: u64 = 5_000;
+
+/// How many messages on their way are looked through.
+pub(super) const FLIGHTS: usize = 10_000;

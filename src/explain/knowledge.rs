@@ -2,11 +2,13 @@
 
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
-use crate::epaxos::event::Cause;
+use crate::epaxos::event::{Cause, Event};
 use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::message::Message;
 use crate::explain::answer::Link;
-use crate::explain::facts::{Changed, Facts};
+use crate::explain::facts::{Changed, Facts, Said, sent};
 use crate::explain::phrase::{short, tie};
+use crate::observe::log::EntryId;
 
 /// The change with which a replica proposed an instance, or answered its PreAccept.
 pub(super) fn answered(facts: Facts<'_>, at: ReplicaId, id: InstanceId) -> Option<Changed<'_>> {
@@ -31,6 +33,18 @@ pub(super) fn why_named(
     }
     let tied =
         earlier.find_map(|change| tie(&change.what.payload, payload).map(|tie| (change, tie)));
+    let noted =
+        noted(facts, at, other, tied.as_ref().map_or(answer.id(), |(change, _)| change.id()));
+    if let Some(noted) = noted
+        && let Some(tie) = tie(noted.what, payload)
+    {
+        let (what, entry) = (short(noted.what), noted.id());
+        let text = format!(
+            "it had taken note of {other} ({what}) before, at #{entry}, while a recovery validated it, and \
+             {tie}"
+        );
+        return (text, Some(Link::Entry(entry)));
+    }
     if let Some((change, tie)) = tied {
         let (what, entry) = (short(&change.what.payload), change.id());
         let verb = if change.what.cause == Cause::Proposed { "proposed" } else { "seen" };
@@ -55,6 +69,33 @@ pub(super) fn why_named(
             Some(Link::Instance(other, Some(at))),
         ),
     }
+}
+
+/// The first entry before another one with which a replica took note of an instance that a recovery validates.
+/// No event says so: it is found by the message.
+fn noted(
+    facts: Facts<'_>,
+    at: ReplicaId,
+    other: InstanceId,
+    before: EntryId,
+) -> Option<Said<'_, Payload>> {
+    let recoverers = facts.replicas().flat_map(|at| facts.entries(at, other));
+    let asked = recoverers.flat_map(|entry| {
+        let validates = sent(entry).filter_map(|envelope| match &envelope.message {
+            Message::Validate(validate) if validate.instance == other => Some((envelope, validate)),
+            _ => None,
+        });
+        validates.map(move |(envelope, validate)| (entry, envelope, &validate.proposal.payload))
+    });
+    let noted = asked.filter_map(|(entry, envelope, payload)| {
+        if envelope.id.sender == at {
+            return Some(Said { entry, what: payload });
+        }
+        let entry = facts.delivered(envelope, entry.id).filter(|_| envelope.to == at)?;
+        let ignored = entry.events().any(|event| matches!(event, Event::Ignored { .. }));
+        (!ignored).then_some(Said { entry, what: payload })
+    });
+    noted.filter(|noted| noted.id() < before).min_by_key(Said::id)
 }
 
 /// Why an answer differs from the proposal, as sentences about the answering replica.

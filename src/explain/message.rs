@@ -5,7 +5,7 @@ use crate::epaxos::id::MessageId;
 use crate::epaxos::instance::Phase;
 use crate::epaxos::message::{Envelope, MessageKind};
 use crate::explain::answer::{Link, Telling};
-use crate::explain::facts::{Facts, sent};
+use crate::explain::facts::{Facts, sent, why_lost};
 use crate::explain::phrase::{names, whereabouts};
 use crate::explain::sentence;
 use crate::observe::log::Entry;
@@ -93,13 +93,9 @@ fn ended(telling: &mut Telling<'_>, end: &Entry, envelope: &Envelope) {
     let to = envelope.to;
     match &end.step.decision {
         Decision::Drop(_) => {
-            let text = match super::ballot::crashed(facts, to, end.id) {
-                Some(crash) => {
-                    format!("It was lost at #{}, since {to} was down since #{crash}.", end.id)
-                }
-                None => format!("It was dropped at #{}, before {to} saw it.", end.id),
-            };
-            telling.say(text, entry);
+            let how = why_lost(facts, envelope, end.id)
+                .unwrap_or_else(|| format!("was dropped at #{}, before {to} saw it", end.id));
+            telling.say(format!("It {how}."), entry);
         }
         Decision::Lose(_) => {
             let text =

@@ -4,14 +4,16 @@
 //! told in one short paragraph, whose every clause points to what proves it. Nothing is guessed: where the
 //! log has let go of an entry, the answer says so.
 //!
-//! [`question`] is what can be asked, [`answer`] what is answered, `facts.rs` how evidence is found; then one
-//! file a kind of question. [`sentence()`] tells one entry of the log. Pure. An answer about an instance
-//! costs what is said of the instances involved, however long the log is, so that a screen may ask for it
-//! whenever it draws.
+//! [`question`] is what can be asked, [`answer`] what is answered, `facts.rs` how evidence is found and
+//! `attempt.rs` whose answers a driver has; then one file a kind of question. [`sentence()`] tells one entry
+//! of the log. Pure. An answer about an instance costs what is said of the instances involved, and a look
+//! through a few thousand entries at most, however long the log is, so that a screen may ask for it whenever
+//! it draws.
 
 pub mod answer;
 pub mod question;
 
+mod attempt;
 mod ballot;
 mod dependency;
 mod execution;

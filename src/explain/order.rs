@@ -50,10 +50,9 @@ fn not_both(telling: &mut Telling<'_>, at: ReplicaId, one: InstanceId, other: In
     let known = |id| facts.instance(at, id).filter(|known| known.phase.is_committed());
     let (Some(mine), Some(theirs)) = (known(one), known(other)) else {
         let missing: Vec<_> = [one, other].into_iter().filter(|id| known(*id).is_none()).collect();
-        let are = if missing.len() > 1 { "are" } else { "is" };
-        let missing = names(missing);
         let text = format!(
-            "The order follows from what is decided, and {missing} {are} not known to be there."
+            "The order follows from what is decided, and {at} does not know yet what that is for {}.",
+            names(missing)
         );
         return telling.say(text, Link::Instance(one, Some(at)));
     };
