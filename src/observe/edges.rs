@@ -48,6 +48,15 @@ pub fn dependencies(
     found
 }
 
+/// Whether the first depends on the second, as `observer` has them.
+pub fn depends(view: &View, observer: ReplicaId, id: InstanceId, on: InstanceId) -> bool {
+    let instances = &view.replica(observer).instances;
+    let Some(known) = instances.get(id) else { return false };
+    let interferes =
+        instances.get(on).is_none_or(|other| known.payload.interferes_with(&other.payload));
+    id != on && known.attributes.deps.contains(on) && interferes
+}
+
 /// The first instance of each row after `id` that depends on it, as `observer` has it, looking at no
 /// more than what is near.
 pub fn dependents(view: &View, observer: ReplicaId, id: InstanceId) -> Vec<InstanceId> {

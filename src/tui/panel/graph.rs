@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
-use crate::observe::edges::{Reach, dependencies};
+use crate::observe::edges::depends;
 use crate::observe::notice::HeldBy;
 use crate::observe::view::View;
 use crate::observe::walk::Walk;
@@ -89,16 +89,17 @@ fn matrix(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
     for member in shown {
         let known = app.view.replica(observer).instances.get(*member);
         let seq = known.map_or(0, |known| known.attributes.seq);
-        let depends = dependencies(&app.view, observer, *member, Reach::WHOLE);
         let name = if *member == id { theme.selection() } else { theme.strong() };
         let mut spans = vec![
             Span::styled(text::left(&member.to_string(), wide - 1), name),
             cell(&format!(" s{seq}"), 7, theme.dim()),
         ];
-        spans.extend(shown.iter().map(|other| match (other == member, depends.contains(other)) {
-            (true, _) => cell("·", wide, theme.dim()),
-            (false, true) => cell("●", wide, theme.notable()),
-            (false, false) => cell("", wide, theme.dim()),
+        spans.extend(shown.iter().map(|other| {
+            if other == member {
+                return cell("·", wide, theme.dim());
+            }
+            let depends = depends(&app.view, observer, *member, *other);
+            cell(if depends { "●" } else { "" }, wide, theme.notable())
         }));
         lines.push(Line::from(spans));
     }
