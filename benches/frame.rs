@@ -2,7 +2,7 @@
 //! not grow with what has happened (`docs/testing.md`).
 //!
 //! `cargo bench --bench frame` prints for each screen the time of a frame after some hundred instances and
-//! after 110,000 and more than a million steps, and the time that taking note of one more step takes.
+//! after 110,000 and more than a million steps, and the time that taking note of one more thing takes.
 
 use std::hint::black_box;
 
@@ -54,19 +54,6 @@ impl Watched {
             self.app.update(Action::Reports(chunk.to_vec()));
         }
     }
-
-    /// One more step of the cluster, as the screen hears of it.
-    fn step(&mut self) -> Notice {
-        self.give("pause");
-        self.give("put one-more 1 @R0");
-        let command = Command::parse("step").expect("a command").expect("a command");
-        self.session.perform(&mut self.cluster, &command).expect("a message is held");
-        self.cluster
-            .take_notices()
-            .into_iter()
-            .find(|notice| matches!(notice, Notice::Step(_)))
-            .expect("a step")
-    }
 }
 
 fn frames(criterion: &mut Criterion, name: &str, watched: &mut Watched) {
@@ -108,12 +95,11 @@ fn frames(criterion: &mut Criterion, name: &str, watched: &mut Watched) {
     group.finish();
 }
 
-/// What comes between two frames while much happens: taking note of a step, with everything that is
-/// kept up to date for the screen on show.
+/// What comes between two frames: taking note of what the world says, with everything that is kept up
+/// to date for the screen on show.
 fn updates(criterion: &mut Criterion, name: &str, watched: &mut Watched) {
     let mut group = criterion.benchmark_group(format!("update/{name}"));
     group.sample_size(30);
-    let step = watched.step();
     for screen in Screen::ALL {
         watched.app.update(Action::Do(Deed::Show(screen)));
         group.bench_function(screen.name(), |bencher| {
@@ -123,7 +109,6 @@ fn updates(criterion: &mut Criterion, name: &str, watched: &mut Watched) {
             });
         });
     }
-    drop(step);
     group.finish();
 }
 

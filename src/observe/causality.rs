@@ -1,8 +1,6 @@
 //! Which of two entries of the log may have brought the other about: vector clocks, after Fidge and
 //! Mattern (1988).
 
-use std::fmt;
-
 use crate::epaxos::id::{REPLICAS_MAX, ReplicaId};
 
 /// How many steps of each replica come before something, its own step included: its whole past in
@@ -73,16 +71,5 @@ impl Moment {
             (_, _, true) => Order::After,
             _ => Order::Concurrent,
         }
-    }
-}
-
-impl fmt::Display for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Same => "the same",
-            Self::Before => "before",
-            Self::After => "after",
-            Self::Concurrent => "concurrent",
-        })
     }
 }

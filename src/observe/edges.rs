@@ -30,8 +30,7 @@ pub fn dependencies(
     id: InstanceId,
     reach: Reach,
 ) -> Vec<InstanceId> {
-    let instances = &view.replica(observer).instances;
-    let Some(known) = instances.get(id) else { return Vec::new() };
+    let Some(known) = view.replica(observer).instances.get(id) else { return Vec::new() };
     let mut found = Vec::new();
     for last in known.attributes.deps.iter() {
         if last.replica.index() >= view.shape.replicas() {
@@ -39,11 +38,8 @@ pub fn dependencies(
         }
         let first = (last.slot + 1).saturating_sub(reach.slots);
         let members = (first..=last.slot).rev().map(|slot| InstanceId::new(last.replica, slot));
-        let interfering = members.filter(|member| {
-            let other = instances.get(*member);
-            *member != id && other.is_none_or(|other| known.payload.interferes_with(&other.payload))
-        });
-        found.extend(interfering.take(reach.edges));
+        let edges = members.filter(|member| depends(view, observer, id, *member));
+        found.extend(edges.take(reach.edges));
     }
     found
 }

@@ -158,11 +158,6 @@ impl Log {
     pub fn bytes(&self) -> usize {
         self.bytes
     }
-
-    /// How many entries are kept at most.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
 }
 
 impl Entry {

@@ -306,7 +306,6 @@ pub fn stop_where_broken(world: &mut impl World, before: Option<&Broke>) -> Said
 
 /// What would come of something, line by line.
 fn preview(world: &mut impl World, next: Next) -> Said {
-    let replicas = world.view().shape.replicas();
     let named = match next {
         Next::Deliver(id) => world.in_flight().named(id)?.envelope.to,
         Next::Wake(replica) => replica,
@@ -318,7 +317,6 @@ fn preview(world: &mut impl World, next: Next) -> Said {
     let step = world.preview(next)?;
     let mut log = Log::new(1);
     let entry = log.append(step);
-    debug_assert!(entry.step.replica.index() < replicas, "a replica of this cluster");
     let lines = Line::of(&entry, 0);
     let told = std::iter::once(sentence(world.view(), &entry));
     Ok(told.chain(lines.iter().map(ToString::to_string)).collect())

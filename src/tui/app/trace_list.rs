@@ -104,12 +104,17 @@ impl TraceList {
 
     /// Selects the first line that is shown of an entry, or of one after it.
     pub fn select_entry(&mut self, view: &View, entry: EntryId) {
-        let count = self.len(view);
-        let before =
-            |index: &usize| self.line(view, *index).is_some_and(|line| line.entry.id < entry);
-        let indexes: Vec<usize> = (0..count).collect();
-        let index = indexes.partition_point(before);
-        self.select(view, index.min(count.saturating_sub(1)));
+        let before = |line: &Line| line.entry.id < entry;
+        let index = if self.is_filtered() {
+            let forgotten = view.trace_forgotten();
+            let kept = |number: &u64| usize::try_from(number.saturating_sub(forgotten)).ok();
+            self.matches.partition_point(|number| {
+                kept(number).and_then(|index| view.trace.get(index)).is_some_and(before)
+            })
+        } else {
+            view.trace.partition_point(before)
+        };
+        self.select(view, index.min(self.len(view).saturating_sub(1)));
     }
 
     fn keep(&mut self, view: &View, place: Place) {

@@ -84,9 +84,11 @@ fn of_flight(app: &App, flight: &Flight, columns: usize) -> Vec<Line<'static>> {
         Some(HeldBy::Delay(_)) => "delayed",
         None => "on its way",
     };
-    let plural = if age == 1 { "" } else { "s" };
-    let facts =
-        [format!("sent #{}", flight.entry), format!("{age} step{plural} ago"), held.to_owned()];
+    let facts = [
+        format!("sent #{}", flight.entry),
+        format!("{} ago", text::counted(age, "step")),
+        held.to_owned(),
+    ];
     lines.extend(flow(&facts, columns, theme.text()));
     let next = Next::Deliver(flight.envelope.id);
     if let Some(foretold) = app.preview.of(next) {
@@ -164,8 +166,7 @@ fn times(app: &App, entry: &Entry) -> Vec<String> {
         facts.push(format!("sent #{cause}"));
         facts.push(format!("here #{}", entry.id));
         let steps = entry.id - cause - 1;
-        let plural = if steps == 1 { "" } else { "s" };
-        facts.push(format!("{steps} step{plural} under way"));
+        facts.push(format!("{} under way", text::counted(steps, "step")));
         let sent = app.view.log.get(cause).map(|sent| sent.step.now);
         let took = sent.map(|sent| entry.step.now.since(sent));
         facts.extend(took.filter(|took| !took.is_zero()).map(text::duration));

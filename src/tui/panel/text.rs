@@ -120,6 +120,11 @@ const SHORTER: &[&[(&str, &str)]] = &[
     ],
 ];
 
+/// A number of things: `1 step`, `2 steps`.
+pub fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// Breaks text into lines of at most `columns`, between words where that can be.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);

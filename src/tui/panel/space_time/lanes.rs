@@ -62,12 +62,6 @@ impl Lanes {
         }
     }
 
-    /// The lane at a column of the screen.
-    pub fn at(&self, column: u16) -> Option<ReplicaId> {
-        let near = |x: u16| x.abs_diff(column);
-        self.seen.iter().min_by_key(|(_, x)| near(*x)).map(|(id, _)| *id)
-    }
-
     /// Whether a cell may be drawn on.
     pub fn contains(&self, buffer: &Buffer, x: u16, y: u16) -> bool {
         self.area.contains((x, y).into()) && buffer.area.contains((x, y).into())
