@@ -1,6 +1,7 @@
 //! The command line: reads the arguments, wires the parts together, and says how it ended.
 
 mod arguments;
+mod bench;
 mod check;
 mod files;
 mod monitor;
@@ -57,6 +58,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Order { file, json }) => order::run(&file, json),
         Some(Command::Check { trace, json }) => check::run(&trace, json),
         Some(Command::Sim(arguments)) => simulate::run(&search(&arguments), arguments.json),
+        Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "epaxos-tui", &mut script);

@@ -11,6 +11,7 @@
 //!
 //! `docs/ARCHITECTURE.md` follows one command through all of it.
 
+pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod config;

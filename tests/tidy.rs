@@ -17,13 +17,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["epaxos"]),
     ("net", &["epaxos", "config"]),
     ("node", &["epaxos", "kv", "observe", "explain", "script", "config", "net"]),
+    ("bench", &["epaxos", "net", "node"]),
     ("tui", &["epaxos", "kv", "observe", "check", "explain", "script"]),
     ("tools", &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "config"]),
     (
         "cli",
         &[
             "epaxos", "kv", "observe", "check", "explain", "script", "sim", "config", "net",
-            "node", "tui", "tools",
+            "node", "bench", "tui", "tools",
         ],
     ),
 ];

@@ -1,5 +1,7 @@
 //! What can be typed after `epaxos-tui`.
 
+pub mod bench;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::cli::arguments::bench::BenchArguments;
 use crate::epaxos::command::{Key, Operation};
 use crate::epaxos::id::{ParseIdError, ReplicaId};
 use crate::epaxos::quorum::CLUSTER_SIZES;
@@ -102,6 +105,9 @@ pub enum Command {
     /// Play random runs in the simulator, with all kinds of faults, and check every step
     #[command(after_help = SIM_EXAMPLES)]
     Sim(SimArguments),
+    /// Load a cluster, and print how much it does, how fast and at what cost
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(BenchArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -251,6 +257,16 @@ pub enum ReplyOnArgument {
     Execute,
     /// A write once it is committed; gives up linearizability under conflicts
     Commit,
+}
+
+impl ReplyOnArgument {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Execute => "execute",
+            Self::Commit => "commit",
+        }
+    }
 }
 
 impl From<ReplyOnArgument> for ReplyOn {

@@ -465,4 +465,6 @@ pub struct Reply {
     /// From the proposal to the execution, at this replica; unknown where the answer was given
     /// before that.
     pub execute_latency: Option<Duration>,
+    /// How the command was committed; unknown where an earlier answer is repeated.
+    pub path: Option<Path>,
 }

@@ -2,15 +2,13 @@
 
 use std::error::Error;
 
-use futures::StreamExt;
 use futures::stream::BoxStream;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use futures::{Stream, StreamExt};
 use tonic::Code;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use crate::epaxos::command::{Client, Command, Operation, Outcome, RequestId};
+use crate::epaxos::command::{Client, Command, Operation, Outcome};
 use crate::net::MESSAGE_MAX;
 use crate::net::wire;
 use crate::net::wire::replica_client::ReplicaClient;
@@ -36,12 +34,8 @@ pub struct Connection {
     stub: ReplicaClient<Channel>,
 }
 
-/// A stream of proposals, and the stream of their answers, which come in any order.
-pub type Pipeline = (PipelineSender, BoxStream<'static, Result<(RequestId, Outcome), CallError>>);
-
-/// The near end of a stream of proposals.
-#[derive(Clone, Debug)]
-pub struct PipelineSender(mpsc::Sender<wire::ProposeRequest>);
+/// Answers, each with the number of what it answers, in any order.
+pub type Answers = BoxStream<'static, Result<(u64, Outcome), CallError>>;
 
 impl Connection {
     /// A connection to the replica at `address`, as `host:port`; `None` where that is no address.
@@ -67,24 +61,24 @@ impl Connection {
         outcomes.filter(|outcomes| outcomes.len() == commands.len()).ok_or(CallError::Nonsense)
     }
 
-    /// Opens a stream on which many proposals may be under way.
-    pub async fn pipeline(&self) -> Result<Pipeline, CallError> {
-        let (sender, requests) = mpsc::channel(PIPELINE_QUEUE);
-        let call = self.stub.clone().propose_stream(ReceiverStream::new(requests)).await?;
-        let answers = call.into_inner().map(|answer| {
-            let wire::ProposeResponse { identity, number, outcome } = answer?;
-            let number = number.ok_or(CallError::Nonsense)?;
-            let outcome = outcome.ok_or(CallError::Nonsense)?;
-            Ok((RequestId::named(&identity, number), outcome.into()))
+    /// Proposes a stream of operations, many of which may be under way. The client has no name: the
+    /// numbers only tell which answer is whose, and none can be repeated.
+    pub async fn pipeline(
+        &self,
+        operations: impl Stream<Item = (u64, Operation)> + Send + 'static,
+    ) -> Result<Answers, CallError> {
+        let requests = operations.map(|(number, operation)| wire::ProposeRequest {
+            identity: String::new(),
+            number: Some(number),
+            operation: Some((&operation).into()),
         });
-        Ok((PipelineSender(sender), answers.boxed()))
-    }
-}
-
-impl PipelineSender {
-    /// Proposes a command of a named client. `false` where the stream has ended.
-    pub async fn propose(&self, command: &Command) -> bool {
-        self.0.send(write(command)).await.is_ok()
+        let answers = self.stub.clone().propose_stream(requests).await?.into_inner();
+        let answers = answers.map(|answer| {
+            let wire::ProposeResponse { number, outcome, .. } = answer?;
+            let number = number.ok_or(CallError::Nonsense)?;
+            Ok((number, outcome.ok_or(CallError::Nonsense)?.into()))
+        });
+        Ok(answers.boxed())
     }
 }
 
@@ -112,6 +106,3 @@ fn write(command: &Command) -> wire::ProposeRequest {
     };
     wire::ProposeRequest { identity, number, operation: Some(operation.into()) }
 }
-
-/// How many proposals may wait for the transport.
-const PIPELINE_QUEUE: usize = 256;

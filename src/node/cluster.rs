@@ -15,6 +15,7 @@ use crate::epaxos::quorum::CLUSTER_SIZES;
 use crate::epaxos::replica::{Options as ReplicaOptions, ReplyOn, Timeouts};
 use crate::node::driver::Act;
 use crate::node::member::{Common, Member, Tasks};
+use crate::node::tally::Tally;
 use crate::observe::filter::Filter;
 use crate::observe::links::Delay;
 use crate::observe::notice::{GateState, Shape};
@@ -209,6 +210,19 @@ impl Cluster {
     /// Does something to a replica or its gate. All notices of it have been given when this ends.
     pub async fn act(&self, replica: ReplicaId, act: Act) -> Result<(), String> {
         self.members[replica.index()].act(act).await
+    }
+
+    /// What the replicas have counted of themselves, added up. One that has failed counts nothing.
+    pub async fn tally(&self) -> Tally {
+        let (told, mut telling) = mpsc::unbounded_channel();
+        for replica in ReplicaId::all(self.members.len()) {
+            self.act(replica, Act::Tally(told.clone())).await.ok();
+        }
+        let mut all = Tally::default();
+        while let Ok(tally) = telling.try_recv() {
+            all.add(&tally);
+        }
+        all
     }
 
     /// Stops everything, and waits until it has.

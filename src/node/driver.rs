@@ -25,6 +25,7 @@ use crate::net::link::Link;
 use crate::net::server::{Incoming, Proposal, Waiter};
 use crate::node::clock::Clock;
 use crate::node::gate::Gate;
+use crate::node::tally::Tally;
 use crate::observe::notice::{Decision, Effect, GateState, Notice, Step};
 use crate::script::request::Report;
 use crate::script::world::Next;
@@ -57,6 +58,8 @@ pub enum Act {
     Restart,
     /// Set the clock forward.
     SetClock(Time),
+    /// Tell what has been counted.
+    Tally(mpsc::UnboundedSender<Tally>),
     /// Tell what would come of something now, and let it not happen.
     Preview(Next, mpsc::UnboundedSender<Step>),
 }
@@ -97,6 +100,7 @@ pub struct Driver {
     waiters: BTreeMap<Command, Vec<Waiter>>,
     /// Messages sent so far: the number of the next one.
     sent: u64,
+    tally: Tally,
     /// Requests of clients without a name so far.
     anonymous: u64,
     /// What it is at: what a panic interrupts.
@@ -123,6 +127,7 @@ impl Driver {
             reports: parts.reports,
             waiters: BTreeMap::new(),
             sent: 0,
+            tally: Tally::default(),
             anonymous: 0,
             under_way: None,
             panicked: false,
@@ -298,6 +303,12 @@ impl Driver {
             }
             Act::SetGate(state) => self.set_gate(state),
             Act::SetClock(time) => self.clock.set_forward(time),
+            Act::Tally(told) => {
+                self.tally.messages = self.sent;
+                self.tally.led = self.seat.durable().next_slot;
+                // Whoever asked may have left.
+                told.send(self.tally.clone()).ok();
+            }
             Act::Preview(next, told) => {
                 let step = self.preview(next)?;
                 // Whoever asked may have left.
@@ -445,6 +456,7 @@ impl Driver {
     }
 
     fn answer(&mut self, reply: &Reply) {
+        self.tally.answer(reply);
         for waiter in self.waiters.remove(&reply.command).into_iter().flatten() {
             waiter.answer(reply.outcome.clone());
         }

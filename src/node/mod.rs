@@ -19,3 +19,4 @@ pub mod gate;
 pub mod live;
 mod member;
 pub mod standalone;
+pub mod tally;

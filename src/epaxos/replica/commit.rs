@@ -29,7 +29,7 @@ impl<M: StateMachine> Replica<M> {
         self.record_decision(message.clone(), cause, out);
         // Out before anything is executed: others need not wait for our store.
         send(self.peers(), &Message::Commit(message.clone()), out);
-        self.act_on_decision(now, id, &message.payload, out);
+        self.act_on_decision(now, id, path, &message.payload, out);
     }
 
     /// Somebody says that an instance is decided.
@@ -45,12 +45,12 @@ impl<M: StateMachine> Replica<M> {
             return self.ignore(from, &Message::Commit(message), Reason::AlreadyCommitted, out);
         }
         let cause = Cause::Committed { from, path: message.path };
-        let (id, payload) = (message.instance, message.payload.clone());
+        let (id, path, payload) = (message.instance, message.path, message.payload.clone());
         if let Some(Attempt { stage: Stage::Recovering(_), .. }) = self.attempts.get(&id) {
             self.rule(id, Rule::R1, out);
         }
         self.record_decision(message, cause, out);
-        self.act_on_decision(now, id, &payload, out);
+        self.act_on_decision(now, id, path, &payload, out);
     }
 
     /// Makes a decision part of the log, and ends this replica's own attempt at one.
@@ -69,11 +69,12 @@ impl<M: StateMachine> Replica<M> {
         &mut self,
         now: Time,
         id: InstanceId,
+        path: Path,
         payload: &Payload,
         out: &mut Vec<Output>,
     ) {
         for command in payload.commands() {
-            self.requests.committed(command, now);
+            self.requests.committed(command, path, now);
             if self.options.reply_on == ReplyOn::Commit && command.operation.is_write() {
                 self.answer(now, command, &Outcome::Written, false, out);
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::epaxos::command::{Client, Command, Outcome, StateMachine};
 use crate::epaxos::event::{Event, Reply};
+use crate::epaxos::instance::Path;
 use crate::epaxos::replica::{Output, Replica};
 use crate::epaxos::time::Time;
 
@@ -27,16 +28,16 @@ pub(super) struct Requests {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Open {
     proposed: Time,
-    committed: Option<Time>,
+    committed: Option<(Time, Path)>,
     /// The answer, where it was given before execution.
     answered: Option<Outcome>,
 }
 
 impl Requests {
     /// Notes that a command is committed, where it was proposed here.
-    pub(super) fn committed(&mut self, command: &Command, now: Time) {
+    pub(super) fn committed(&mut self, command: &Command, path: Path, now: Time) {
         if let Some(open) = self.open.get_mut(command) {
-            open.committed.get_or_insert(now);
+            open.committed.get_or_insert((now, path));
         }
     }
 
@@ -98,6 +99,7 @@ impl<M: StateMachine> Replica<M> {
                 outcome: outcome.clone(),
                 commit_latency: None,
                 execute_latency: None,
+                path: None,
             }));
         }
         false
@@ -117,8 +119,9 @@ impl<M: StateMachine> Replica<M> {
         let reply = Reply {
             command: command.clone(),
             outcome: outcome.clone(),
-            commit_latency: open.committed.map(latency),
+            commit_latency: open.committed.map(|(time, _)| latency(time)),
             execute_latency: executed.then(|| latency(now)),
+            path: open.committed.map(|(_, path)| path),
         };
         if open.answered.replace(outcome.clone()).is_none() {
             out.push(Output::Reply(reply));

@@ -1,0 +1,166 @@
+//! `epaxos-tui bench`.
+
+use std::io::{self, IsTerminal};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::runtime::Runtime;
+
+use crate::bench::load::{Call, Limit, Load, Pace};
+use crate::bench::report::Report;
+use crate::bench::workload::Workload;
+use crate::bench::{Plan, Stage, Target};
+use crate::cli::arguments::bench::{BenchArguments, CallArgument};
+use crate::cli::{Usage, cluster_options, print, read_config};
+use crate::node::cluster::{Cluster, Options};
+
+/// Loads a cluster, and says how it bears it.
+pub fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
+    let plan = plan(arguments)?;
+    let replicas = arguments.replicas.unwrap_or(REPLICAS_DEFAULT);
+    let options = cluster_options(replicas, &arguments.behaviour);
+    let runtime = Runtime::new().context("cannot start a runtime")?;
+    let (target, cluster) = target(arguments, &options, &runtime)?;
+    let bar = Bar::new();
+    let rounds = runtime.block_on(async {
+        let shown = tokio::spawn(bar.clone().keep_showing(plan.load.limit));
+        let rounds = plan.run(&target, |stage| bar.enter(stage)).await;
+        shown.abort();
+        if let Target::Embedded(cluster) = &target {
+            cluster.shutdown().await;
+        }
+        rounds
+    });
+    bar.0.1.finish_and_clear();
+    let rounds = rounds?;
+    let report = Report { plan: &plan, cluster, rounds: &rounds };
+    if arguments.json {
+        print(&format!("{}\n", report.to_json()))
+    } else {
+        print(&report.table())
+    }
+}
+
+/// What is loaded, and that in words.
+fn target(
+    arguments: &BenchArguments,
+    options: &Options,
+    runtime: &Runtime,
+) -> anyhow::Result<(Target, String)> {
+    if let Some(path) = &arguments.config {
+        let addresses = read_config(path)?.addresses();
+        let words = format!("{} replicas of {}", addresses.len(), path.display());
+        return Ok((Target::Running(addresses), words));
+    }
+    let words = format!(
+        "{} replicas in this process, {}, {}, answers on {}",
+        options.replicas,
+        if options.thrifty { "thrifty" } else { "not thrifty" },
+        if options.batch { "batched" } else { "not batched" },
+        arguments.behaviour.reply_on.name(),
+    );
+    let cluster = Cluster::start(options, None, runtime.handle())?;
+    Ok((Target::Embedded(cluster), words))
+}
+
+fn plan(arguments: &BenchArguments) -> Result<Plan, Usage> {
+    let pace = match (arguments.rate, arguments.in_flight) {
+        (Some(rate), _) => Pace::Rate(rate),
+        (None, in_flight) => Pace::InFlight(in_flight),
+    };
+    let clients = arguments.clients.unwrap_or(match pace {
+        Pace::InFlight(count) => count.min(CLIENTS_DEFAULT),
+        Pace::Rate(_) => CLIENTS_DEFAULT,
+    });
+    if matches!(pace, Pace::InFlight(count) if count < clients) {
+        return Err(Usage(format!("{clients} clients have at least as many in flight")));
+    }
+    let rounds = if arguments.compare_transport { ROUNDS_COMPARED } else { 1 };
+    Ok(Plan {
+        load: Load {
+            clients,
+            call: match arguments.call {
+                CallArgument::Unary => Call::Unary,
+                CallArgument::Stream => Call::Stream,
+            },
+            pace,
+            workload: Workload {
+                value_size: arguments.value_size,
+                keys: arguments.keys,
+                conflict: arguments.conflict,
+                zipf: arguments.zipf,
+                reads: arguments.reads,
+                seed: arguments.behaviour.seed,
+            },
+            warm_up: arguments.warm_up,
+            limit: match arguments.count {
+                Some(count) => Limit::Count(count),
+                None => Limit::Time(arguments.duration),
+            },
+        },
+        compare: arguments.compare_transport,
+        rounds: arguments.rounds.unwrap_or(rounds),
+    })
+}
+
+/// Shows on a terminal how far a measurement is.
+#[derive(Clone)]
+struct Bar(std::sync::Arc<(Mutex<Option<Stage>>, ProgressBar)>);
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::no_length();
+        if !io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let style = ProgressStyle::with_template("{bar:30} {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self(std::sync::Arc::new((Mutex::new(None), bar)))
+    }
+
+    fn enter(&self, stage: Stage) {
+        self.0.1.reset();
+        *self.0.0.lock().expect("nobody panics holding it") = Some(stage);
+    }
+
+    async fn keep_showing(self, limit: Limit) {
+        let length = match limit {
+            Limit::Time(time) => time.as_millis().try_into().unwrap_or(u64::MAX),
+            Limit::Count(count) => count,
+        };
+        self.0.1.set_length(length);
+        let mut last = 0;
+        loop {
+            tokio::time::sleep(TICK).await;
+            let Some(stage) = self.0.0.lock().expect("nobody panics holding it").clone() else {
+                continue;
+            };
+            let answered = stage.progress.answered();
+            match limit {
+                Limit::Count(_) => self.0.1.set_position(answered),
+                // While it warms up, nothing is answered that counts.
+                Limit::Time(_) if answered > 0 => {
+                    self.0.1.inc(TICK.as_millis().try_into().unwrap_or(0));
+                }
+                Limit::Time(_) => {}
+            }
+            let rate = answered.saturating_sub(last) * 1000 / TICK.as_millis().max(1) as u64;
+            last = answered;
+            self.0.1.set_message(format!("round {}, {}: {rate}/s", stage.round, stage.what));
+        }
+    }
+}
+
+/// How often the bar moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How many replicas are loaded where nobody says.
+const REPLICAS_DEFAULT: usize = 3;
+
+/// How many clients there are where nobody says.
+const CLIENTS_DEFAULT: usize = 6;
+
+/// How often all is measured where the transport is, too.
+const ROUNDS_COMPARED: usize = 5;
