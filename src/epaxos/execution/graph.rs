@@ -1,12 +1,12 @@
 //! The dependency graph of what is committed and not yet executed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
 use crate::epaxos::attributes::Attributes;
-use crate::epaxos::command::Payload;
-use crate::epaxos::execution::index::{Index, Touch, Touches};
+use crate::epaxos::execution::index::Index;
 use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::keys::{Touch, Touches};
 
 /// By what the members of one component are ordered, and components that are ready together.
 /// `seq` alone is not total, and two instances of one replica may share a component.
@@ -108,7 +108,7 @@ impl Graph {
         &mut self,
         instance: InstanceId,
         attributes: Attributes,
-        payload: &Payload,
+        touches: Touches,
     ) -> VertexId {
         let replicas = self.rows.len();
         let in_cluster = |id: InstanceId| id.replica.index() < replicas;
@@ -116,7 +116,6 @@ impl Graph {
         assert!(attributes.deps.iter().all(in_cluster), "{instance} depends on the cluster's rows");
         assert!(self.cell(instance).is_none(), "{instance} is committed once");
 
-        let touches = self.index.touches(payload);
         let vertex = self.place(Vertex { instance, attributes, blocker: None, touches });
         self.rows[instance.replica.index()].ahead.insert(instance.slot, Cell::Pending(vertex));
         self.admit(instance.replica);
@@ -126,6 +125,11 @@ impl Graph {
     /// What became of the instance, if it has been committed.
     pub fn cell(&self, instance: InstanceId) -> Option<Cell> {
         self.rows.get(instance.replica.index())?.cell(instance.slot)
+    }
+
+    /// How many slots of a row, from 0, are executed without a gap.
+    pub fn executed(&self, row: ReplicaId) -> u64 {
+        self.rows[row.index()].executed
     }
 
     /// What the vertex says of itself.
@@ -193,7 +197,7 @@ impl Graph {
             let mut stale = 0;
             let floor = |row| {
                 let own = &rows[instance.replica.index()];
-                let preceding = own.pending(preceding(index, touch, *instance, attributes)?)?;
+                let preceding = own.pending(preceding(index, *touch, *instance, attributes)?)?;
                 Some(vertices[preceding.index()].attributes.deps.prefix(row))
             };
             for list in index.lists(touch.key) {
@@ -269,7 +273,7 @@ impl Graph {
 /// The write to a key that precedes an instance in its own row, where the instance depends on it.
 fn preceding(
     index: &Index,
-    touch: &Touch,
+    touch: Touch,
     instance: InstanceId,
     attributes: &Attributes,
 ) -> Option<u64> {
@@ -292,8 +296,10 @@ impl Vertex {
 /// The committed instances of one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Row {
-    /// The slots from 0 on that are committed without a gap.
-    contiguous: Vec<Cell>,
+    /// How many slots from 0 on are executed without a gap. Nothing else is kept of them.
+    executed: u64,
+    /// The slots from there on that are committed without a gap.
+    contiguous: VecDeque<Cell>,
     /// Those committed beyond the first gap.
     ahead: BTreeMap<u64, Cell>,
 }
@@ -301,11 +307,12 @@ struct Row {
 impl Row {
     /// The first slot that is not committed.
     fn watermark(&self) -> u64 {
-        self.contiguous.len() as u64
+        self.executed + self.contiguous.len() as u64
     }
 
     fn cell(&self, slot: u64) -> Option<Cell> {
-        let contiguous = usize::try_from(slot).ok().and_then(|slot| self.contiguous.get(slot));
+        let Some(offset) = slot.checked_sub(self.executed) else { return Some(Cell::Executed) };
+        let contiguous = usize::try_from(offset).ok().and_then(|place| self.contiguous.get(place));
         contiguous.or_else(|| self.ahead.get(&slot)).copied()
     }
 
@@ -320,14 +327,19 @@ impl Row {
     /// Moves the watermark by one slot, if that is committed.
     fn advance(&mut self) -> Option<Cell> {
         let cell = self.ahead.remove(&self.watermark())?;
-        self.contiguous.push(cell);
+        self.contiguous.push_back(cell);
         Some(cell)
     }
 
     fn mark_executed(&mut self, slot: u64) {
-        let contiguous = usize::try_from(slot).ok().and_then(|slot| self.contiguous.get_mut(slot));
+        let offset = usize::try_from(slot - self.executed).ok();
+        let contiguous = offset.and_then(|place| self.contiguous.get_mut(place));
         let cell = contiguous.or_else(|| self.ahead.get_mut(&slot));
         *cell.expect("only a committed instance is executed") = Cell::Executed;
+        while let Some(Cell::Executed) = self.contiguous.front() {
+            self.contiguous.pop_front();
+            self.executed += 1;
+        }
     }
 }
 

@@ -56,8 +56,12 @@ impl<M: StateMachine> Replica<M> {
     /// Makes a decision part of the log, and ends this replica's own attempt at one.
     fn record_decision(&mut self, message: Commit, cause: Cause, out: &mut Vec<Output>) {
         let Commit { instance: id, payload, attributes, path } = message;
-        self.execution.commit(id, attributes, &payload);
+        // What was pre-accepted is kept, and what came with the decision let go, where they are equal.
+        let known = self.durable.instances.get(id).and_then(|known| known.payload.clone());
+        let payload = known.filter(|known| *known == payload).unwrap_or(payload);
         self.update(id, cause, |instance| instance.commit(payload, attributes, path), out);
+        let touches = self.touches.remove(id).expect("they were just recorded");
+        self.execution.commit(id, attributes, touches);
         self.end_attempt(id);
         self.unwatch(id);
         self.waiting.remove(&id);
