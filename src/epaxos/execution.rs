@@ -148,8 +148,14 @@ impl Execution {
     /// Executes everything that has become executable since the last call.
     pub fn advance(&mut self) -> Pass {
         let mut pass = Pass::default();
-        if self.candidates.is_empty() {
-            return pass;
+        match self.candidates[..] {
+            [] => return pass,
+            [(_, vertex)] if self.graph.is_free(vertex) => {
+                self.candidates.clear();
+                self.execute_alone(vertex, &mut pass);
+                return pass;
+            }
+            _ => self.graph.catch_up(),
         }
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.sort_unstable();
@@ -197,6 +203,16 @@ impl Execution {
     /// How many instances are committed and not executed.
     pub fn pending(&self) -> usize {
         self.pending
+    }
+
+    /// The usual case: one decision, and all that it depends on is executed. There is nothing to
+    /// search.
+    fn execute_alone(&mut self, vertex: VertexId, pass: &mut Pass) {
+        let instance = self.graph.vertex(vertex).instance;
+        self.graph.execute([(vertex, instance)].into_iter());
+        self.pending -= 1;
+        pass.candidates = 1;
+        pass.components = vec![Component { members: vec![instance] }];
     }
 
     /// Notes what waits for what.

@@ -61,7 +61,7 @@ pub enum Output {
     /// Answer a client, if it is one of the host's and still there.
     Reply(Reply),
     /// Show this to whoever watches.
-    Observe(Event),
+    Observe(Box<Event>),
 }
 
 /// When a client is answered.
@@ -333,7 +333,7 @@ impl<M: StateMachine> Replica<M> {
     /// Shows an event, if anybody looks.
     fn tell(&self, out: &mut Vec<Output>, event: impl FnOnce() -> Event) {
         if self.options.observed {
-            out.push(Output::Observe(event()));
+            out.push(Output::Observe(Box::new(event())));
         }
     }
 
@@ -373,7 +373,7 @@ impl<M: StateMachine> Replica<M> {
             self.undecided_noops.remove(&id);
         }
         if self.options.observed {
-            out.push(Output::Observe(Event::Status(StatusChange {
+            out.push(Output::Observe(Box::new(Event::Status(StatusChange {
                 instance: id,
                 from,
                 to: instance.phase,
@@ -382,7 +382,7 @@ impl<M: StateMachine> Replica<M> {
                 before,
                 after: instance.attributes,
                 cause,
-            })));
+            }))));
         }
     }
 

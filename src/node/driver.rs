@@ -108,6 +108,8 @@ pub struct Driver {
     tally: Tally,
     /// Requests of clients without a name so far.
     anonymous: u64,
+    /// What the replica last wanted done: kept for its room.
+    out: Vec<Output>,
     /// What it is at: what a panic interrupts.
     under_way: Option<(Time, Decision)>,
     /// Whether it is down since it panicked, so that what it has stored may not be sound.
@@ -135,6 +137,7 @@ impl Driver {
             sent: 0,
             tally: Tally::default(),
             anonymous: 0,
+            out: Vec::new(),
             under_way: None,
             panicked: false,
             trap: parts.trap,
@@ -399,7 +402,7 @@ impl Driver {
             ));
         }
         self.panicked = false;
-        self.carry_out(now, self.reports.is_some().then_some(Decision::Restart), out);
+        self.carry_out(now, self.reports.is_some().then_some(Decision::Restart), &mut out);
         Ok(())
     }
 
@@ -443,7 +446,7 @@ impl Driver {
     /// of it goes out, so that nobody hears of an effect before its cause.
     fn step(&mut self, decision: Option<Decision>, input: Input) {
         let now = self.clock.now();
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.out);
         self.under_way = decision.map(|decision| (now, decision));
         let trapped = self.trap.take_if(|key| mentions(&input, key));
         self.seat.step(now, input, &mut out);
@@ -451,20 +454,21 @@ impl Driver {
             panic!("it was told to panic where {key} is named");
         }
         let decision = self.under_way.take().map(|(_, decision)| decision);
-        self.carry_out(now, decision, out);
+        self.carry_out(now, decision, &mut out);
+        self.out = out;
     }
 
-    fn carry_out(&mut self, now: Time, decision: Option<Decision>, out: Vec<Output>) {
+    fn carry_out(&mut self, now: Time, decision: Option<Decision>, out: &mut Vec<Output>) {
         let id = self.seat.id();
         let Some(decision) = decision else {
             // Nobody watches.
-            for output in out {
+            for output in out.drain(..) {
                 let effect = Effect::of(output, id, &mut self.sent);
                 self.carry_out_one(effect);
             }
             return;
         };
-        let effects = out.into_iter().map(|output| Effect::of(output, id, &mut self.sent));
+        let effects = out.drain(..).map(|output| Effect::of(output, id, &mut self.sent));
         let effects: Vec<_> = effects.collect();
         // Most of what is told goes nowhere else.
         let goes_out = |effect: &&Effect| !matches!(effect, Effect::Event(_));

@@ -62,6 +62,9 @@ pub struct Graph {
     /// Places in `vertices` that executed instances have left.
     vacant: Vec<VertexId>,
     index: Index,
+    /// What is committed without a gap and not in the index yet. Most is executed before anybody asks
+    /// for its edges, and then need not be.
+    unindexed: Vec<InstanceId>,
     /// Broken on purpose: a dependency means the one instance it names.
     #[cfg(feature = "mutations")]
     latest_only: bool,
@@ -76,6 +79,7 @@ impl Graph {
             states: Vec::new(),
             vacant: Vec::new(),
             index: Index::default(),
+            unindexed: Vec::new(),
             #[cfg(feature = "mutations")]
             latest_only: false,
         }
@@ -117,9 +121,22 @@ impl Graph {
         assert!(self.cell(instance).is_none(), "{instance} is committed once");
 
         let vertex = self.place(Vertex { instance, attributes, blocker: None, touches });
-        self.rows[instance.replica.index()].ahead.insert(instance.slot, Cell::Pending(vertex));
+        let row = &mut self.rows[instance.replica.index()];
+        if row.watermark() == instance.slot {
+            row.contiguous.push_back(Cell::Pending(vertex));
+            self.unindexed.push(instance);
+        } else {
+            row.ahead.insert(instance.slot, Cell::Pending(vertex));
+        }
         self.admit(instance.replica);
         vertex
+    }
+
+    /// Whether all that the vertex depends on is executed, as far as that is seen at a glance.
+    pub fn is_free(&self, vertex: VertexId) -> bool {
+        let deps = &self.vertex(vertex).attributes.deps;
+        let mut rows = self.rows.iter().enumerate();
+        rows.all(|(row, slots)| deps.prefix(ReplicaId::from_index(row)) <= slots.executed)
     }
 
     /// What became of the instance, if it has been committed.
@@ -239,6 +256,7 @@ impl Graph {
             self.vertices.clear();
             self.states.clear();
             self.vacant.clear();
+            self.unindexed.clear();
         }
     }
 
@@ -253,18 +271,34 @@ impl Graph {
         VertexId::from_count(self.vertices.len())
     }
 
-    /// Moves the row's watermark over what is committed without a gap, and indexes that. Only now,
-    /// so that the index of a key is in slot order and never misses an earlier entry.
+    /// Moves the row's watermark over what is committed without a gap. Only that is indexed, so that
+    /// the index of a key is in slot order and never misses an earlier entry.
     fn admit(&mut self, row: ReplicaId) {
-        while let Some(cell) = self.rows[row.index()].advance() {
-            // What was executed ahead of the watermark is no one's dependency any more.
-            if let Cell::Pending(vertex) = cell {
-                let vertex = &self.vertices[vertex.index()];
-                let prefix = vertex.attributes.deps.prefix(row);
-                let row = &self.rows[row.index()];
-                let touches = vertex.touches.as_slice();
+        loop {
+            let slots = &mut self.rows[row.index()];
+            let slot = slots.watermark();
+            match slots.advance() {
+                Some(Cell::Pending(_)) => self.unindexed.push(InstanceId::new(row, slot)),
+                // What was executed ahead of the watermark is no one's dependency any more.
+                Some(Cell::Executed) => {}
+                None => break,
+            }
+        }
+        if self.unindexed.len() > UNINDEXED_MAX {
+            self.catch_up();
+        }
+    }
+
+    /// Indexes what is not yet, so that edges can be asked for.
+    pub fn catch_up(&mut self) {
+        let Self { rows, vertices, index, unindexed, .. } = self;
+        for instance in unindexed.drain(..) {
+            let row = &rows[instance.replica.index()];
+            if let Some(vertex) = row.pending(instance.slot) {
+                let Vertex { attributes, touches, .. } = &vertices[vertex.index()];
+                let prefix = attributes.deps.prefix(instance.replica);
                 let is_executed = |slot| row.pending(slot).is_none();
-                self.index.admit(vertex.instance, prefix, touches, is_executed);
+                index.admit(instance, prefix, touches.as_slice(), is_executed);
             }
         }
     }
@@ -354,6 +388,10 @@ impl VertexId {
         Self(count.expect("fewer than four billion instances wait to be executed"))
     }
 }
+
+/// How many instances wait to be indexed until those are that are not executed yet. Low in tests, so
+/// that small logs reach it.
+const UNINDEXED_MAX: usize = if cfg!(test) { 1 } else { 256 };
 
 /// How many executed instances a vertex may come by in vain before the lists are trimmed.
 /// Low in tests, so that small logs reach it.

@@ -122,15 +122,16 @@ impl<M: StateMachine> Replica<M> {
     /// Clients ask for commands. What is new becomes one instance; what was asked before is
     /// answered as before, now or when the first one is.
     pub(super) fn on_propose(&mut self, now: Time, commands: Vec<Command>, out: &mut Vec<Output>) {
-        let mut fresh = Vec::with_capacity(commands.len());
-        for command in commands {
-            if self.is_new(&command, out) {
-                self.requests.open(&command, now);
-                fresh.push(command);
+        let mut commands = commands;
+        commands.retain(|command| {
+            let new = self.is_new(command, out);
+            if new {
+                self.requests.open(command, now);
             }
-        }
-        if !fresh.is_empty() {
-            self.lead(now, fresh.into(), None, out);
+            new
+        });
+        if !commands.is_empty() {
+            self.lead(now, commands.into(), None, out);
         }
     }
 
