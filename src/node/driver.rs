@@ -166,8 +166,29 @@ impl Driver {
                         return;
                     }
                     read.drain(..).for_each(|incoming| self.on_incoming(incoming));
-                    self.propose_gathered();
+                    if !self.gathered.is_empty() {
+                        self.gather_more().await;
+                        self.propose_gathered();
+                    }
                 }
+            }
+        }
+    }
+
+    /// Lets whoever else is ready go first, who may have proposals too, as long as more come. Where
+    /// nobody is, nothing waits.
+    async fn gather_more(&mut self) {
+        for _ in 0..TURNS_GIVEN {
+            let gathered = self.gathered.len();
+            tokio::task::yield_now().await;
+            for _ in 0..READ_AT_ONCE {
+                match self.queue.try_recv() {
+                    Ok(incoming) => self.on_incoming(incoming),
+                    Err(_) => break,
+                }
+            }
+            if self.gathered.len() <= gathered || gathered >= convert::BATCH_MAX {
+                break;
             }
         }
     }
@@ -552,6 +573,9 @@ fn sentence(panic: &(dyn Any + Send)) -> String {
     let words = said.unwrap_or("it did not say why").split_whitespace();
     words.collect::<Vec<_>>().join(" ")
 }
+
+/// How often others go first before what has gathered is proposed.
+const TURNS_GIVEN: usize = 8;
 
 /// How much is read from the queue before anything else is looked at.
 const READ_AT_ONCE: usize = 256;
