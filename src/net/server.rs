@@ -312,8 +312,8 @@ impl<C: Send + 'static> Kv for Service<C> {
         request: Request<wire::PutRequest>,
     ) -> Result<Response<wire::PutResponse>, Status> {
         let wire::PutRequest { key, value, identity, number } = request.into_inner();
-        let put = wire::operation::Kind::Put(wire::Put { key, value });
-        self.ask_one(Wish::read(identity, number, Some(put.into()))).await?;
+        let put = Operation::Put(key.into(), value.into());
+        self.ask_one(Wish::read(identity, number, Some((&put).into()))).await?;
         Ok(Response::new(wire::PutResponse {}))
     }
 
@@ -322,12 +322,11 @@ impl<C: Send + 'static> Kv for Service<C> {
         request: Request<wire::GetRequest>,
     ) -> Result<Response<wire::GetResponse>, Status> {
         let wire::GetRequest { key, identity, number } = request.into_inner();
-        let missing = Operation::get(&key);
-        let get = wire::operation::Kind::Get(wire::Get { key });
-        match self.ask_one(Wish::read(identity, number, Some(get.into()))).await? {
+        let get = Operation::Get(key.into());
+        match self.ask_one(Wish::read(identity, number, Some((&get).into()))).await? {
             Outcome::Found(value) => Ok(Response::new(wire::GetResponse { value: value.to_vec() })),
             Outcome::NotFound | Outcome::Written => {
-                let key = missing.key();
+                let key = get.key();
                 Err(Status::not_found(format!("the key {key:?} has no value")))
             }
         }
@@ -338,8 +337,8 @@ impl<C: Send + 'static> Kv for Service<C> {
         request: Request<wire::DeleteRequest>,
     ) -> Result<Response<wire::DeleteResponse>, Status> {
         let wire::DeleteRequest { key, identity, number } = request.into_inner();
-        let delete = wire::operation::Kind::Delete(wire::Delete { key });
-        self.ask_one(Wish::read(identity, number, Some(delete.into()))).await?;
+        let delete = Operation::Delete(key.into());
+        self.ask_one(Wish::read(identity, number, Some((&delete).into()))).await?;
         Ok(Response::new(wire::DeleteResponse {}))
     }
 }
@@ -478,12 +477,6 @@ fn read_batch(proposals: Vec<wire::ProposeRequest>) -> Result<Vec<Wish>, Refusal
 
 fn response(identity: String, number: Option<u64>, outcome: Outcome) -> wire::ProposeResponse {
     wire::ProposeResponse { identity, number, outcome: Some(outcome.into()) }
-}
-
-impl From<wire::operation::Kind> for wire::Operation {
-    fn from(kind: wire::operation::Kind) -> Self {
-        Self { kind: Some(kind) }
-    }
 }
 
 /// How many proposals of one stream may be under way.
