@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .emit_rerun_if_changed(false)
         .out_dir(own)
+        .codec_path("crate::net::codec::PieceCodec")
         // Read and written by hand: see there.
         .extern_path(".epaxos.v1.Operation", "crate::net::operation::Operation")
         .compile_fds(files)?;

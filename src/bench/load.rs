@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use futures::task::AtomicWaker;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::task::JoinSet;
@@ -21,6 +22,7 @@ use crate::bench::sample::Sample;
 use crate::bench::workload::{Operations, Workload};
 use crate::epaxos::command::{Command, Operation, RequestId};
 use crate::epaxos::id::ReplicaId;
+use crate::net::bare::BareConnection;
 use crate::net::client::{CallError, Connection};
 
 /// How a client calls.
@@ -59,6 +61,8 @@ pub struct Load {
     pub call: Call,
     /// When they ask.
     pub pace: Pace,
+    /// Whether what they ask is a server with nothing behind it.
+    pub bare: bool,
     /// What they ask for.
     pub workload: Workload,
     /// How long they ask before anything counts.
@@ -93,7 +97,12 @@ impl Load {
         let start = Instant::now();
         let mut clients = JoinSet::new();
         for index in 0..self.clients {
-            let connection = Connection::new(&endpoints[index % endpoints.len()]);
+            let endpoint = &endpoints[index % endpoints.len()];
+            let connection = if self.bare {
+                BareConnection::new(endpoint).map(Server::Bare)
+            } else {
+                Connection::new(endpoint).map(Server::Replica)
+            };
             let connection = connection
                 .ok_or_else(|| CallError::Unreachable("there is no such address".to_owned()))?;
             let client = Client {
@@ -144,6 +153,40 @@ fn share(all: u64, client: usize, clients: usize) -> u64 {
     all / clients + u64::from(client < all % clients)
 }
 
+/// What is asked.
+#[derive(Clone, Debug)]
+enum Server {
+    Replica(Connection),
+    Bare(BareConnection),
+}
+
+impl Server {
+    async fn propose(self, operation: Operation) -> Result<(), CallError> {
+        match self {
+            Self::Replica(connection) => {
+                // It is written without its name.
+                let request = RequestId::anonymous(ReplicaId(0), 0);
+                connection.propose(&Command { request, operation }).await.map(drop)
+            }
+            Self::Bare(connection) => connection.propose(&operation).await,
+        }
+    }
+
+    /// Asks for operations on a stream. What comes back are the numbers of those that are answered.
+    async fn pipeline(
+        self,
+        flow: Flow,
+    ) -> Result<BoxStream<'static, Result<u64, CallError>>, CallError> {
+        Ok(match self {
+            Self::Replica(connection) => {
+                let answers = connection.pipeline(flow).await?;
+                answers.map(|answer| answer.map(|(number, _)| number)).boxed()
+            }
+            Self::Bare(connection) => connection.pipeline(flow).await?,
+        })
+    }
+}
+
 /// One client.
 struct Client {
     start: Instant,
@@ -156,15 +199,14 @@ struct Client {
 
 impl Client {
     /// Asks for every operation with a call of its own.
-    async fn call(mut self, connection: Connection, pace: Pace) -> Result<Sample, CallError> {
+    async fn call(mut self, server: Server, pace: Pace) -> Result<Sample, CallError> {
         let mut tally = Tally::new(self.start, self.from, self.limit, self.progress.clone());
         let mut calls = futures::stream::FuturesUnordered::new();
         let mut due = Due::new(self.start, pace);
         let call = |asked: Duration, operation: Operation| {
-            let (connection, request) = (connection.clone(), RequestId::anonymous(ReplicaId(0), 0));
-            let command = Command { request, operation };
+            let server = server.clone();
             // In a task, so that the calls of one client do not wait for each other's turn.
-            tokio::spawn(async move { (asked, connection.propose(&command).await) })
+            tokio::spawn(async move { (asked, server.propose(operation).await) })
         };
         loop {
             while !tally.is_over()
@@ -194,7 +236,7 @@ impl Client {
 
     /// Asks for all operations on one stream. An operation's number is the time at which it was due,
     /// in nanoseconds, so that nothing need be remembered of it.
-    async fn stream(self, connection: Connection, pace: Pace) -> Result<Sample, CallError> {
+    async fn stream(self, server: Server, pace: Pace) -> Result<Sample, CallError> {
         let mut tally = Tally::new(self.start, self.from, self.limit, self.progress);
         let link = Arc::new(Link::default());
         let flow = Flow {
@@ -203,13 +245,12 @@ impl Client {
             asked: 0,
             due: Due::new(self.start, pace),
         };
-        let answers = connection.pipeline(flow).await?;
+        let answers = server.pipeline(flow).await?;
         let mut answers = answers.ready_chunks(ANSWERS_AT_ONCE);
         while let Some(chunk) = answers.next().await {
             let count = chunk.len() as u64;
             for answer in chunk {
-                let (number, _) = answer?;
-                tally.note(Duration::from_nanos(number));
+                tally.note(Duration::from_nanos(answer?));
             }
             link.answered.fetch_add(count, Ordering::Release);
             if tally.is_over() {

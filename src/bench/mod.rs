@@ -20,7 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::bench::load::{Call, Load, Progress};
 use crate::bench::sample::Sample;
-use crate::net::echo;
+use crate::net::bare;
 use crate::node::cluster::Cluster;
 use crate::node::tally::Tally;
 
@@ -129,7 +129,7 @@ impl Plan {
         call: Call,
         progress: &Arc<Progress>,
     ) -> anyhow::Result<Measurement> {
-        let load = Load { call, ..self.load.clone() };
+        let load = Load { call, bare: true, ..self.load.clone() };
         let endpoints = std::slice::from_ref(&echo.endpoint);
         let measured = measure(&load, endpoints, progress, async || None).await;
         measured.context("the bare transport was loaded")
@@ -167,7 +167,7 @@ impl Echo {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
         let endpoint = listener.local_addr().context("cannot listen")?.to_string();
         let cancel = CancellationToken::new();
-        tokio::spawn(echo::serve(listener, cancel.clone()));
+        tokio::spawn(bare::serve(listener, cancel.clone()));
         Ok(Self { endpoint, _running: cancel.drop_guard() })
     }
 }

@@ -191,7 +191,7 @@ const EXECUTE: Counted = |tally| &tally.execute;
 
 /// A load in one line.
 fn describe(load: &Load) -> String {
-    let Load { clients, call, pace, workload, warm_up, limit } = load;
+    let Load { clients, call, pace, workload, warm_up, limit, .. } = load;
     let call = match call {
         Call::Unary => "with unary calls",
         Call::Stream => "on streams",

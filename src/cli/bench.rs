@@ -82,6 +82,7 @@ fn plan(arguments: &BenchArguments) -> Result<Plan, Usage> {
                 CallArgument::Stream => Call::Stream,
             },
             pace,
+            bare: false,
             workload: Workload {
                 value_size: arguments.value_size,
                 keys: arguments.keys,

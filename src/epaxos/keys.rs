@@ -131,10 +131,13 @@ impl Keys {
     /// The keys that a payload touches. Those that are new get a number.
     pub fn touches(&mut self, payload: &Payload) -> Touches {
         let number = |operation: &Operation| {
-            let new = |count| {
-                KeyId(u32::try_from(count).expect("there are fewer than four billion keys"))
-            };
-            Some(*self.numbers.get_or_insert_with(operation.key(), new))
+            if let Some(known) = self.numbers.get(operation.key()) {
+                return Some(*known);
+            }
+            let count = u32::try_from(self.numbers.len());
+            let new = KeyId(count.expect("there are fewer than four billion keys"));
+            self.numbers.insert(operation.key().clone(), new);
+            Some(new)
         };
         touches(payload, number)
     }

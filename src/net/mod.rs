@@ -5,9 +5,10 @@
 //! What comes in on the streams that others opened, and from clients, goes into the replica's one
 //! queue ([`server`]); nothing is decided here.
 
+pub mod bare;
 pub mod client;
+mod codec;
 pub mod convert;
-pub mod echo;
 pub mod link;
 mod operation;
 pub mod server;

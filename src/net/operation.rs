@@ -129,14 +129,15 @@ fn read<T>(buffer: &mut impl Buf, make: impl FnOnce(&[u8]) -> Option<T>) -> Resu
     if len > buffer.remaining() {
         return Err(refuse("buffer underflow"));
     }
-    let made = if let Some(bytes) = buffer.chunk().get(..len) {
-        let made = make(bytes);
-        buffer.advance(len);
-        made
-    } else {
-        make(&buffer.copy_to_bytes(len))
+    let result = match buffer.chunk().get(..len) {
+        Some(bytes) => {
+            let result = make(bytes);
+            buffer.advance(len);
+            result
+        }
+        None => make(&buffer.copy_to_bytes(len)),
     };
-    made.ok_or_else(|| refuse("invalid string value: data is not UTF-8 encoded"))
+    result.ok_or_else(|| refuse("invalid string value: data is not UTF-8 encoded"))
 }
 
 #[expect(deprecated, reason = "a message that is written by hand has no other way to refuse")]
