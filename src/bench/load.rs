@@ -6,7 +6,7 @@
 //! at fixed times, whether or not earlier ones are answered, and the latency of each counts from when
 //! it was due.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -71,11 +71,12 @@ pub struct Load {
     pub limit: Limit,
 }
 
-/// How many operations have been answered, for whoever waits; and whether they may go on.
+/// How many operations have been answered, for whoever waits.
 #[derive(Debug, Default)]
 pub struct Progress {
     answered: AtomicU64,
-    over: AtomicBool,
+    /// All answers, those during the warm-up included.
+    heard: AtomicU64,
 }
 
 impl Progress {
@@ -94,6 +95,11 @@ impl Load {
         progress: &Arc<Progress>,
         begun: impl Future<Output = ()>,
     ) -> Result<Sample, CallError> {
+        let mut begun = pin!(begun);
+        if self.warm_up.is_zero() {
+            // Everything counts, the first operation included.
+            begun.as_mut().await;
+        }
         let start = Instant::now();
         let mut clients = JoinSet::new();
         for index in 0..self.clients {
@@ -117,13 +123,26 @@ impl Load {
                 Call::Stream => drop(clients.spawn(client.stream(connection, self.pace_of(index)))),
             }
         }
-        tokio::time::sleep_until(start + self.warm_up).await;
-        begun.await;
-        let mut sample = Sample::default();
-        while let Some(client) = clients.join_next().await {
-            sample.add(&client.expect("a client does not panic")?);
+        if !self.warm_up.is_zero() {
+            tokio::time::sleep_until(start + self.warm_up).await;
+            begun.await;
         }
-        progress.over.store(true, Ordering::Relaxed);
+        let mut sample = Sample::default();
+        let mut heard = progress.heard.load(Ordering::Relaxed);
+        while !clients.is_empty() {
+            match tokio::time::timeout(PATIENCE, clients.join_next()).await {
+                Ok(client) => {
+                    let client = client.into_iter().next().expect("there are some left");
+                    sample.add(&client.expect("a client does not panic")?);
+                }
+                Err(_) if progress.heard.load(Ordering::Relaxed) == heard => {
+                    let patience = humantime::format_duration(PATIENCE);
+                    let sentence = format!("nothing has been answered for {patience}");
+                    return Err(CallError::Unreachable(sentence));
+                }
+                Err(_) => heard = progress.heard.load(Ordering::Relaxed),
+            }
+        }
         if let Limit::Time(time) = self.limit {
             sample.time = time;
         }
@@ -224,6 +243,7 @@ impl Client {
                         answer?;
                         tally.note(asked);
                     }
+                    tally.tell();
                 }
                 () = due.next(), if !tally.is_over() => {}
                 else => return Ok(tally.finish()),
@@ -252,6 +272,7 @@ impl Client {
             for answer in chunk {
                 tally.note(Duration::from_nanos(answer?));
             }
+            tally.tell();
             link.answered.fetch_add(count, Ordering::Release);
             if tally.is_over() {
                 link.over.store(true, Ordering::Release);
@@ -364,20 +385,29 @@ struct Tally {
     from: Duration,
     limit: Limit,
     sample: Sample,
-    /// How many of the sample are not in the progress yet.
-    untold: u64,
+    /// How many answers are not in the progress yet, and how many of the sample.
+    untold: (u64, u64),
     progress: Arc<Progress>,
     over: bool,
 }
 
 impl Tally {
     fn new(start: Instant, from: Duration, limit: Limit, progress: Arc<Progress>) -> Self {
-        Self { start, from, limit, sample: Sample::default(), untold: 0, progress, over: false }
+        Self {
+            start,
+            from,
+            limit,
+            sample: Sample::default(),
+            untold: (0, 0),
+            progress,
+            over: false,
+        }
     }
 
     /// Notes an answer to what was due at `asked`.
     fn note(&mut self, asked: Duration) {
         let now = self.start.elapsed();
+        self.untold.0 += 1;
         if self.over {
             return;
         }
@@ -390,13 +420,17 @@ impl Tally {
         }
         self.sample.note(now.saturating_sub(asked));
         self.sample.time = since;
-        self.untold += 1;
-        if self.untold == TOLD_AT_ONCE {
-            self.progress.answered.fetch_add(std::mem::take(&mut self.untold), Ordering::Relaxed);
-        }
+        self.untold.1 += 1;
         if let Limit::Count(count) = self.limit {
             self.over = self.sample.answered() >= count;
         }
+    }
+
+    /// Tells whoever waits.
+    fn tell(&mut self) {
+        let (heard, answered) = std::mem::take(&mut self.untold);
+        self.progress.heard.fetch_add(heard, Ordering::Relaxed);
+        self.progress.answered.fetch_add(answered, Ordering::Relaxed);
     }
 
     /// Whether no more need be asked for. A client that has no answers for so long is over, too.
@@ -416,5 +450,5 @@ impl Tally {
 /// How many answers of a stream are taken before the other end hears of them.
 const ANSWERS_AT_ONCE: usize = 64;
 
-/// How many answers there are between two reports of progress.
-const TOLD_AT_ONCE: u64 = 256;
+/// For how long nothing need be answered until a load is given up.
+const PATIENCE: Duration = Duration::from_secs(10);

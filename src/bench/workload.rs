@@ -25,7 +25,7 @@ pub struct Workload {
 impl Default for Workload {
     /// Small writes, and no two clients to one key.
     fn default() -> Self {
-        Self { value_size: 16, keys: 100_000, conflict: 0.0, zipf: 0.0, reads: 0.0, seed: 0 }
+        Self { value_size: 16, keys: 10_000, conflict: 0.0, zipf: 0.0, reads: 0.0, seed: 0 }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::bench::workload::Workload;
 use crate::bench::{Plan, Stage, Target};
 use crate::cli::arguments::bench::{BenchArguments, CallArgument};
 use crate::cli::{Usage, cluster_options, print, read_config};
+use crate::net::convert::VALUE_MAX;
 use crate::node::cluster::{Cluster, Options};
 
 /// Loads a cluster, and says how it bears it.
@@ -72,6 +73,10 @@ fn plan(arguments: &BenchArguments) -> Result<Plan, Usage> {
     });
     if arguments.rate.is_none() && arguments.in_flight < clients {
         return Err(Usage(format!("{clients} clients have at least as many in flight")));
+    }
+    if arguments.value_size > VALUE_MAX {
+        let size = arguments.value_size;
+        return Err(Usage(format!("a value has {size} bytes, more than {VALUE_MAX}")));
     }
     let rounds = if arguments.compare_transport { ROUNDS_COMPARED } else { 1 };
     Ok(Plan {

@@ -33,7 +33,7 @@ pub struct BenchArguments {
     #[arg(long, value_name = "BYTES", default_value_t = 16)]
     pub value_size: usize,
     /// How many keys
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = positive)]
     pub keys: usize,
     /// How many commands in a hundred go to the one key that all clients share
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percent)]

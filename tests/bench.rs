@@ -1,0 +1,122 @@
+//! The instrument: that it counts what happens, and tells what waited.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assert_cmd::Command;
+use epaxos_tui::bench::load::{Call, Limit, Load, Pace, Progress};
+use epaxos_tui::bench::sample::Sample;
+use epaxos_tui::bench::workload::Workload;
+use epaxos_tui::bench::{Plan, Target};
+use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::node::cluster::{Cluster, Options};
+use epaxos_tui::node::driver::Act;
+use epaxos_tui::observe::notice::GateState;
+use predicates::str::contains;
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+fn load(call: Call, pace: Pace, limit: Limit) -> Load {
+    let workload = Workload { keys: 100, ..Workload::default() };
+    Load { clients: 3, call, pace, bare: false, workload, warm_up: Duration::ZERO, limit }
+}
+
+fn program() -> Command {
+    Command::cargo_bin("epaxos-tui").expect("the program is built")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_counted_once_by_clients_and_replicas() {
+    for (call, batch) in [(Call::Unary, false), (Call::Stream, false), (Call::Stream, true)] {
+        let options = Options { batch, ..Options::new(3) };
+        let cluster = Cluster::start(&options, None, &Handle::current()).expect("ports are free");
+        let load = load(call, Pace::InFlight(30), Limit::Count(500));
+        let target = Target::Embedded(cluster);
+        let plan = Plan { load, compare: true, rounds: 1 };
+        let rounds = plan.run(&target, |_| {}).await.expect("nothing is in the way");
+        let [round] = &rounds[..] else { panic!("one round was asked for") };
+        // What was in flight when the last one counted is answered, too, and counted by replicas.
+        let echo = round.echo.as_ref().expect("it was asked for");
+        for measured in echo.iter().chain([&round.cluster]) {
+            assert!((500..=530).contains(&measured.sample.answered()), "{call:?}");
+        }
+        let tally = round.cluster.tally.as_ref().expect("the cluster is here");
+        assert!((500..=530).contains(&tally.commands()), "{} {call:?}", tally.commands());
+        assert_eq!(tally.answered[0], tally.commands(), "without conflicts, every path is fast");
+        // A PreAccept, its answer, and two Commits.
+        assert_eq!(tally.messages, 4 * tally.led, "{call:?}");
+        assert!(if batch { tally.led < tally.commands() } else { tally.led == tally.commands() });
+    }
+}
+
+/// Stops a cluster for a while in the middle of a load.
+async fn sample_with_a_stop(pace: Pace) -> Sample {
+    let cluster = Cluster::start(&Options::new(3), None, &Handle::current()).expect("ports");
+    let endpoints = cluster.shape().endpoints.clone();
+    let load = load(Call::Stream, pace, Limit::Time(Duration::from_millis(1_500)));
+    let progress = Arc::new(Progress::default());
+    let stop = async {
+        for paused in [true, false] {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            for replica in ReplicaId::all(3) {
+                let gate = GateState { paused, ..GateState::default() };
+                cluster.act(replica, Act::SetGate(gate)).await.expect("it is up");
+            }
+        }
+    };
+    let loaded = load.run(&endpoints, &progress, async {});
+    let (sample, ()) = tokio::join!(loaded, stop);
+    cluster.shutdown().await;
+    sample.expect("nothing is in the way")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_loop_counts_those_who_wait_while_everything_stands_still() {
+    let late = |sample: &Sample| sample.answered() - sample.latency.count_between(0, 100_000_000);
+    // Four hundred were due in that time, of which three hundred waited for longer than that.
+    let open = sample_with_a_stop(Pace::Rate(1_000.0)).await;
+    assert!(late(&open) >= 200, "only {} of {} were late", late(&open), open.answered());
+    // A closed loop has asked for no more than were in flight.
+    let closed = sample_with_a_stop(Pace::InFlight(6)).await;
+    assert!(late(&closed) <= 12, "{} of {} were late", late(&closed), closed.answered());
+}
+
+#[test]
+fn the_program_prints_a_table_or_json() {
+    let asked = ["bench", "--count", "200", "--warm-up", "0s", "--in-flight", "20"];
+    let compared = ["--batch", "--compare-transport", "--rounds", "1"];
+    let table = program().args(asked).args(compared).assert().success().stderr("");
+    let table = String::from_utf8(table.get_output().stdout.clone()).expect("it is text");
+    for part in [
+        "3 replicas in this process",
+        "bare unary",
+        "bare stream",
+        "of bare streams",
+        "to execute",
+        "fast 100.0 %",
+    ] {
+        assert!(table.contains(part), "{part} is not in\n{table}");
+    }
+    let json = program().args(asked).arg("--json").assert().success();
+    let json: Value = serde_json::from_slice(&json.get_output().stdout).expect("it is JSON");
+    assert_eq!(json["fast"], 1.0);
+    assert_eq!(json["messages_per_command"], 4.0);
+    assert!(json["measured"]["throughput"].as_f64().expect("a number") > 0.0);
+    assert!(json["measured"]["latency"]["p99.9"].as_f64().expect("a number") > 0.0);
+    assert_eq!(json["ratio_to_bare_stream"], Value::Null);
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_in_a_sentence() {
+    for (arguments, reason) in [
+        (vec!["--in-flight", "2", "--clients", "3"], "3 clients have at least as many in flight"),
+        (vec!["--conflict", "101"], "expected a number from 0 to 100"),
+        (vec!["--rate", "0"], "expected a number above 0"),
+        (vec!["--rate", "10", "--in-flight", "3"], "cannot be used with"),
+        (vec!["--value-size", "2000000"], "a value has 2000000 bytes, more than 1048576"),
+        (vec!["--config", "/nowhere.json"], "cannot read /nowhere.json"),
+    ] {
+        let refused = program().arg("bench").args(&arguments).assert().code(2);
+        refused.stderr(contains(reason));
+    }
+}
