@@ -122,7 +122,7 @@ mod tests {
         let workload = Workload { conflict: 25.0, reads: 10.0, ..Workload::default() };
         let mut operations = workload.operations(0, 3);
         let drawn: Vec<_> = (0..10_000).map(|_| operations.draw()).collect();
-        let shared = drawn.iter().filter(|it| &***it.key() == "key-of-all").count();
+        let shared = drawn.iter().filter(|it| &**it.key() == "key-of-all").count();
         let reads = drawn.iter().filter(|it| !it.is_write()).count();
         assert!((2_300..2_700).contains(&shared), "{shared}");
         assert!((850..1_150).contains(&reads), "{reads}");
@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn the_first_key_of_a_skewed_choice_has_its_share() {
         let workload = Workload { keys: 100, zipf: 1.0, ..Workload::default() };
-        let first = keys(&workload, 0, 10_000).iter().filter(|key| &***key == "key-00000000").count();
+        let first =
+            keys(&workload, 0, 10_000).iter().filter(|key| &***key == "key-00000000").count();
         // 1 / (1 + 1/2 + … + 1/100) = 0.193
         assert!((1_750..2_100).contains(&first), "{first}");
     }
