@@ -6,6 +6,7 @@
 //! queue ([`server`]); nothing is decided here.
 
 pub mod client;
+pub mod codec;
 pub mod convert;
 pub mod echo;
 pub mod link;
