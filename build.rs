@@ -11,8 +11,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Read again by the running server, which describes itself to whoever asks.
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("epaxos.v1.bin"), files.encode_to_vec())?;
-    // One client for all of the crate's own calls; the servers are what others call.
-    tonic_prost_build::configure().emit_rerun_if_changed(false).compile_fds(files)?;
+    // What other programs would make of the files: the tests call replicas with it.
+    let strangers = tonic_prost_build::configure().emit_rerun_if_changed(false);
+    strangers.compile_fds(files.clone())?;
+    let own = out.join("own");
+    std::fs::create_dir_all(&own)?;
+    tonic_prost_build::configure()
+        .emit_rerun_if_changed(false)
+        .out_dir(own)
+        // Read and written by hand: see there.
+        .extern_path(".epaxos.v1.Operation", "crate::net::operation::Operation")
+        .compile_fds(files)?;
     Ok(())
 }
 

@@ -5,7 +5,8 @@
 //! each figure is the least of three, and of one where the log is a million long.
 //!
 //! * *all*: all instances are committed, then what can be executed is, in one pass. *Commit* is the first
-//!   half of that, *order* the second; *edges* are those that were followed, for each instance.
+//!   half of that, finding the number of each key included, and *order* the second; *edges* are those that
+//!   were followed, for each instance.
 //! * *each*: after each commit, whatever can be executed is.
 //! * *petgraph*: a graph is *built* from scratch, which takes what the first half of *all* does, and
 //!   *Tarjan* finds its components. That is less than what is done in *all*: members and components are in
@@ -21,6 +22,7 @@
 //! are counted and compared.
 
 #![expect(clippy::disallowed_methods, reason = "measures")]
+#![expect(clippy::cast_precision_loss, reason = "figures are rounded")]
 
 #[path = "shared/logs.rs"]
 mod logs;
@@ -31,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use epaxos_tui::epaxos::execution::Execution;
 use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::epaxos::keys::Keys;
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -47,13 +50,15 @@ struct Whole {
 /// Commits all, then executes all.
 fn whole(log: &[Decision]) -> Whole {
     let start = Instant::now();
-    let mut execution = Execution::new(ROWS as usize);
+    let (mut keys, mut execution) = (Keys::default(), Execution::new(ROWS));
     for decision in log {
-        execution.commit(decision.instance, decision.attributes, &decision.payload);
+        let touches = keys.touches(&decision.payload);
+        execution.commit(decision.instance, decision.attributes, touches);
     }
     let commit = start.elapsed();
+    let start = Instant::now();
     let pass = execution.advance();
-    let order = start.elapsed() - commit;
+    let order = start.elapsed();
     assert_eq!(execution.pending(), 0, "nothing is missing");
     Whole { commit, order, edges: pass.edges, components: pass.components.len() }
 }
@@ -61,9 +66,10 @@ fn whole(log: &[Decision]) -> Whole {
 /// Executes after each commit.
 fn each(log: &[Decision]) -> Duration {
     let start = Instant::now();
-    let mut execution = Execution::new(ROWS as usize);
+    let (mut keys, mut execution) = (Keys::default(), Execution::new(ROWS));
     for decision in log {
-        execution.commit(decision.instance, decision.attributes, &decision.payload);
+        let touches = keys.touches(&decision.payload);
+        execution.commit(decision.instance, decision.attributes, touches);
         black_box(execution.advance());
     }
     assert_eq!(execution.pending(), 0, "nothing is missing");
@@ -82,37 +88,38 @@ fn petgraph(log: &[Decision]) -> Theirs {
     let start = Instant::now();
     let graph = graph(log);
     let build = start.elapsed();
+    let start = Instant::now();
     let components = tarjan_scc(&graph).len();
-    Theirs { build, tarjan: start.elapsed() - build, edges: graph.edge_count(), components }
+    Theirs { build, tarjan: start.elapsed(), edges: graph.edge_count(), components }
 }
 
 /// The graph of a log of writes. What touches a key is found in a list for each key and row, as ours
 /// does; that the keys have numbers already is to petgraph's advantage.
 fn graph(log: &[Decision]) -> DiGraph<(), ()> {
     let keys = log.iter().map(|decision| decision.key + 1).max().unwrap_or(0);
-    let mut lists = vec![Vec::<(u64, NodeIndex)>::new(); keys * ROWS as usize];
-    let list = |key: usize, row: ReplicaId| key * ROWS as usize + row.index();
-    let mut graph = DiGraph::with_capacity(log.len(), (ROWS as usize + 1) * log.len());
+    let mut lists = vec![Vec::<(u64, NodeIndex)>::new(); keys * ROWS];
+    let place = |key: usize, row: ReplicaId| key * ROWS + row.index();
+    let mut graph = DiGraph::with_capacity(log.len(), (ROWS + 1) * log.len());
     for decision in log {
         let node = graph.add_node(());
-        let of = list(decision.key, decision.instance.replica);
+        let of = place(decision.key, decision.instance.replica);
         lists[of].push((decision.instance.slot, node));
     }
     for (number, decision) in log.iter().enumerate() {
         let node = NodeIndex::new(number);
-        for row in ReplicaId::all(ROWS as usize) {
-            let list = &lists[list(decision.key, row)];
+        for row in ReplicaId::all(ROWS) {
+            let list = &lists[place(decision.key, row)];
             let end = decision.attributes.deps.prefix(row);
-            let last = list.partition_point(|(slot, _)| *slot < end).checked_sub(1);
-            if let Some((_, target)) = last.map(|place| list[place])
+            let named = list.partition_point(|(slot, _)| *slot < end).checked_sub(1);
+            if let Some((_, target)) = named.map(|entry| list[entry])
                 && target != node
             {
                 graph.add_edge(node, target, ());
             }
             if row == decision.instance.replica && end > decision.instance.slot {
                 let own = list.partition_point(|(slot, _)| *slot < decision.instance.slot);
-                if let Some(place) = own.checked_sub(1) {
-                    graph.add_edge(node, list[place].1, ());
+                if let Some(entry) = own.checked_sub(1) {
+                    graph.add_edge(node, list[entry].1, ());
                 }
             }
         }
@@ -133,7 +140,7 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// One line of the table.
-fn measure(shape: Shape, count: u64) {
+fn measure(shape: Shape, count: usize) {
     let log = shape.log(count);
     let times = if count < 1_000_000 { 3 } else { 1 };
     let least = |durations: Vec<Duration>| durations.into_iter().min().expect("at least one");
@@ -199,4 +206,4 @@ const STACK: usize = 256 << 10;
 const STACK_OF_PETGRAPH: usize = 4 << 30;
 
 /// The largest component that is executed with a look after each commit.
-const ONE_COMPONENT_EACH_MAX: u64 = 10_000;
+const ONE_COMPONENT_EACH_MAX: usize = 10_000;

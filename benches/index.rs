@@ -2,7 +2,7 @@
 //! few keys and many (`docs/testing.md`).
 //!
 //! `cargo bench --bench index` prints the time of one write's look-up and record, as an acceptor makes
-//! them, among 1, 1,000 and 1,000,000 keys that five replicas have written to.
+//! them, that of the key's number included, among 1, 1,000 and 1,000,000 keys that five replicas have written to.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use epaxos_tui::epaxos::command::{Command, Operation, Payload, RequestId};
 use epaxos_tui::epaxos::draw::draw;
 use epaxos_tui::epaxos::id::{InstanceId, ReplicaId};
 use epaxos_tui::epaxos::index::{ConflictIndex, Interference};
+use epaxos_tui::epaxos::keys::Keys;
 
-const REPLICAS: u64 = 5;
+const REPLICAS: usize = 5;
 
 /// How many commands are made beforehand, and then come again and again.
 const COMMANDS: u64 = 100_000;
@@ -26,16 +27,26 @@ fn write(key: u64) -> Payload {
 
 /// The `number`-th instance, where the rows take turns.
 fn instance(number: u64) -> InstanceId {
-    let row = u8::try_from(number % REPLICAS).expect("a replica");
-    InstanceId::new(ReplicaId(row), number / REPLICAS)
+    let rows = REPLICAS as u64;
+    let row = u8::try_from(number % rows).expect("a replica");
+    InstanceId::new(ReplicaId(row), number / rows)
 }
 
-/// What an acceptor does with a command.
-fn look_up_and_record(index: &mut ConflictIndex, number: u64, payload: &Payload) -> Interference {
-    let instance = instance(number);
-    let found = index.interfering(payload, Some(instance.replica));
-    index.record(instance, payload, found.seq + 1);
-    found
+/// What an acceptor goes by.
+struct Acceptor {
+    keys: Keys,
+    index: ConflictIndex,
+}
+
+impl Acceptor {
+    /// What it does with a command.
+    fn look_up_and_record(&mut self, number: u64, payload: &Payload) -> Interference {
+        let instance = instance(number);
+        let touches = self.keys.touches(payload);
+        let found = self.index.interfering(touches.as_slice(), Some(instance.replica));
+        self.index.record(instance, touches.as_slice(), found.seq + 1);
+        found
+    }
 }
 
 fn main() {
@@ -44,18 +55,20 @@ fn main() {
     group.sample_size(20).throughput(Throughput::Elements(1));
     group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
     for keys in [1, 1_000, 1_000_000] {
-        let mut index = ConflictIndex::default();
-        for number in 0..keys.max(REPLICAS) {
-            look_up_and_record(&mut index, number, &write(number % keys));
+        let index = ConflictIndex::new(REPLICAS);
+        let mut acceptor = Acceptor { keys: Keys::default(), index };
+        let known = keys.max(REPLICAS as u64);
+        for number in 0..known {
+            acceptor.look_up_and_record(number, &write(number % keys));
         }
         let payloads: Vec<_> = (0..COMMANDS).map(|it| write(draw(0, [it]) % keys)).collect();
-        let mut number = keys.max(REPLICAS);
+        let mut number = known;
         let mut next = payloads.iter().cycle();
         group.bench_function(format!("{keys} keys"), |bencher| {
             bencher.iter(|| {
                 number += 1;
                 let payload = next.next().expect("they come again and again");
-                look_up_and_record(&mut index, number, black_box(payload))
+                acceptor.look_up_and_record(number, black_box(payload))
             });
         });
     }

@@ -18,6 +18,7 @@ use std::hint::black_box;
 
 use epaxos_tui::epaxos::execution::Execution;
 use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::epaxos::keys::Keys;
 use epaxos_tui::epaxos::replica::Options;
 use epaxos_tui::net::codec::{decode, encode};
 
@@ -65,10 +66,11 @@ const CORE_COMMANDS: usize = 12_000;
 
 /// Decisions of a log are committed, and executed in one pass.
 fn execution(shape: Shape, count: usize) {
-    let log = shape.log(EXECUTIONS[1] as u64);
-    let mut execution = Execution::new(ROWS as usize);
+    let log = shape.log(EXECUTIONS[1]);
+    let (mut keys, mut execution) = (Keys::default(), Execution::new(ROWS));
     for decision in &log[..count] {
-        execution.commit(decision.instance, decision.attributes, &decision.payload);
+        let touches = keys.touches(&decision.payload);
+        execution.commit(decision.instance, decision.attributes, touches);
     }
     black_box(execution.advance());
     assert_eq!(execution.pending(), 0);

@@ -96,8 +96,10 @@ impl Small {
                 Output::Send { to, message } => {
                     state.sent.insert((at, to, message));
                 }
-                Output::Observe(Event::Ruled { rule, .. }) => {
-                    self.rules.lock().expect("nobody panics holding it").insert(rule);
+                Output::Observe(event) => {
+                    if let Event::Ruled { rule, .. } = *event {
+                        self.rules.lock().expect("nobody panics holding it").insert(rule);
+                    }
                 }
                 _ => {}
             }

@@ -73,7 +73,7 @@ impl Trio {
                     self.undelivered.push((to, Input::Receive { from: at, message }));
                 }
                 Output::Reply(reply) => self.replies.push((at, reply)),
-                Output::Observe(event) => self.events.push(event),
+                Output::Observe(event) => self.events.push(*event),
             }
         }
     }

@@ -66,7 +66,7 @@ fn repeated() -> View {
         let mut out = Vec::new();
         replica.step(Time(0), input, &mut out);
         let effects = out.into_iter().filter_map(|output| match output {
-            Output::Observe(event) => Some(Effect::Event(event)),
+            Output::Observe(event) => Some(Effect::Event(*event)),
             Output::Reply(reply) => Some(Effect::Reply(reply)),
             Output::Send { .. } => None,
         });

@@ -75,13 +75,19 @@ impl Carried {
         mut measure: impl FnMut(Part, &mut dyn FnMut()),
     ) {
         let peers: Vec<_> = leader.next(self.replicas.len()).collect();
-        batches.into_iter().for_each(|batch| self.propose(leader, batch));
+        for batch in batches {
+            self.propose(leader, batch);
+        }
         self.arrive(leader, |step| measure(Part::Propose, step));
         self.arrive(peers[0], |step| measure(Part::PreAccept, step));
-        peers[1..].iter().for_each(|peer| self.arrive(*peer, |step| step()));
+        for peer in &peers[1..] {
+            self.arrive(*peer, |step| step());
+        }
         self.arrive(leader, |step| measure(Part::Decide, step));
         self.arrive(peers[0], |step| measure(Part::Commit, step));
-        peers[1..].iter().for_each(|peer| self.arrive(*peer, |step| step()));
+        for peer in &peers[1..] {
+            self.arrive(*peer, |step| step());
+        }
         assert!(self.waiting.is_empty(), "what nothing interferes with takes one round trip");
     }
 

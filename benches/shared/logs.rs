@@ -6,7 +6,7 @@ use epaxos_tui::epaxos::draw::draw;
 use epaxos_tui::epaxos::id::{InstanceId, ReplicaId};
 
 /// How many rows a log has.
-pub const ROWS: u64 = 5;
+pub const ROWS: usize = 5;
 
 /// A decision, and the number of the one key that it writes to.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub enum Shape {
 
 impl Shape {
     /// All shapes.
+    #[allow(dead_code, reason = "instructions have names of their own")]
     pub const ALL: [Shape; 4] = [Self::Random, Self::Chain, Self::HotKey, Self::OneComponent];
 
     /// The shape's name.
@@ -48,24 +49,25 @@ impl Shape {
     }
 
     /// So many decisions, in the order in which they were proposed.
-    pub fn log(self, count: u64) -> Vec<Decision> {
+    pub fn log(self, count: usize) -> Vec<Decision> {
         let mut last = vec![Attributes::FIRST; RANDOM_KEYS];
         let decision = |number| {
             let (key, attributes) = match self {
                 Self::Random => {
-                    let key = (draw(0, [number]) % RANDOM_KEYS as u64) as usize;
+                    let drawn = draw(0, [number as u64]) % RANDOM_KEYS as u64;
+                    let key = usize::try_from(drawn).expect("there are not so many keys");
                     let attributes = last[key];
                     last[key].seq += 1;
                     last[key].deps.add(nth(number));
                     (key, attributes)
                 }
-                Self::Chain => (0, Attributes { seq: number + 1, deps: on_first(number) }),
+                Self::Chain => (0, Attributes { seq: number as u64 + 1, deps: on_first(number) }),
                 Self::HotKey => {
                     let round = number / ROWS;
                     let known = ((round + 1) * ROWS).min(count);
-                    (0, Attributes { seq: round + 1, deps: on_first(known) })
+                    (0, Attributes { seq: round as u64 + 1, deps: on_first(known) })
                 }
-                Self::OneComponent => (0, Attributes { seq: number, deps: on_first(count) }),
+                Self::OneComponent => (0, Attributes { seq: number as u64, deps: on_first(count) }),
             };
             Decision { instance: nth(number), attributes, payload: write(key), key }
         };
@@ -74,12 +76,12 @@ impl Shape {
 }
 
 /// The `number`-th instance.
-fn nth(number: u64) -> InstanceId {
-    InstanceId::new(ReplicaId::from_index((number % ROWS) as usize), number / ROWS)
+fn nth(number: usize) -> InstanceId {
+    InstanceId::new(ReplicaId::from_index(number % ROWS), (number / ROWS) as u64)
 }
 
 /// The dependencies on the first `count` instances.
-fn on_first(count: u64) -> Dependencies {
+fn on_first(count: usize) -> Dependencies {
     (count.saturating_sub(ROWS)..count).map(nth).collect()
 }
 

@@ -36,7 +36,7 @@ pub enum Call {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
     /// When one of so many, over all clients, is answered.
-    InFlight(usize),
+    InFlight(u64),
     /// So many a second, over all clients.
     Rate(f64),
 }
@@ -124,7 +124,7 @@ impl Load {
     /// One client's share of what all have under way, or of the rate.
     fn pace_of(&self, client: usize) -> Pace {
         match self.pace {
-            Pace::InFlight(all) => Pace::InFlight(share(all as u64, client, self.clients) as usize),
+            Pace::InFlight(all) => Pace::InFlight(share(all, client, self.clients)),
             #[expect(clippy::cast_precision_loss, reason = "there are few clients")]
             Pace::Rate(all) => Pace::Rate(all / self.clients as f64),
         }
@@ -280,7 +280,7 @@ impl Due {
     fn take(&mut self, open: u64) -> Option<Duration> {
         let now = self.start.elapsed();
         match self.pace {
-            Pace::InFlight(most) => (open < most as u64).then_some(now),
+            Pace::InFlight(most) => (open < most).then_some(now),
             Pace::Rate(_) => {
                 let due = self.scheduled();
                 (due <= now).then(|| {
@@ -337,10 +337,10 @@ impl Tally {
     /// Notes an answer to what was due at `asked`.
     fn note(&mut self, asked: Duration) {
         let now = self.start.elapsed();
-        if now < self.from || self.over {
+        if self.over {
             return;
         }
-        let since = now - self.from;
+        let Some(since) = now.checked_sub(self.from) else { return };
         if let Limit::Time(time) = self.limit
             && since >= time
         {

@@ -95,7 +95,10 @@ impl Report<'_> {
         else {
             return;
         };
-        let _ = writeln!(out, "\nthroughput: {unary:.2} of bare unary calls, {stream:.2} of bare streams");
+        let _ = writeln!(
+            out,
+            "\nthroughput: {unary:.2} of bare unary calls, {stream:.2} of bare streams"
+        );
         if let Some(latency) = self.latency_ratio() {
             let _ = writeln!(
                 out,
@@ -113,15 +116,15 @@ impl Report<'_> {
         for (name, histogram) in [("commit", COMMIT), ("execute", EXECUTE)] {
             let _ = write!(out, "{:<16}{:>13}", format!("to {name}"), "");
             for (percent, _) in PERCENTILES {
-                let latency = self.counted(|tally| {
-                    micros(histogram(tally).value_at_percentile(percent))
-                });
+                let latency =
+                    self.counted(|tally| micros(histogram(tally).value_at_percentile(percent)));
                 let _ = write!(out, "{:>10}", time(latency));
             }
             let _ = writeln!(out);
         }
         let share = |count: f64| format!("{:.1} %", 100.0 * count);
-        let [fast, slow, recovery] = Path::ALL.map(|path| self.counted(|tally| path_share(tally, path)));
+        let [fast, slow, recovery] =
+            Path::ALL.map(|path| self.counted(|tally| path_share(tally, path)));
         let _ = writeln!(
             out,
             "\nfast {}, slow {}, recovery {}; {:.1} commands an instance, {:.2} messages a command",
@@ -145,7 +148,8 @@ impl Report<'_> {
                 let latency = |percent| {
                     self.figure(part, |it| Some(seconds(it.sample.percentile(percent)) * 1e6))
                 };
-                let latencies = PERCENTILES.map(|(percent, name)| (name.to_owned(), json!(latency(percent))));
+                let latencies =
+                    PERCENTILES.map(|(percent, name)| (name.to_owned(), json!(latency(percent))));
                 json!({
                     "throughput": throughput,
                     "latency": Value::Object(latencies.into_iter().collect()),
@@ -194,7 +198,9 @@ fn describe(load: &Load) -> String {
     };
     let pace = match pace {
         Pace::InFlight(count) => format!("{count} in flight"),
-        Pace::Rate(rate) => format!("{} a second, whether or not they are answered,", grouped(*rate)),
+        Pace::Rate(rate) => {
+            format!("{} a second, whether or not they are answered,", grouped(*rate))
+        }
     };
     let limit = match limit {
         Limit::Time(time) => format!("for {}", humantime::format_duration(*time)),

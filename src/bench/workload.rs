@@ -59,7 +59,9 @@ impl Workload {
                 sum += rank.powf(-self.zipf);
                 shares.push(sum);
             }
-            shares.iter_mut().for_each(|share| *share /= sum);
+            for share in &mut shares {
+                *share /= sum;
+            }
         }
         Operations {
             shared: "key-of-all".into(),

@@ -36,11 +36,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     bar.0.1.finish_and_clear();
     let rounds = rounds?;
     let report = Report { plan: &plan, cluster, rounds: &rounds };
-    if arguments.json {
-        print(&format!("{}\n", report.to_json()))
-    } else {
-        print(&report.table())
-    }
+    if arguments.json { print(&format!("{}\n", report.to_json())) } else { print(&report.table()) }
 }
 
 /// What is loaded, and that in words.
@@ -68,13 +64,13 @@ fn target(
 fn plan(arguments: &BenchArguments) -> Result<Plan, Usage> {
     let pace = match (arguments.rate, arguments.in_flight) {
         (Some(rate), _) => Pace::Rate(rate),
-        (None, in_flight) => Pace::InFlight(in_flight),
+        (None, in_flight) => Pace::InFlight(in_flight as u64),
     };
     let clients = arguments.clients.unwrap_or(match pace {
-        Pace::InFlight(count) => count.min(CLIENTS_DEFAULT),
+        Pace::InFlight(_) => arguments.in_flight.min(CLIENTS_DEFAULT),
         Pace::Rate(_) => CLIENTS_DEFAULT,
     });
-    if matches!(pace, Pace::InFlight(count) if count < clients) {
+    if arguments.rate.is_none() && arguments.in_flight < clients {
         return Err(Usage(format!("{clients} clients have at least as many in flight")));
     }
     let rounds = if arguments.compare_transport { ROUNDS_COMPARED } else { 1 };
@@ -146,7 +142,7 @@ impl Bar {
                 }
                 Limit::Time(_) => {}
             }
-            let rate = answered.saturating_sub(last) * 1000 / TICK.as_millis().max(1) as u64;
+            let rate = answered.saturating_sub(last) * TICKS_A_SECOND;
             last = answered;
             self.0.1.set_message(format!("round {}, {}: {rate}/s", stage.round, stage.what));
         }
@@ -154,7 +150,8 @@ impl Bar {
 }
 
 /// How often the bar moves.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(1000 / TICKS_A_SECOND);
+const TICKS_A_SECOND: u64 = 10;
 
 /// How many replicas are loaded where nobody says.
 const REPLICAS_DEFAULT: usize = 3;

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::epaxos::id::ReplicaId;
 
-/// A key of the store. Cheap to clone: many messages carry the same one.
-pub type Key = Arc<str>;
+/// A key of the store. Cheap to clone: many messages carry the same one. The usual one, up to 23 bytes,
+/// is where it is named, and nowhere else.
+pub type Key = SmolStr;
 
 /// A value of the store, any bytes. Cheap to clone.
 pub type Value = Arc<[u8]>;

@@ -54,8 +54,7 @@
 //!
 //! # What is left out
 //!
-//! Nothing forgets: an executed instance remains a mark of a few bytes, and a key its number.
-//! Under lasting contention a component may keep growing before it can complete; nothing here
+//! Nothing forgets a key: it keeps its number. Under lasting contention a component may keep growing before it can complete; nothing here
 //! slows clients down to prevent it. And nothing is executed early, where commands commute with
 //! what they wait for.
 
@@ -69,10 +68,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::epaxos::attributes::Attributes;
-use crate::epaxos::command::Payload;
 use crate::epaxos::execution::components::{Found, Search};
 use crate::epaxos::execution::graph::{Cell, Graph, Key, State, VertexId};
-use crate::epaxos::id::InstanceId;
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::keys::Touches;
 
 /// What is committed at one replica, and how much of it is executed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -135,9 +134,9 @@ impl Execution {
         self
     }
 
-    /// Takes note of a decision. A decision is taken once.
-    pub fn commit(&mut self, instance: InstanceId, attributes: Attributes, payload: &Payload) {
-        let vertex = self.graph.commit(instance, attributes, payload);
+    /// Takes note of a decision, and of the keys that it touches. A decision is taken once.
+    pub fn commit(&mut self, instance: InstanceId, attributes: Attributes, touches: Touches) {
+        let vertex = self.graph.commit(instance, attributes, touches);
         self.pending += 1;
         self.candidates.push((self.graph.key(vertex), vertex));
         for freed in self.waiting.remove(&instance).unwrap_or_default() {
@@ -149,8 +148,14 @@ impl Execution {
     /// Executes everything that has become executable since the last call.
     pub fn advance(&mut self) -> Pass {
         let mut pass = Pass::default();
-        if self.candidates.is_empty() {
-            return pass;
+        match self.candidates[..] {
+            [] => return pass,
+            [(_, vertex)] if self.graph.is_free(vertex) => {
+                self.candidates.clear();
+                self.execute_alone(vertex, &mut pass);
+                return pass;
+            }
+            _ => self.graph.catch_up(),
         }
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.sort_unstable();
@@ -190,9 +195,24 @@ impl Execution {
         self.graph.cell(instance) == Some(Cell::Executed)
     }
 
+    /// How many instances of a row, from slot 0, are executed without a gap.
+    pub fn executed(&self, row: ReplicaId) -> u64 {
+        self.graph.executed(row)
+    }
+
     /// How many instances are committed and not executed.
     pub fn pending(&self) -> usize {
         self.pending
+    }
+
+    /// The usual case: one decision, and all that it depends on is executed. There is nothing to
+    /// search.
+    fn execute_alone(&mut self, vertex: VertexId, pass: &mut Pass) {
+        let instance = self.graph.vertex(vertex).instance;
+        self.graph.execute([(vertex, instance)].into_iter());
+        self.pending -= 1;
+        pass.candidates = 1;
+        pass.components = vec![Component { members: vec![instance] }];
     }
 
     /// Notes what waits for what.

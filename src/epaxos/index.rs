@@ -2,43 +2,45 @@
 //! log.
 
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::command::{Operation, Payload};
-use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
-use crate::epaxos::keys::KeyMap;
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::keys::{KeyId, Touch};
 
-/// For each key, the last instance of each row that reads or writes it. One hash look-up per
-/// operation, however long the log.
+/// For each key, the last instance of each row that reads or writes it. As much work for a long log
+/// as for a short one.
 ///
 /// Every instance whose payload is known counts, whatever its phase: one that is executed here may
 /// still be unknown elsewhere. A look-up may report more than is left (a higher `seq` than a later
 /// decision kept, say), never less. No-ops have no keys and are not found; while one is undecided it
 /// would have to count as interfering with everything, but only recovery makes any.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConflictIndex {
-    keys: KeyMap<Footprint>,
+    replicas: usize,
+    /// By key, and for each by row: in one table, since one key's rows are asked for together.
+    touched: Vec<Touched>,
 }
 
-/// Who touched a key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Footprint {
-    /// By writes: what a read must follow.
-    writes: Touched,
-    /// By any operation: what a write must follow.
-    all: Touched,
-}
-
-/// The last slot and the largest `seq` of each row.
+/// Who of one row touched a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Touched {
-    deps: Dependencies,
-    seq: [u64; REPLICAS_MAX],
+    /// By any operation: what a write must follow.
+    all: Last,
+    /// By writes: what a read must follow.
+    writes: Last,
 }
 
-impl Touched {
-    fn record(&mut self, instance: InstanceId, seq: u64) {
-        let largest = &mut self.seq[instance.replica.index()];
-        *largest = (*largest).max(seq);
-        self.deps.add(instance);
+/// The last instance of a row that did something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Last {
+    /// Its slot plus one, 0 for none.
+    prefix: u64,
+    /// The largest `seq` of any that did.
+    seq: u64,
+}
+
+impl Last {
+    fn record(&mut self, slot: u64, seq: u64) {
+        self.prefix = self.prefix.max(slot.saturating_add(1));
+        self.seq = self.seq.max(seq);
     }
 }
 
@@ -52,45 +54,55 @@ pub struct Interference {
 }
 
 impl ConflictIndex {
-    /// Notes that `instance` carries `payload` with `seq`. May be called again as `seq` changes.
-    pub fn record(&mut self, instance: InstanceId, payload: &Payload, seq: u64) {
-        for operation in payload.operations() {
-            let footprint = self.keys.get_or_insert_with(operation.key(), |_| Footprint::default());
-            footprint.all.record(instance, seq);
-            if operation.is_write() {
-                footprint.writes.record(instance, seq);
+    /// An index of a cluster of `replicas`, of which nothing is known.
+    pub fn new(replicas: usize) -> Self {
+        Self { replicas, touched: Vec::new() }
+    }
+
+    /// Notes that `instance` touches these keys with `seq`. May be called again as `seq` changes.
+    pub fn record(&mut self, instance: InstanceId, touches: &[Touch], seq: u64) {
+        for touch in touches {
+            let place = touch.key.index() * self.replicas + instance.replica.index();
+            if place >= self.touched.len() {
+                let keys = touch.key.index() + 1;
+                self.touched.resize_with(keys * self.replicas, Touched::default);
+            }
+            let Touched { all, writes } = &mut self.touched[place];
+            all.record(instance.slot, seq);
+            if touch.write {
+                writes.record(instance.slot, seq);
             }
         }
     }
 
-    /// Everything recorded that interferes with `payload`, over all keys of its batch. Rows for
-    /// which `skip` says so are left out.
-    pub fn interfering(&self, payload: &Payload, skip: Option<ReplicaId>) -> Interference {
+    /// Everything recorded that interferes with what touches these keys. The row `skip` is left out.
+    pub fn interfering(&self, touches: &[Touch], skip: Option<ReplicaId>) -> Interference {
         let mut found = Interference::default();
-        for operation in payload.operations() {
-            if let Some(touched) = self.touched(operation) {
-                let rows = ReplicaId::all(REPLICAS_MAX).filter(|row| Some(*row) != skip);
-                for row in rows {
-                    if let Some(slot) = touched.deps.last(row) {
-                        found.deps.add(InstanceId::new(row, slot));
-                        found.seq = found.seq.max(touched.seq[row.index()]);
-                    }
+        for touch in touches {
+            for (row, Touched { all, writes }) in self.rows(touch.key).iter().enumerate() {
+                let row = ReplicaId::from_index(row);
+                let Last { prefix, seq } = if touch.write { *all } else { *writes };
+                if prefix > 0 && Some(row) != skip {
+                    found.deps.add(InstanceId::new(row, prefix - 1));
+                    found.seq = found.seq.max(seq);
                 }
             }
         }
         found
     }
 
-    fn touched(&self, operation: &Operation) -> Option<&Touched> {
-        let footprint = self.keys.get(operation.key())?;
-        Some(if operation.is_write() { &footprint.all } else { &footprint.writes })
+    /// Who touched a key, by row; nobody where nothing is recorded of it.
+    fn rows(&self, key: KeyId) -> &[Touched] {
+        let start = key.index() * self.replicas;
+        self.touched.get(start..start + self.replicas).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::epaxos::command::{Command, RequestId};
+    use crate::epaxos::command::{Command, Operation, Payload, RequestId};
+    use crate::epaxos::keys::Keys;
     use proptest::prelude::*;
 
     /// The same question, answered by reading the whole log.
@@ -137,16 +149,17 @@ mod tests {
             skip in proptest::option::of((0u8..5).prop_map(ReplicaId)),
         ) {
             let mut next = [0; 5];
-            let mut index = ConflictIndex::default();
+            let (mut keys, mut index) = (Keys::default(), ConflictIndex::new(5));
             let log: Vec<_> = log.into_iter().map(|(row, payload, seq)| {
                 let slot = &mut next[usize::from(row)];
                 *slot += 1;
                 (InstanceId::new(ReplicaId(row), *slot - 1), payload, seq)
             }).collect();
             for (instance, payload, seq) in &log {
-                index.record(*instance, payload, *seq);
+                index.record(*instance, keys.touches(payload).as_slice(), *seq);
             }
-            prop_assert_eq!(index.interfering(&asked, skip), by_scan(&log, &asked, skip));
+            let found = index.interfering(keys.touches(&asked).as_slice(), skip);
+            prop_assert_eq!(found, by_scan(&log, &asked, skip));
         }
     }
 }

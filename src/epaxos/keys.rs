@@ -1,18 +1,20 @@
-//! Something for each key, found in constant time.
+//! Keys: finding something for each of them in constant time, and calling them by number.
 
 #![expect(clippy::disallowed_types, reason = "wrapped so that nothing can see its order")]
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
-use crate::epaxos::command::Key;
+use rustc_hash::FxHasher;
+
+use crate::epaxos::command::{Key, Operation, Payload};
 
 /// A hash map from keys that cannot be gone through, so that its order, which is no function of its
 /// contents, is never seen. Its hash has no secret, so a client can make its own keys collide, and
 /// thereby look-ups slow, never wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyMap<V> {
-    map: HashMap<Key, V, BuildHasherDefault<DefaultHasher>>,
+    map: HashMap<Key, V, BuildHasherDefault<FxHasher>>,
 }
 
 impl<V> Default for KeyMap<V> {
@@ -24,8 +26,7 @@ impl<V> Default for KeyMap<V> {
 /// Adds up what the entries hash to, so that their order does not matter.
 impl<V: Hash> Hash for KeyMap<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let one =
-            |entry: (&Key, &V)| BuildHasherDefault::<DefaultHasher>::default().hash_one(entry);
+        let one = |entry: (&Key, &V)| BuildHasherDefault::<FxHasher>::default().hash_one(entry);
         let sum = self.map.iter().map(one).fold(0u64, u64::wrapping_add);
         (self.map.len(), sum).hash(state);
     }
@@ -33,7 +34,7 @@ impl<V: Hash> Hash for KeyMap<V> {
 
 impl<V> KeyMap<V> {
     /// What is held for `key`.
-    pub fn get(&self, key: &Key) -> Option<&V> {
+    pub fn get(&self, key: &str) -> Option<&V> {
         self.map.get(key)
     }
 
@@ -45,5 +46,142 @@ impl<V> KeyMap<V> {
             self.map.insert(key.clone(), new(keys));
         }
         self.map.get_mut(key).expect("it is there or was just inserted")
+    }
+
+    /// What is held for `key`, to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
+        self.map.get_mut(key)
+    }
+
+    /// Holds `value` for `key`, in place of what was held before.
+    pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
+        self.map.insert(key, value)
+    }
+
+    /// Holds nothing for `key` any more.
+    pub fn remove(&mut self, key: &str) -> Option<V> {
+        self.map.remove(key)
+    }
+
+    /// For how many keys something is held.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+}
+
+/// A key, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(u32);
+
+impl KeyId {
+    /// The key's place in a table of all keys.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// That an instance touches a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Touch {
+    /// Which key.
+    pub key: KeyId,
+    /// Whether any of the instance's operations on the key is a write. Two instances interfere
+    /// where both touch a key and this holds for at least one of them.
+    pub write: bool,
+}
+
+/// The keys that an instance touches, each once. One key is by far the most common number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Touches {
+    /// An instance of one key.
+    One(Touch),
+    /// A no-op, or a batch over several keys.
+    Many(Box<[Touch]>),
+}
+
+impl Touches {
+    /// The touches as a slice.
+    pub fn as_slice(&self) -> &[Touch] {
+        match self {
+            Self::One(touch) => std::slice::from_ref(touch),
+            Self::Many(touches) => touches,
+        }
+    }
+}
+
+impl Default for Touches {
+    fn default() -> Self {
+        Self::Many(Box::default())
+    }
+}
+
+/// The numbers of keys, in order of appearance: a payload's keys are looked up once, however often
+/// the replica then has to do with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Keys {
+    numbers: KeyMap<KeyId>,
+}
+
+impl Keys {
+    /// The keys that a payload touches. Those that are new get a number.
+    pub fn touches(&mut self, payload: &Payload) -> Touches {
+        let number = |operation: &Operation| {
+            let new = |count| {
+                KeyId(u32::try_from(count).expect("there are fewer than four billion keys"))
+            };
+            Some(*self.numbers.get_or_insert_with(operation.key(), new))
+        };
+        touches(payload, number)
+    }
+
+    /// The keys that a payload touches, those left out that have no number.
+    pub fn known(&self, payload: &Payload) -> Touches {
+        touches(payload, |operation| self.numbers.get(operation.key()).copied())
+    }
+}
+
+fn touches(payload: &Payload, mut number: impl FnMut(&Operation) -> Option<KeyId>) -> Touches {
+    let mut touch = |operation| {
+        number(operation).map(|key| Touch { key, write: Operation::is_write(operation) })
+    };
+    if let [command] = payload.commands() {
+        return touch(&command.operation).map_or_else(Touches::default, Touches::One);
+    }
+    let mut touches: Vec<_> = payload.operations().filter_map(touch).collect();
+    // Writes first, so that one of a key stays where there is one.
+    touches.sort_unstable_by_key(|touch| (touch.key, !touch.write));
+    touches.dedup_by_key(|touch| touch.key);
+    Touches::Many(touches.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epaxos::command::{Command, RequestId};
+
+    #[test]
+    fn a_key_is_touched_once_and_by_a_write_where_there_is_one() {
+        let request = RequestId::named("ann", 0);
+        let operations = [
+            Operation::get("x"),
+            Operation::put("y", "1"),
+            Operation::delete("x"),
+            Operation::get("z"),
+        ];
+        let commands = operations.map(|operation| Command { request: request.clone(), operation });
+        let payload = Payload::Commands(commands.into());
+        let mut keys = Keys::default();
+        assert_eq!(keys.known(&payload), Touches::default());
+        let touches = keys.touches(&payload);
+        let found: Vec<_> =
+            touches.as_slice().iter().map(|touch| (touch.key.index(), touch.write)).collect();
+        assert_eq!(found, [(0, true), (1, true), (2, false)]);
+        assert_eq!(keys.known(&payload), touches);
+        assert_eq!(keys.touches(&Payload::Noop), Touches::default());
     }
 }

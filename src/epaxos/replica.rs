@@ -21,6 +21,7 @@ use crate::epaxos::execution::Execution;
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::index::ConflictIndex;
 use crate::epaxos::instance::Instance;
+use crate::epaxos::keys::{Keys, Touches};
 use crate::epaxos::message::{Message, RecoverReply};
 #[cfg(feature = "mutations")]
 use crate::epaxos::mutation::Mutation;
@@ -60,7 +61,7 @@ pub enum Output {
     /// Answer a client, if it is one of the host's and still there.
     Reply(Reply),
     /// Show this to whoever watches.
-    Observe(Event),
+    Observe(Box<Event>),
 }
 
 /// When a client is answered.
@@ -180,8 +181,12 @@ impl Durable {
 pub struct Replica<M> {
     options: Options,
     durable: Durable,
-    /// Derived from the log.
+    /// The numbers of keys, which the index and the execution go by. Derived from the log, like the
+    /// next three.
+    keys: Keys,
     index: ConflictIndex,
+    /// The keys that each undecided instance touches, where its commands are known.
+    touches: Rows<Touches>,
     execution: Execution,
     machine: M,
     requests: Requests,
@@ -235,10 +240,12 @@ impl<M: StateMachine> Replica<M> {
         assert!(options.id.index() < replicas, "{} is not one of {replicas} replicas", options.id);
         Self {
             durable: Durable::new(replicas),
-            index: ConflictIndex::default(),
+            keys: Keys::default(),
+            index: ConflictIndex::new(replicas),
+            touches: Rows::new(replicas),
             execution: mutated::execution(&options),
             machine,
-            requests: Requests::default(),
+            requests: Requests::new(options.id),
             attempts: BTreeMap::new(),
             watches: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -326,7 +333,7 @@ impl<M: StateMachine> Replica<M> {
     /// Shows an event, if anybody looks.
     fn tell(&self, out: &mut Vec<Output>, event: impl FnOnce() -> Event) {
         if self.options.observed {
-            out.push(Output::Observe(event()));
+            out.push(Output::Observe(Box::new(event())));
         }
     }
 
@@ -351,17 +358,22 @@ impl<M: StateMachine> Replica<M> {
     ) {
         let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
         let (from, before) = (instance.phase, instance.attributes);
+        let known = instance.payload.clone();
         change(instance);
         let payload =
             instance.payload.as_ref().expect("every change that is told sets the payload");
-        self.index.record(id, payload, instance.attributes.seq);
+        let touches = self.touches.get_or_insert_with(id, || self.keys.touches(payload));
+        if known.is_some_and(|known| known != *payload) {
+            *touches = self.keys.touches(payload);
+        }
+        self.index.record(id, touches.as_slice(), instance.attributes.seq);
         if *payload == Payload::Noop && !instance.phase.is_committed() {
             self.undecided_noops.insert(id);
         } else {
             self.undecided_noops.remove(&id);
         }
         if self.options.observed {
-            out.push(Output::Observe(Event::Status(StatusChange {
+            out.push(Output::Observe(Box::new(Event::Status(StatusChange {
                 instance: id,
                 from,
                 to: instance.phase,
@@ -370,18 +382,18 @@ impl<M: StateMachine> Replica<M> {
                 before,
                 after: instance.attributes,
                 cause,
-            })));
+            }))));
         }
     }
 
-    /// What this replica knows to interfere with a payload, merged into `attributes`.
+    /// What this replica knows to interfere with what touches some keys, merged into `attributes`.
     fn add_interfering(
         &self,
-        payload: &Payload,
+        touches: &Touches,
         skip: Option<ReplicaId>,
         attributes: &mut Attributes,
     ) {
-        let found = self.index.interfering(payload, skip);
+        let found = self.index.interfering(touches.as_slice(), skip);
         // At the limit `seq` no longer grows: the rest of the order decides.
         let seq = (found.seq + 1).min(Attributes::SEQ_MAX);
         attributes.merge(&Attributes { seq, deps: found.deps });

@@ -1,13 +1,16 @@
 //! The replicated state: a store of keys and values. Knows nothing of replication.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::epaxos::command::{Key, Operation, Outcome, StateMachine, Value};
+use crate::epaxos::keys::KeyMap;
 
 /// A store of keys and values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Store {
-    values: BTreeMap<Key, Value>,
+    values: KeyMap<Value>,
+    /// The keys that have a value. Most writes are to one of them, and leave this alone.
+    order: BTreeSet<Key>,
 }
 
 impl Store {
@@ -18,7 +21,8 @@ impl Store {
 
     /// All keys that have a value, in order, with their values.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Key, &Value)> {
-        self.values.iter()
+        let value = |key| self.values.get(key).expect("each of these keys has a value");
+        self.order.iter().map(move |key| (key, value(key)))
     }
 
     /// How many keys have a value.
@@ -35,7 +39,7 @@ impl Store {
     /// same commands have equal digests; unequal contents have unequal ones but for bad luck.
     pub fn digest(&self) -> u64 {
         let mut hash = FNV_OFFSET;
-        for (key, value) in &self.values {
+        for (key, value) in self.iter() {
             for part in [key.as_bytes(), value] {
                 // The length goes first, or "ab" = "c" would pass for "a" = "bc".
                 hash = fnv(hash, &(part.len() as u64).to_le_bytes());
@@ -50,7 +54,12 @@ impl StateMachine for Store {
     fn apply(&mut self, operation: &Operation) -> Outcome {
         match operation {
             Operation::Put(key, value) => {
-                self.values.insert(key.clone(), value.clone());
+                if let Some(known) = self.values.get_mut(key) {
+                    *known = value.clone();
+                } else {
+                    self.values.insert(key.clone(), value.clone());
+                    self.order.insert(key.clone());
+                }
                 Outcome::Written
             }
             Operation::Get(key) => {
@@ -58,7 +67,9 @@ impl StateMachine for Store {
             }
             // What matters to the one who asks is that the key has no value now.
             Operation::Delete(key) => {
-                self.values.remove(key);
+                if self.values.remove(key).is_some() {
+                    self.order.remove(key);
+                }
                 Outcome::Written
             }
         }

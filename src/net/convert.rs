@@ -9,13 +9,14 @@ mod tests;
 use std::sync::Arc;
 
 use crate::epaxos::attributes::{Attributes, Dependencies};
-use crate::epaxos::command::{Client, Command, Key, Operation, Outcome, Payload, RequestId};
+use crate::epaxos::command::{Client, Command, Operation, Outcome, Payload, RequestId};
 use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
 use crate::epaxos::message::{
     Accept, AcceptReply, Commit, Envelope, Message, PreAccept, PreAcceptReply,
 };
 use crate::net::convert::recovery::CONFLICTS_MAX;
+use crate::net::operation;
 use crate::net::wire;
 
 /// The longest key, in bytes. Keys are names, and every replica indexes them.
@@ -419,7 +420,7 @@ impl Wish {
     pub(super) fn read(
         name: String,
         number: Option<u64>,
-        wished: Option<wire::Operation>,
+        wished: Option<operation::Operation>,
     ) -> Result<Self, Refusal> {
         let client = identity(name)?;
         let operation = operation(wished)?;
@@ -469,23 +470,18 @@ fn identity(name: String) -> Result<Arc<str>, Refusal> {
     }
 }
 
-fn operation(operation: Option<wire::Operation>) -> Result<Operation, Refusal> {
-    use wire::operation::Kind;
-    Ok(match present(operation.and_then(|operation| operation.kind), "operation")? {
-        Kind::Put(wire::Put { value, .. }) if value.len() > VALUE_MAX => {
-            return Err(Refusal::ValueLength(value.len()));
+fn operation(operation: Option<operation::Operation>) -> Result<Operation, Refusal> {
+    let operation = present(operation.and_then(|operation| operation.kind), "operation")?;
+    match operation.key().len() {
+        0 => return Err(Refusal::EmptyKey),
+        1..=KEY_MAX => {}
+        length => return Err(Refusal::KeyLength(length)),
+    }
+    match &operation {
+        Operation::Put(_, value) if value.len() > VALUE_MAX => {
+            Err(Refusal::ValueLength(value.len()))
         }
-        Kind::Put(wire::Put { key: name, value }) => Operation::Put(key(name)?, value.into()),
-        Kind::Get(wire::Get { key: name }) => Operation::Get(key(name)?),
-        Kind::Delete(wire::Delete { key: name }) => Operation::Delete(key(name)?),
-    })
-}
-
-fn key(key: String) -> Result<Key, Refusal> {
-    match key.len() {
-        0 => Err(Refusal::EmptyKey),
-        1..=KEY_MAX => Ok(key.into()),
-        length => Err(Refusal::KeyLength(length)),
+        _ => Ok(operation),
     }
 }
 
@@ -544,19 +540,6 @@ impl From<&Command> for wire::Command {
             number: command.request.number,
             operation: Some((&command.operation).into()),
         }
-    }
-}
-
-impl From<&Operation> for wire::Operation {
-    fn from(operation: &Operation) -> Self {
-        use wire::operation::Kind;
-        let key = operation.key().to_string();
-        let kind = match operation {
-            Operation::Put(_, value) => Kind::Put(wire::Put { key, value: value.to_vec() }),
-            Operation::Get(_) => Kind::Get(wire::Get { key }),
-            Operation::Delete(_) => Kind::Delete(wire::Delete { key }),
-        };
-        Self { kind: Some(kind) }
     }
 }
 

@@ -6,14 +6,17 @@
 //! protocol asks again.
 
 use std::fmt;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::Stream;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Streaming;
 use tonic::transport::Endpoint;
+use tonic::{Response, Streaming};
 use tracing::{debug, info, warn};
 
 use crate::epaxos::id::{MessageId, ReplicaId};
@@ -56,6 +59,7 @@ impl Link {
     ) -> (Link, Writer) {
         let (queue, queued) = mpsc::channel(QUEUE);
         let link = Link { queue, losses: losses.clone() };
+        let queued = Arc::new(Mutex::new(queued));
         (link, Writer { dialect, to, endpoint, queued, losses })
     }
 
@@ -84,15 +88,33 @@ pub struct Writer {
     dialect: Dialect,
     to: ReplicaId,
     endpoint: Endpoint,
-    queued: mpsc::Receiver<Envelope>,
+    /// Shared with the stream that is open, which is the transport's.
+    queued: Arc<Mutex<mpsc::Receiver<Envelope>>>,
     losses: Losses,
 }
 
-/// A stream that was opened at the peer.
-struct Stream {
-    envelopes: mpsc::Sender<wire::Envelope>,
-    /// Says nothing until it ends.
-    silence: Streaming<wire::DispatchResponse>,
+/// What goes out on one stream: the transport takes from the queue what it has room for.
+struct Outgoing {
+    dialect: Dialect,
+    queued: Arc<Mutex<mpsc::Receiver<Envelope>>>,
+    /// Whether the stream is known to have ended: the transport may not have noticed yet.
+    over: Arc<AtomicBool>,
+}
+
+impl Stream for Outgoing {
+    type Item = wire::Envelope;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<wire::Envelope>> {
+        if self.over.load(Ordering::Acquire) {
+            return Poll::Ready(None);
+        }
+        let envelope = ready!(lock(&self.queued).poll_recv(context));
+        Poll::Ready(envelope.map(|envelope| self.dialect.write(envelope)))
+    }
+}
+
+fn lock(queued: &Mutex<mpsc::Receiver<Envelope>>) -> MutexGuard<'_, mpsc::Receiver<Envelope>> {
+    queued.lock().expect("nobody panics holding it")
 }
 
 impl Writer {
@@ -104,19 +126,26 @@ impl Writer {
     async fn keep_writing(&mut self) {
         let (from, to) = (self.dialect.me, self.to);
         let mut backoff = BACKOFF_MIN;
-        while !self.queued.is_closed() || !self.queued.is_empty() {
-            match self.open().await {
-                Ok(stream) => {
+        while !self.is_over() {
+            let over = Arc::new(AtomicBool::new(false));
+            match self.open(over.clone()).await {
+                Ok(mut silence) => {
                     debug!("the link from {from} to {to} is up");
                     backoff = BACKOFF_MIN;
-                    let why = self.write(stream).await;
+                    let why = match silence.message().await {
+                        Ok(_) => "the stream has ended".to_owned(),
+                        Err(status) => status.message().to_owned(),
+                    };
                     info!("the link from {from} to {to} is down: {why}");
                 }
                 Err(error) if backoff == BACKOFF_MIN => warn!("{from} cannot reach {to}: {error}"),
                 Err(_) => {}
             }
+            over.store(true, Ordering::Release);
             // What is old by the time the peer is back would only be in the way.
-            while let Ok(envelope) = self.queued.try_recv() {
+            loop {
+                let queued = lock(&self.queued).try_recv();
+                let Ok(envelope) = queued else { break };
                 (self.losses.0)(envelope.id);
             }
             tokio::time::sleep(backoff).await;
@@ -124,36 +153,21 @@ impl Writer {
         }
     }
 
-    async fn open(&self) -> Result<Stream, String> {
-        let channel = self.endpoint.connect().await.map_err(|error| root(&error))?;
-        let (envelopes, outgoing) = mpsc::channel(STREAM_QUEUE);
-        let call = ReplicaClient::new(channel).dispatch(ReceiverStream::new(outgoing)).await;
-        let silence = call.map_err(|status| status.message().to_owned())?.into_inner();
-        Ok(Stream { envelopes, silence })
+    /// Whether nobody writes any more, and all is written.
+    fn is_over(&self) -> bool {
+        let queued = lock(&self.queued);
+        queued.is_closed() && queued.is_empty()
     }
 
-    /// Writes until the stream ends, and says why it did.
-    async fn write(&mut self, mut stream: Stream) -> String {
-        loop {
-            tokio::select! {
-                envelope = self.queued.recv() => {
-                    let Some(envelope) = envelope else { return "nobody writes".to_owned() };
-                    let id = envelope.id;
-                    if stream.envelopes.send(self.dialect.write(envelope)).await.is_err() {
-                        (self.losses.0)(id);
-                        return match stream.silence.message().await {
-                            Err(status) => status.message().to_owned(),
-                            Ok(_) => "the stream is closed".to_owned(),
-                        };
-                    }
-                }
-                end = stream.silence.message() => match end {
-                    Ok(Some(wire::DispatchResponse {})) => {}
-                    Ok(None) => return "the other side has ended the stream".to_owned(),
-                    Err(status) => return status.message().to_owned(),
-                },
-            }
-        }
+    /// Opens a stream at the peer. What comes back on it says nothing until it ends.
+    async fn open(
+        &self,
+        over: Arc<AtomicBool>,
+    ) -> Result<Streaming<wire::DispatchResponse>, String> {
+        let channel = self.endpoint.connect().await.map_err(|error| root(&error))?;
+        let outgoing = Outgoing { dialect: self.dialect, queued: self.queued.clone(), over };
+        let call = ReplicaClient::new(channel).dispatch(outgoing).await;
+        call.map(Response::into_inner).map_err(|status| status.message().to_owned())
     }
 }
 
@@ -169,9 +183,6 @@ pub(super) fn root(error: &dyn std::error::Error) -> String {
 /// How many messages may wait for one peer.
 const QUEUE: usize = 64 << 10;
 
-/// How many messages may wait between the task and the transport.
-const STREAM_QUEUE: usize = 256;
-
 /// How long to wait before dialling again, the first time.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 
@@ -180,8 +191,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-    use std::sync::Mutex;
 
     use super::*;
     use crate::epaxos::id::{Ballot, InstanceId};
@@ -232,18 +243,29 @@ mod tests {
         (address, streams)
     }
 
-    async fn number(incoming: &mut mpsc::Receiver<Incoming<()>>) -> Option<u64> {
-        let next = tokio::time::timeout(Duration::from_secs(10), incoming.recv()).await;
-        match next.expect("a message arrives") {
-            Some(Incoming::Peer(envelope)) => Some(envelope.id.number),
-            _ => None,
+    /// What has come, message by message.
+    struct Arrivals {
+        incoming: mpsc::Receiver<Incoming<()>>,
+        read: VecDeque<u64>,
+    }
+
+    impl Arrivals {
+        async fn number(&mut self) -> Option<u64> {
+            if self.read.is_empty() {
+                let next = tokio::time::timeout(Duration::from_secs(10), self.incoming.recv());
+                if let Some(Incoming::Peer(envelopes)) = next.await.expect("a message arrives") {
+                    self.read.extend(envelopes.iter().map(|envelope| envelope.id.number));
+                }
+            }
+            self.read.pop_front()
         }
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_link_that_is_cut_dials_again() {
         let cancel = CancellationToken::new();
-        let (behind, mut incoming, service) = replica(&cancel).await;
+        let (behind, incoming, service) = replica(&cancel).await;
+        let mut arrivals = Arrivals { incoming, read: VecDeque::new() };
         let (address, streams) = proxy(behind);
         let losses = Losses::new(|_| {});
         let (link, writer) = Link::new(FROM, TO.me, &address.to_string(), losses).unwrap();
@@ -253,7 +275,7 @@ mod tests {
             link.send(envelope(next));
             // What was sent just before a cut may be lost, and what is sent until it is noticed.
             let first = loop {
-                let wait = tokio::time::timeout(Duration::from_millis(5), number(&mut incoming));
+                let wait = tokio::time::timeout(Duration::from_millis(5), arrivals.number());
                 if let Ok(number) = wait.await {
                     break number.unwrap();
                 }
@@ -262,7 +284,7 @@ mod tests {
             };
             let mut last = first;
             while last < next {
-                let number = number(&mut incoming).await.unwrap();
+                let number = arrivals.number().await.unwrap();
                 assert_eq!(number, last + 1, "nothing is lost or out of order on a whole stream");
                 last = number;
             }

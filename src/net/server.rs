@@ -6,15 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures::stream::Map;
+use futures::{Stream, StreamExt};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
-use tokio_stream::Stream;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic::Request;
@@ -39,10 +38,12 @@ use crate::net::{MESSAGE_MAX, WINDOW, wire};
 /// What reaches a replica through its one queue. `C` is whatever else its host puts there.
 #[derive(Debug)]
 pub enum Incoming<C> {
-    /// A message from another replica.
-    Peer(Envelope),
+    /// Messages from another replica, in the order in which they came.
+    Peer(Vec<Envelope>),
     /// Proposals of clients, to become one instance.
     Client(Vec<Proposal>),
+    /// Proposals that came together and have nothing to do with each other.
+    Clients(Vec<Proposal>),
     /// What the host adds.
     Control(C),
 }
@@ -67,23 +68,13 @@ pub struct Waiter {
 enum Waiting {
     /// A call of its own.
     Call(oneshot::Sender<Outcome>),
-    /// One of many proposals on a stream. The place for its answer is reserved, so that giving it
-    /// never blocks.
-    Stream {
-        permit: mpsc::OwnedPermit<Answered>,
-        /// The same stream, to see whether it is still there.
-        answers: mpsc::Sender<Answered>,
-        identity: String,
-        number: Option<u64>,
-    },
+    /// One of many proposals on a stream, which has room for its answer.
+    Stream { answers: mpsc::UnboundedSender<Answered>, identity: String, number: Option<u64> },
 }
 
 /// An answer on its way to a stream. A value in it is the store's own until it is written: a client
 /// that does not read would have the replica keep a copy for each of its questions.
 type Answered = Result<(String, Option<u64>, Outcome), Status>;
-
-/// Writes an answer when the stream has room for it.
-type WriteAnswer = fn(Answered) -> Result<wire::ProposeResponse, Status>;
 
 impl Waiter {
     /// Whether nobody waits any more.
@@ -100,8 +91,8 @@ impl Waiter {
         match self.waiting.take() {
             // An error says that the client has left, which is its own affair.
             Some(Waiting::Call(call)) => drop(call.send(outcome)),
-            Some(Waiting::Stream { permit, identity, number, .. }) => {
-                permit.send(Ok((identity, number, outcome)));
+            Some(Waiting::Stream { answers, identity, number }) => {
+                drop(answers.send(Ok((identity, number, outcome))));
             }
             None => {}
         }
@@ -112,8 +103,8 @@ impl Drop for Waiter {
     /// A call of its own ends with its waiter. A stream would go on, and its client wait for this
     /// answer for ever.
     fn drop(&mut self) {
-        if let Some(Waiting::Stream { permit, .. }) = self.waiting.take() {
-            permit.send(Err(down(self.replica)));
+        if let Some(Waiting::Stream { answers, .. }) = self.waiting.take() {
+            answers.send(Err(down(self.replica))).ok();
         }
     }
 }
@@ -235,48 +226,65 @@ impl<C: Send + 'static> Service<C> {
     }
 
     /// Passes on all that a peer says, until it has no more to say.
-    async fn listen(self, mut envelopes: Streaming<wire::Envelope>) -> Result<(), Status> {
-        loop {
-            let envelope = match envelopes.message().await {
-                Ok(Some(envelope)) => envelope,
+    async fn listen(self, envelopes: Streaming<wire::Envelope>) -> Result<(), Status> {
+        let mut envelopes = envelopes.ready_chunks(READ_AT_ONCE);
+        while let Some(chunk) = envelopes.next().await {
+            let (read, end) = read_while(chunk, |envelope| {
+                self.dialect.read(envelope).map_err(|refusal| self.refuse("message", &refusal))
+            });
+            let pushed = self.queue.send(Incoming::Peer(read)).await;
+            pushed.map_err(|_| self.stopped())?;
+            match end {
+                None => {}
                 // What cannot be decoded is refused like what makes no sense.
-                Err(status) if is_nonsense(&status) => {
+                Some(Unread::Broken(status)) if is_nonsense(&status) => {
                     return Err(self.refuse("message", &status.message()));
                 }
-                // The peer has ended the stream, or it broke.
-                Ok(None) | Err(_) => return Ok(()),
-            };
-            let envelope = self.dialect.read(envelope);
-            let envelope = envelope.map_err(|refusal| self.refuse("message", &refusal))?;
-            let pushed = self.queue.send(Incoming::Peer(envelope)).await;
-            pushed.map_err(|_| self.stopped())?;
+                Some(Unread::Broken(_)) => return Ok(()),
+                Some(Unread::Refused(status)) => return Err(status),
+            }
         }
+        // The peer has ended the stream.
+        Ok(())
     }
 
-    /// Passes on all that a client proposes on a stream. Every place in `answers` is one proposal
-    /// under way; when none is left, the client is not read any further.
+    /// Passes on all that a client proposes on a stream. When there is no room for another answer, the
+    /// client is not read any further.
     async fn take(
         &self,
-        mut requests: Streaming<wire::ProposeRequest>,
-        answers: &mpsc::Sender<Answered>,
+        requests: Streaming<wire::ProposeRequest>,
+        answers: &mpsc::UnboundedSender<Answered>,
+        room: &Semaphore,
     ) -> Result<(), Status> {
-        loop {
-            let request = match requests.message().await {
-                Ok(Some(request)) => request,
-                Err(status) if is_nonsense(&status) => {
+        let mut requests = requests.ready_chunks(READ_AT_ONCE);
+        while let Some(chunk) = requests.next().await {
+            let (proposals, end) = read_while(chunk, |request| {
+                let (identity, number) = (request.identity.clone(), request.number);
+                let wish = read(request).map_err(|refusal| self.refuse("request", &refusal))?;
+                let answers = answers.clone();
+                let waiter = self.waiter(Waiting::Stream { answers, identity, number });
+                Ok(Proposal { wish, waiter })
+            });
+            let count = u32::try_from(proposals.len()).expect("a chunk is small");
+            match room.acquire_many(count).await {
+                // Each place is given back when its answer is written.
+                Ok(places) => places.forget(),
+                // The client has left.
+                Err(_) => return Ok(()),
+            }
+            let pushed = self.queue.send(Incoming::Clients(proposals)).await;
+            pushed.map_err(|_| self.stopped())?;
+            match end {
+                None => {}
+                Some(Unread::Broken(status)) if is_nonsense(&status) => {
                     return Err(self.refuse("request", &status.message()));
                 }
-                // The client has no more to ask, or has left.
-                Ok(None) | Err(_) => return Ok(()),
-            };
-            let (identity, number) = (request.identity.clone(), request.number);
-            let wish = read(request).map_err(|refusal| self.refuse("request", &refusal))?;
-            let Ok(permit) = answers.clone().reserve_owned().await else { return Ok(()) };
-            let answers = answers.clone();
-            let waiter = self.waiter(Waiting::Stream { permit, answers, identity, number });
-            let pushed = self.queue.send(Incoming::Client(vec![Proposal { wish, waiter }])).await;
-            pushed.map_err(|_| self.stopped())?;
+                Some(Unread::Broken(_)) => return Ok(()),
+                Some(Unread::Refused(status)) => return Err(status),
+            }
         }
+        // The client has no more to ask.
+        Ok(())
     }
 
     /// A request that could not be decoded never got as far as here. It is the client's mistake and
@@ -304,8 +312,8 @@ impl<C: Send + 'static> Kv for Service<C> {
         request: Request<wire::PutRequest>,
     ) -> Result<Response<wire::PutResponse>, Status> {
         let wire::PutRequest { key, value, identity, number } = request.into_inner();
-        let put = wire::operation::Kind::Put(wire::Put { key, value });
-        self.ask_one(Wish::read(identity, number, Some(put.into()))).await?;
+        let put = Operation::Put(key.into(), value.into());
+        self.ask_one(Wish::read(identity, number, Some((&put).into()))).await?;
         Ok(Response::new(wire::PutResponse {}))
     }
 
@@ -314,12 +322,11 @@ impl<C: Send + 'static> Kv for Service<C> {
         request: Request<wire::GetRequest>,
     ) -> Result<Response<wire::GetResponse>, Status> {
         let wire::GetRequest { key, identity, number } = request.into_inner();
-        let missing = Operation::get(&key);
-        let get = wire::operation::Kind::Get(wire::Get { key });
-        match self.ask_one(Wish::read(identity, number, Some(get.into()))).await? {
+        let get = Operation::Get(key.into());
+        match self.ask_one(Wish::read(identity, number, Some((&get).into()))).await? {
             Outcome::Found(value) => Ok(Response::new(wire::GetResponse { value: value.to_vec() })),
             Outcome::NotFound | Outcome::Written => {
-                let key = missing.key();
+                let key = get.key();
                 Err(Status::not_found(format!("the key {key:?} has no value")))
             }
         }
@@ -330,8 +337,8 @@ impl<C: Send + 'static> Kv for Service<C> {
         request: Request<wire::DeleteRequest>,
     ) -> Result<Response<wire::DeleteResponse>, Status> {
         let wire::DeleteRequest { key, identity, number } = request.into_inner();
-        let delete = wire::operation::Kind::Delete(wire::Delete { key });
-        self.ask_one(Wish::read(identity, number, Some(delete.into()))).await?;
+        let delete = Operation::Delete(key.into());
+        self.ask_one(Wish::read(identity, number, Some((&delete).into()))).await?;
         Ok(Response::new(wire::DeleteResponse {}))
     }
 }
@@ -363,29 +370,28 @@ impl<C: Send + 'static> Replica for Service<C> {
         Ok(Response::new(wire::ProposeBatchResponse { answers: answers.collect() }))
     }
 
-    type ProposeStreamStream = Map<ReceiverStream<Answered>, WriteAnswer>;
+    type ProposeStreamStream = Answers;
 
     async fn propose_stream(
         &self,
         request: Request<Streaming<wire::ProposeRequest>>,
     ) -> Result<Response<Self::ProposeStreamStream>, Status> {
-        let (answers, stream) = mpsc::channel(STREAM_DEPTH);
+        let (answers, stream) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(STREAM_DEPTH as usize));
+        let answered = Answers { stream, room: room.clone() };
         let service = self.clone();
         tokio::spawn(async move {
-            let taking = service.take(request.into_inner(), &answers);
+            let taking = service.take(request.into_inner(), &answers, &room);
             let taken = service.cancel.run_until_cancelled(taking).await;
             if let Err(status) = taken.unwrap_or_else(|| Err(service.stopped())) {
                 // An error ends the stream: what was proposed before it is answered first. Where the
                 // client has left, there is nobody to tell.
-                let all = answers.reserve_many(STREAM_DEPTH).await;
+                let all = room.acquire_many(STREAM_DEPTH).await;
                 drop(all);
-                answers.send(Err(status)).await.ok();
+                answers.send(Err(status)).ok();
             }
         });
-        let write: WriteAnswer = |answered| {
-            answered.map(|(identity, number, outcome)| response(identity, number, outcome))
-        };
-        Ok(Response::new(futures::StreamExt::map(ReceiverStream::new(stream), write)))
+        Ok(Response::new(answered))
     }
 
     type DispatchStream =
@@ -403,9 +409,59 @@ impl<C: Send + 'static> Replica for Service<C> {
             cancel.run_until_cancelled(service.listen(request.into_inner())).await
         };
         let silence = futures::stream::once(silence);
-        let silence = silence.filter_map(|end| end.and_then(Result::err).map(Err));
+        let silence = silence.filter_map(async |end| end.and_then(Result::err).map(Err));
         Ok(Response::new(Box::pin(silence)))
     }
+}
+
+/// The answers of a stream, written when the transport has room for them.
+#[derive(Debug)]
+pub struct Answers {
+    stream: mpsc::UnboundedReceiver<Answered>,
+    /// For how many more there is room.
+    room: Arc<Semaphore>,
+}
+
+impl Stream for Answers {
+    type Item = Result<wire::ProposeResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let answered = ready!(self.stream.poll_recv(context));
+        self.room.add_permits(1);
+        let write = |(identity, number, outcome)| response(identity, number, outcome);
+        Poll::Ready(answered.map(|answered| answered.map(write)))
+    }
+}
+
+impl Drop for Answers {
+    /// Whoever waits for room need wait no longer.
+    fn drop(&mut self) {
+        self.room.close();
+    }
+}
+
+/// Why nothing more of a stream is read.
+enum Unread {
+    /// It makes no sense.
+    Refused(Status),
+    /// The stream broke, or what came could not be decoded.
+    Broken(Status),
+}
+
+/// Reads what came on a stream up to the first that cannot be.
+fn read_while<W, T>(
+    chunk: Vec<Result<W, Status>>,
+    read: impl Fn(W) -> Result<T, Status>,
+) -> (Vec<T>, Option<Unread>) {
+    let mut all = Vec::with_capacity(chunk.len());
+    for item in chunk {
+        match item.map(&read) {
+            Ok(Ok(one)) => all.push(one),
+            Ok(Err(status)) => return (all, Some(Unread::Refused(status))),
+            Err(status) => return (all, Some(Unread::Broken(status))),
+        }
+    }
+    (all, None)
 }
 
 fn read(request: wire::ProposeRequest) -> Result<Wish, Refusal> {
@@ -423,14 +479,11 @@ fn response(identity: String, number: Option<u64>, outcome: Outcome) -> wire::Pr
     wire::ProposeResponse { identity, number, outcome: Some(outcome.into()) }
 }
 
-impl From<wire::operation::Kind> for wire::Operation {
-    fn from(kind: wire::operation::Kind) -> Self {
-        Self { kind: Some(kind) }
-    }
-}
-
 /// How many proposals of one stream may be under way.
-const STREAM_DEPTH: usize = 16 << 10;
+const STREAM_DEPTH: u32 = 16 << 10;
+
+/// How much of a stream is passed on together, where it comes together.
+const READ_AT_ONCE: usize = 128;
 
 /// How long clients may take to notice that a replica shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(500);
@@ -441,9 +494,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiter_on_a_stream_that_has_ended_is_gone() {
-        let (answers, stream) = mpsc::channel(1);
-        let permit = answers.clone().reserve_owned().await.unwrap();
-        let waiting = Waiting::Stream { permit, answers, identity: String::new(), number: None };
+        let (answers, stream) = mpsc::unbounded_channel();
+        let waiting = Waiting::Stream { answers, identity: String::new(), number: None };
         let waiter = Waiter { replica: ReplicaId(0), waiting: Some(waiting) };
         assert!(!waiter.is_gone());
         drop(stream);

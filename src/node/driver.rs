@@ -12,12 +12,13 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::epaxos::command::{Command, Key, RequestId};
+use crate::epaxos::command::{Client, Command, Key, RequestId};
 use crate::epaxos::event::Reply;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::epaxos::replica::{Input, Options, Output, Replica};
 use crate::epaxos::seat::Seat;
+use crate::epaxos::space::Row;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::net::convert;
@@ -91,18 +92,24 @@ pub struct Driver {
     seat: Seat<Store>,
     batch: bool,
     queue: mpsc::Receiver<Incoming<Control>>,
-    /// What was read from the queue before its turn.
-    next: Option<Incoming<Control>>,
+    /// Proposals that wait together, by what is to be one instance at the least; where there is
+    /// batching.
+    gathered: Vec<Vec<Proposal>>,
     links: Vec<Option<Link>>,
     gate: Gate,
     clock: Clock,
     reports: Option<mpsc::UnboundedSender<Report>>,
+    /// Who waits for the answers to named requests.
     waiters: BTreeMap<Command, Vec<Waiter>>,
+    /// Who waits for those to requests without a name, by number.
+    nameless: Row<Waiter>,
     /// Messages sent so far: the number of the next one.
     sent: u64,
     tally: Tally,
     /// Requests of clients without a name so far.
     anonymous: u64,
+    /// What the replica last wanted done: kept for its room.
+    out: Vec<Output>,
     /// What it is at: what a panic interrupts.
     under_way: Option<(Time, Decision)>,
     /// Whether it is down since it panicked, so that what it has stored may not be sound.
@@ -120,15 +127,17 @@ impl Driver {
             seat: Seat::new(options),
             batch: parts.batch,
             queue: parts.queue,
-            next: None,
+            gathered: Vec::new(),
             links: parts.links,
             gate: Gate::new(parts.gate),
             clock: parts.clock,
             reports: parts.reports,
             waiters: BTreeMap::new(),
+            nameless: Row::default(),
             sent: 0,
             tally: Tally::default(),
             anonymous: 0,
+            out: Vec::new(),
             under_way: None,
             panicked: false,
             trap: parts.trap,
@@ -140,6 +149,7 @@ impl Driver {
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut cancelled = pin!(cancel.cancelled());
         let mut alarm = pin!(sleep(Duration::ZERO));
+        let mut read = Vec::with_capacity(READ_AT_ONCE);
         loop {
             let due = self.next_due().map(Instant::from_std);
             // Timers mostly move later. An alarm that rings early finds nothing due, and costs less
@@ -147,18 +157,38 @@ impl Driver {
             if let Some(due) = due.filter(|due| alarm.is_elapsed() || *due < alarm.deadline()) {
                 alarm.as_mut().reset(due);
             }
-            if let Some(incoming) = self.next.take() {
-                self.on_incoming(incoming);
-                continue;
-            }
             tokio::select! {
                 biased;
                 () = &mut cancelled => return,
                 () = &mut alarm, if due.is_some() => drop(self.guarded(Self::on_alarm)),
-                incoming = self.queue.recv() => match incoming {
-                    Some(incoming) => self.on_incoming(incoming),
-                    None => return,
-                },
+                count = self.queue.recv_many(&mut read, READ_AT_ONCE) => {
+                    if count == 0 {
+                        return;
+                    }
+                    read.drain(..).for_each(|incoming| self.on_incoming(incoming));
+                    if !self.gathered.is_empty() {
+                        self.gather_more().await;
+                        self.propose_gathered();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets whoever else is ready go first, who may have proposals too, as long as more come. Where
+    /// nobody is, nothing waits.
+    async fn gather_more(&mut self) {
+        for _ in 0..TURNS_GIVEN {
+            let gathered = self.gathered.len();
+            tokio::task::yield_now().await;
+            for _ in 0..READ_AT_ONCE {
+                match self.queue.try_recv() {
+                    Ok(incoming) => self.on_incoming(incoming),
+                    Err(_) => break,
+                }
+            }
+            if self.gathered.len() <= gathered || gathered >= convert::BATCH_MAX {
+                break;
             }
         }
     }
@@ -166,9 +196,23 @@ impl Driver {
     fn on_incoming(&mut self, incoming: Incoming<Control>) {
         // What comes of a panic is reported by whoever guards against it.
         match incoming {
-            Incoming::Peer(envelope) => drop(self.guarded(|it| it.on_envelope(envelope))),
-            Incoming::Client(proposals) => drop(self.guarded(|it| it.on_proposals(proposals))),
+            Incoming::Peer(envelopes) => {
+                for envelope in envelopes {
+                    self.guarded(|it| it.on_envelope(envelope)).ok();
+                }
+            }
+            Incoming::Client(proposals) if self.batch => self.gathered.push(proposals),
+            Incoming::Client(proposals) => self.propose(proposals),
+            Incoming::Clients(proposals) => {
+                let alone = proposals.into_iter().map(|proposal| vec![proposal]);
+                if self.batch {
+                    self.gathered.extend(alone);
+                } else {
+                    alone.for_each(|proposal| self.propose(proposal));
+                }
+            }
             Incoming::Control(Control { act, done }) => {
+                self.propose_gathered();
                 let acted = self.guarded(|it| it.on_act(act));
                 let failed = |sentence| Err(format!("{} has failed: {sentence}", self.id()));
                 let acted = acted.unwrap_or_else(failed);
@@ -189,8 +233,7 @@ impl Driver {
             }
             self.seat.crash();
             self.panicked = true;
-            // Whoever waits for an answer is told that there will be none.
-            self.waiters.clear();
+            self.let_waiters_go();
             self.tell(Decision::Panic(sentence.clone()));
             sentence
         })
@@ -219,43 +262,48 @@ impl Driver {
         }
     }
 
-    fn on_proposals(&mut self, proposals: Vec<Proposal>) {
-        if !self.seat.is_up() {
-            // Their waiters go with them, which tells the clients.
-            return;
-        }
-        let mut commands = Vec::with_capacity(proposals.len());
-        let mut bytes = 0;
-        for proposal in proposals {
-            bytes += convert::size(&proposal.wish.operation);
-            commands.push(self.register(proposal));
-        }
-        while self.batch
-            && let Ok(incoming) = self.queue.try_recv()
-        {
-            match incoming {
-                Incoming::Client(more) if fits(commands.len(), bytes, &more) => {
-                    for proposal in more {
-                        bytes += convert::size(&proposal.wish.operation);
-                        commands.push(self.register(proposal));
-                    }
-                }
-                other => {
-                    self.next = Some(other);
-                    break;
-                }
+    /// Makes instances of all that has waited together, as few as there can be.
+    fn propose_gathered(&mut self) {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for proposals in std::mem::take(&mut self.gathered) {
+            let more: usize = proposals.iter().map(|it| convert::size(&it.wish.operation)).sum();
+            let fits = batch.len() + proposals.len() <= convert::BATCH_MAX
+                && bytes + more <= convert::BATCH_BYTES_MAX;
+            if !fits {
+                self.propose(std::mem::take(&mut batch));
+                bytes = 0;
             }
+            batch.extend(proposals);
+            bytes += more;
         }
-        let decision = self.reports.is_some().then(|| Decision::Propose(commands.clone()));
-        self.step(decision, Input::Propose(commands));
+        if !batch.is_empty() {
+            self.propose(batch);
+        }
+    }
+
+    /// Makes one instance of some proposals.
+    fn propose(&mut self, proposals: Vec<Proposal>) {
+        // Where the replica is down, their waiters go with them, which tells the clients.
+        if self.seat.is_up() {
+            self.guarded(|it| {
+                let commands: Vec<_> =
+                    proposals.into_iter().map(|proposal| it.register(proposal)).collect();
+                let decision = it.reports.is_some().then(|| Decision::Propose(commands.clone()));
+                it.step(decision, Input::Propose(commands));
+            })
+            .ok();
+        }
     }
 
     /// Names a proposal that has no name, and remembers who waits for its answer.
     fn register(&mut self, Proposal { wish, waiter }: Proposal) -> Command {
-        let request = wish.request.unwrap_or_else(|| {
+        let Some(request) = wish.request else {
+            let number = self.anonymous;
             self.anonymous += 1;
-            RequestId::anonymous(self.seat.id(), self.anonymous - 1)
-        });
+            self.nameless.insert(number, waiter);
+            let request = RequestId::anonymous(self.seat.id(), number);
+            return Command { request, operation: wish.operation };
+        };
         let command = Command { request, operation: wish.operation };
         let waiters = self.waiters.entry(command.clone()).or_default();
         // A client that asks again and again gives up in between.
@@ -292,8 +340,7 @@ impl Driver {
             }
             Act::Crash => {
                 self.seat.check_up()?;
-                // Whoever waits for an answer is told that there will be none.
-                self.waiters.clear();
+                self.let_waiters_go();
                 self.seat.crash();
                 self.tell(Decision::Crash);
             }
@@ -376,7 +423,7 @@ impl Driver {
             ));
         }
         self.panicked = false;
-        self.carry_out(now, self.reports.is_some().then_some(Decision::Restart), out);
+        self.carry_out(now, self.reports.is_some().then_some(Decision::Restart), &mut out);
         Ok(())
     }
 
@@ -420,7 +467,7 @@ impl Driver {
     /// of it goes out, so that nobody hears of an effect before its cause.
     fn step(&mut self, decision: Option<Decision>, input: Input) {
         let now = self.clock.now();
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.out);
         self.under_way = decision.map(|decision| (now, decision));
         let trapped = self.trap.take_if(|key| mentions(&input, key));
         self.seat.step(now, input, &mut out);
@@ -428,25 +475,36 @@ impl Driver {
             panic!("it was told to panic where {key} is named");
         }
         let decision = self.under_way.take().map(|(_, decision)| decision);
-        self.carry_out(now, decision, out);
+        self.carry_out(now, decision, &mut out);
+        self.out = out;
     }
 
-    fn carry_out(&mut self, now: Time, decision: Option<Decision>, out: Vec<Output>) {
+    fn carry_out(&mut self, now: Time, decision: Option<Decision>, out: &mut Vec<Output>) {
         let id = self.seat.id();
-        let effects = out.into_iter().map(|output| Effect::of(output, id, &mut self.sent));
+        let Some(decision) = decision else {
+            // Nobody watches.
+            for output in out.drain(..) {
+                let effect = Effect::of(output, id, &mut self.sent);
+                self.carry_out_one(effect);
+            }
+            return;
+        };
+        let effects = out.drain(..).map(|output| Effect::of(output, id, &mut self.sent));
         let effects: Vec<_> = effects.collect();
         // Most of what is told goes nowhere else.
         let goes_out = |effect: &&Effect| !matches!(effect, Effect::Event(_));
         let out: Vec<_> = effects.iter().filter(goes_out).cloned().collect();
-        if let Some(decision) = decision {
-            self.report_step(now, decision, effects);
-        }
+        self.report_step(now, decision, effects);
         for effect in out {
-            match effect {
-                Effect::Send(envelope) => self.send(envelope),
-                Effect::Reply(reply) => self.answer(&reply),
-                Effect::Event(_) => {}
-            }
+            self.carry_out_one(effect);
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(envelope) => self.send(envelope),
+            Effect::Reply(reply) => self.answer(reply),
+            Effect::Event(_) => {}
         }
     }
 
@@ -455,11 +513,23 @@ impl Driver {
         link.expect("a replica sends itself nothing").send(envelope);
     }
 
-    fn answer(&mut self, reply: &Reply) {
-        self.tally.answer(reply);
+    fn answer(&mut self, reply: Reply) {
+        self.tally.answer(&reply);
+        if let Client::Anonymous(_) = reply.command.request.client {
+            if let Some(waiter) = self.nameless.remove(reply.command.request.number) {
+                waiter.answer(reply.outcome);
+            }
+            return;
+        }
         for waiter in self.waiters.remove(&reply.command).into_iter().flatten() {
             waiter.answer(reply.outcome.clone());
         }
+    }
+
+    /// Whoever waits for an answer is told that there will be none.
+    fn let_waiters_go(&mut self) {
+        self.waiters.clear();
+        self.nameless = Row::default();
     }
 
     /// Reports what was done to a message without the replica hearing of it.
@@ -485,12 +555,6 @@ impl Driver {
     }
 }
 
-/// Whether more proposals may join a batch.
-fn fits(commands: usize, bytes: usize, more: &[Proposal]) -> bool {
-    let added: usize = more.iter().map(|proposal| convert::size(&proposal.wish.operation)).sum();
-    commands + more.len() <= convert::BATCH_MAX && bytes + added <= convert::BATCH_BYTES_MAX
-}
-
 /// Whether an input is about a key.
 fn mentions(input: &Input, key: &Key) -> bool {
     match input {
@@ -509,6 +573,12 @@ fn sentence(panic: &(dyn Any + Send)) -> String {
     let words = said.unwrap_or("it did not say why").split_whitespace();
     words.collect::<Vec<_>>().join(" ")
 }
+
+/// How often others go first before what has gathered is proposed.
+const TURNS_GIVEN: usize = 8;
+
+/// How much is read from the queue before anything else is looked at.
+const READ_AT_ONCE: usize = 256;
 
 fn not_held(id: MessageId) -> String {
     format!("{id} is not held")

@@ -207,7 +207,7 @@ mod tests {
             attributes,
         });
         let id = MessageId { sender: leader, number: 0, copy: 0 };
-        Incoming::Peer(Envelope { id, to: ReplicaId(0), message })
+        Incoming::Peer(vec![Envelope { id, to: ReplicaId(0), message }])
     }
 
     #[tokio::test]

@@ -267,7 +267,7 @@ impl Effect {
                 Self::Send(Envelope { id, to, message })
             }
             Output::Reply(reply) => Self::Reply(reply),
-            Output::Observe(event) => Self::Event(event),
+            Output::Observe(event) => Self::Event(*event),
         }
     }
 }

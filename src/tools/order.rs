@@ -21,6 +21,7 @@ use crate::epaxos::attributes::Attributes;
 use crate::epaxos::command::Payload;
 use crate::epaxos::execution::Execution;
 use crate::epaxos::id::InstanceId;
+use crate::epaxos::keys::Keys;
 pub use crate::tools::order::file::{OrderError, parse};
 
 /// One committed instance of a log.
@@ -52,9 +53,11 @@ pub fn order(log: &[Committed]) -> Order {
     };
     let last = log.iter().filter_map(rows).max();
     let mut execution = Execution::new(last.map_or(0, |last| last + 1));
+    let mut keys = Keys::default();
     for entry in log {
         if !execution.is_committed(entry.instance) {
-            execution.commit(entry.instance, entry.attributes, &entry.payload);
+            let touches = keys.touches(&entry.payload);
+            execution.commit(entry.instance, entry.attributes, touches);
         }
     }
     let pass = execution.advance();

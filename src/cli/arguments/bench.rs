@@ -77,7 +77,11 @@ pub enum CallArgument {
 }
 
 fn positive(text: &str) -> Result<usize, String> {
-    text.replace('_', "").parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a number from 1".to_owned())
+    text.replace('_', "")
+        .parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "expected a number from 1".to_owned())
 }
 
 fn percent(text: &str) -> Result<f64, String> {

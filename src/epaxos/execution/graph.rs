@@ -1,12 +1,12 @@
 //! The dependency graph of what is committed and not yet executed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
 use crate::epaxos::attributes::Attributes;
-use crate::epaxos::command::Payload;
-use crate::epaxos::execution::index::{Index, Touch, Touches};
+use crate::epaxos::execution::index::Index;
 use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::keys::{Touch, Touches};
 
 /// By what the members of one component are ordered, and components that are ready together.
 /// `seq` alone is not total, and two instances of one replica may share a component.
@@ -62,6 +62,9 @@ pub struct Graph {
     /// Places in `vertices` that executed instances have left.
     vacant: Vec<VertexId>,
     index: Index,
+    /// What is committed without a gap and not in the index yet. Most is executed before anybody asks
+    /// for its edges, and then need not be.
+    unindexed: Vec<InstanceId>,
     /// Broken on purpose: a dependency means the one instance it names.
     #[cfg(feature = "mutations")]
     latest_only: bool,
@@ -76,6 +79,7 @@ impl Graph {
             states: Vec::new(),
             vacant: Vec::new(),
             index: Index::default(),
+            unindexed: Vec::new(),
             #[cfg(feature = "mutations")]
             latest_only: false,
         }
@@ -108,7 +112,7 @@ impl Graph {
         &mut self,
         instance: InstanceId,
         attributes: Attributes,
-        payload: &Payload,
+        touches: Touches,
     ) -> VertexId {
         let replicas = self.rows.len();
         let in_cluster = |id: InstanceId| id.replica.index() < replicas;
@@ -116,16 +120,33 @@ impl Graph {
         assert!(attributes.deps.iter().all(in_cluster), "{instance} depends on the cluster's rows");
         assert!(self.cell(instance).is_none(), "{instance} is committed once");
 
-        let touches = self.index.touches(payload);
         let vertex = self.place(Vertex { instance, attributes, blocker: None, touches });
-        self.rows[instance.replica.index()].ahead.insert(instance.slot, Cell::Pending(vertex));
+        let row = &mut self.rows[instance.replica.index()];
+        if row.watermark() == instance.slot {
+            row.contiguous.push_back(Cell::Pending(vertex));
+            self.unindexed.push(instance);
+        } else {
+            row.ahead.insert(instance.slot, Cell::Pending(vertex));
+        }
         self.admit(instance.replica);
         vertex
+    }
+
+    /// Whether all that the vertex depends on is executed, as far as that is seen at a glance.
+    pub fn is_free(&self, vertex: VertexId) -> bool {
+        let deps = &self.vertex(vertex).attributes.deps;
+        let mut rows = self.rows.iter().enumerate();
+        rows.all(|(row, slots)| deps.prefix(ReplicaId::from_index(row)) <= slots.executed)
     }
 
     /// What became of the instance, if it has been committed.
     pub fn cell(&self, instance: InstanceId) -> Option<Cell> {
         self.rows.get(instance.replica.index())?.cell(instance.slot)
+    }
+
+    /// How many slots of a row, from 0, are executed without a gap.
+    pub fn executed(&self, row: ReplicaId) -> u64 {
+        self.rows[row.index()].executed
     }
 
     /// What the vertex says of itself.
@@ -193,7 +214,7 @@ impl Graph {
             let mut stale = 0;
             let floor = |row| {
                 let own = &rows[instance.replica.index()];
-                let preceding = own.pending(preceding(index, touch, *instance, attributes)?)?;
+                let preceding = own.pending(preceding(index, *touch, *instance, attributes)?)?;
                 Some(vertices[preceding.index()].attributes.deps.prefix(row))
             };
             for list in index.lists(touch.key) {
@@ -235,6 +256,7 @@ impl Graph {
             self.vertices.clear();
             self.states.clear();
             self.vacant.clear();
+            self.unindexed.clear();
         }
     }
 
@@ -249,18 +271,34 @@ impl Graph {
         VertexId::from_count(self.vertices.len())
     }
 
-    /// Moves the row's watermark over what is committed without a gap, and indexes that. Only now,
-    /// so that the index of a key is in slot order and never misses an earlier entry.
+    /// Moves the row's watermark over what is committed without a gap. Only that is indexed, so that
+    /// the index of a key is in slot order and never misses an earlier entry.
     fn admit(&mut self, row: ReplicaId) {
-        while let Some(cell) = self.rows[row.index()].advance() {
-            // What was executed ahead of the watermark is no one's dependency any more.
-            if let Cell::Pending(vertex) = cell {
-                let vertex = &self.vertices[vertex.index()];
-                let prefix = vertex.attributes.deps.prefix(row);
-                let row = &self.rows[row.index()];
-                let touches = vertex.touches.as_slice();
+        loop {
+            let slots = &mut self.rows[row.index()];
+            let slot = slots.watermark();
+            match slots.advance() {
+                Some(Cell::Pending(_)) => self.unindexed.push(InstanceId::new(row, slot)),
+                // What was executed ahead of the watermark is no one's dependency any more.
+                Some(Cell::Executed) => {}
+                None => break,
+            }
+        }
+        if self.unindexed.len() > UNINDEXED_MAX {
+            self.catch_up();
+        }
+    }
+
+    /// Indexes what is not yet, so that edges can be asked for.
+    pub fn catch_up(&mut self) {
+        let Self { rows, vertices, index, unindexed, .. } = self;
+        for instance in unindexed.drain(..) {
+            let row = &rows[instance.replica.index()];
+            if let Some(vertex) = row.pending(instance.slot) {
+                let Vertex { attributes, touches, .. } = &vertices[vertex.index()];
+                let prefix = attributes.deps.prefix(instance.replica);
                 let is_executed = |slot| row.pending(slot).is_none();
-                self.index.admit(vertex.instance, prefix, touches, is_executed);
+                index.admit(instance, prefix, touches.as_slice(), is_executed);
             }
         }
     }
@@ -269,7 +307,7 @@ impl Graph {
 /// The write to a key that precedes an instance in its own row, where the instance depends on it.
 fn preceding(
     index: &Index,
-    touch: &Touch,
+    touch: Touch,
     instance: InstanceId,
     attributes: &Attributes,
 ) -> Option<u64> {
@@ -292,8 +330,10 @@ impl Vertex {
 /// The committed instances of one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Row {
-    /// The slots from 0 on that are committed without a gap.
-    contiguous: Vec<Cell>,
+    /// How many slots from 0 on are executed without a gap. Nothing else is kept of them.
+    executed: u64,
+    /// The slots from there on that are committed without a gap.
+    contiguous: VecDeque<Cell>,
     /// Those committed beyond the first gap.
     ahead: BTreeMap<u64, Cell>,
 }
@@ -301,11 +341,12 @@ struct Row {
 impl Row {
     /// The first slot that is not committed.
     fn watermark(&self) -> u64 {
-        self.contiguous.len() as u64
+        self.executed + self.contiguous.len() as u64
     }
 
     fn cell(&self, slot: u64) -> Option<Cell> {
-        let contiguous = usize::try_from(slot).ok().and_then(|slot| self.contiguous.get(slot));
+        let Some(offset) = slot.checked_sub(self.executed) else { return Some(Cell::Executed) };
+        let contiguous = usize::try_from(offset).ok().and_then(|place| self.contiguous.get(place));
         contiguous.or_else(|| self.ahead.get(&slot)).copied()
     }
 
@@ -320,14 +361,19 @@ impl Row {
     /// Moves the watermark by one slot, if that is committed.
     fn advance(&mut self) -> Option<Cell> {
         let cell = self.ahead.remove(&self.watermark())?;
-        self.contiguous.push(cell);
+        self.contiguous.push_back(cell);
         Some(cell)
     }
 
     fn mark_executed(&mut self, slot: u64) {
-        let contiguous = usize::try_from(slot).ok().and_then(|slot| self.contiguous.get_mut(slot));
+        let offset = usize::try_from(slot - self.executed).ok();
+        let contiguous = offset.and_then(|place| self.contiguous.get_mut(place));
         let cell = contiguous.or_else(|| self.ahead.get_mut(&slot));
         *cell.expect("only a committed instance is executed") = Cell::Executed;
+        while let Some(Cell::Executed) = self.contiguous.front() {
+            self.contiguous.pop_front();
+            self.executed += 1;
+        }
     }
 }
 
@@ -342,6 +388,10 @@ impl VertexId {
         Self(count.expect("fewer than four billion instances wait to be executed"))
     }
 }
+
+/// How many instances wait to be indexed until those are that are not executed yet. Low in tests, so
+/// that small logs reach it.
+const UNINDEXED_MAX: usize = if cfg!(test) { 1 } else { 256 };
 
 /// How many executed instances a vertex may come by in vain before the lists are trimmed.
 /// Low in tests, so that small logs reach it.

@@ -1,70 +1,19 @@
 //! For each key, which instances of each row touch it.
 
-use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::epaxos::command::{Operation, Payload};
 use crate::epaxos::id::{InstanceId, ReplicaId};
-use crate::epaxos::keys::KeyMap;
-
-/// A key, numbered in order of appearance.
-type KeyId = usize;
-
-/// That an instance touches a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Touch {
-    /// Which key.
-    pub key: KeyId,
-    /// Whether any of the instance's operations on the key is a write. Two instances interfere
-    /// where both touch a key and this holds for at least one of them.
-    pub write: bool,
-}
-
-/// The keys that an instance touches, each once. One key is by far the most common number.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Touches {
-    /// An instance of one key.
-    One(Touch),
-    /// A no-op, or a batch over several keys.
-    Many(Box<[Touch]>),
-}
-
-impl Touches {
-    /// The touches as a slice.
-    pub fn as_slice(&self) -> &[Touch] {
-        match self {
-            Self::One(touch) => std::slice::from_ref(touch),
-            Self::Many(touches) => touches,
-        }
-    }
-}
-
-impl Default for Touches {
-    fn default() -> Self {
-        Self::Many(Box::default())
-    }
-}
+use crate::epaxos::keys::{KeyId, Touch};
 
 /// The instances below their rows' watermarks, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Index {
-    names: KeyMap<KeyId>,
     /// Per key, a list for each row that touches it.
     lists: Vec<Vec<List>>,
 }
 
 impl Index {
-    /// Looks up, and numbers where they are new, the keys of a payload.
-    pub fn touches(&mut self, payload: &Payload) -> Touches {
-        let mut operations = payload.operations();
-        match (operations.next(), operations.next()) {
-            (None, _) => Touches::default(),
-            (Some(operation), None) => Touches::One(self.touch(operation)),
-            _ => self.touches_of_batch(payload),
-        }
-    }
-
     /// Adds an instance that `prefix` slots of its own row come before. Instances of a row are
     /// added in slot order.
     pub fn admit(
@@ -75,7 +24,11 @@ impl Index {
         is_executed: impl Fn(u64) -> bool,
     ) {
         for touch in touches {
-            let lists = &mut self.lists[touch.key];
+            let key = touch.key.index();
+            if key >= self.lists.len() {
+                self.lists.resize_with(key + 1, Vec::new);
+            }
+            let lists = &mut self.lists[key];
             let found = lists.iter().position(|list| list.row == instance.replica);
             let place = found.unwrap_or_else(|| {
                 lists.push(List::new(instance.replica));
@@ -92,35 +45,18 @@ impl Index {
 
     /// The lists of a key.
     pub fn lists(&self, key: KeyId) -> &[List] {
-        &self.lists[key]
+        self.lists.get(key.index()).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The lists of a key, to be trimmed.
     pub fn lists_mut(&mut self, key: KeyId) -> &mut [List] {
-        &mut self.lists[key]
+        self.lists.get_mut(key.index()).map(Vec::as_mut_slice).unwrap_or_default()
     }
 
     /// The last write to a key in `row` before the slot `end`.
     pub fn write_before(&self, key: KeyId, row: ReplicaId, end: u64) -> Option<u64> {
-        let list = self.lists[key].iter().find(|list| list.row == row)?;
+        let list = self.lists(key).iter().find(|list| list.row == row)?;
         list.write_before(end).map(|place| list.entries[place].slot)
-    }
-
-    fn touch(&mut self, operation: &Operation) -> Touch {
-        let key = *self.names.get_or_insert_with(operation.key(), |number| number);
-        if key == self.lists.len() {
-            self.lists.push(Vec::new());
-        }
-        Touch { key, write: operation.is_write() }
-    }
-
-    fn touches_of_batch(&mut self, payload: &Payload) -> Touches {
-        let mut writes = BTreeMap::new();
-        for operation in payload.operations() {
-            let touch = self.touch(operation);
-            *writes.entry(touch.key).or_insert(false) |= touch.write;
-        }
-        Touches::Many(writes.into_iter().map(|(key, write)| Touch { key, write }).collect())
     }
 }
 

@@ -4,10 +4,13 @@ mod named;
 mod oracle;
 mod scale;
 
+use std::ops::{Deref, DerefMut};
+
 use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Command, Operation, Payload, RequestId};
 use crate::epaxos::execution::{Execution, Pass};
 use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::keys::Keys;
 
 /// A decision, as a test writes it down.
 #[derive(Clone, Debug)]
@@ -46,10 +49,41 @@ fn payload(operations: impl Iterator<Item = Operation>) -> Payload {
     if commands.is_empty() { Payload::Noop } else { Payload::Commands(commands.into()) }
 }
 
-fn execution(decisions: &[Decision]) -> Execution {
-    let mut execution = Execution::new(5);
+/// An execution with numbers for its keys.
+struct Numbered {
+    keys: Keys,
+    execution: Execution,
+}
+
+impl Numbered {
+    fn new(replicas: usize) -> Self {
+        Self { keys: Keys::default(), execution: Execution::new(replicas) }
+    }
+
+    fn commit(&mut self, decision: &Decision) {
+        let touches = self.keys.touches(&decision.payload);
+        self.execution.commit(decision.instance, decision.attributes, touches);
+    }
+}
+
+impl Deref for Numbered {
+    type Target = Execution;
+
+    fn deref(&self) -> &Execution {
+        &self.execution
+    }
+}
+
+impl DerefMut for Numbered {
+    fn deref_mut(&mut self) -> &mut Execution {
+        &mut self.execution
+    }
+}
+
+fn execution(decisions: &[Decision]) -> Numbered {
+    let mut execution = Numbered::new(5);
     for decision in decisions {
-        execution.commit(decision.instance, decision.attributes, &decision.payload);
+        execution.commit(decision);
     }
     execution
 }

@@ -56,8 +56,12 @@ impl<M: StateMachine> Replica<M> {
     /// Makes a decision part of the log, and ends this replica's own attempt at one.
     fn record_decision(&mut self, message: Commit, cause: Cause, out: &mut Vec<Output>) {
         let Commit { instance: id, payload, attributes, path } = message;
-        self.execution.commit(id, attributes, &payload);
+        // What was pre-accepted is kept, and what came with the decision let go, where they are equal.
+        let known = self.durable.instances.get(id).and_then(|known| known.payload.clone());
+        let payload = known.filter(|known| *known == payload).unwrap_or(payload);
         self.update(id, cause, |instance| instance.commit(payload, attributes, path), out);
+        let touches = self.touches.remove(id).expect("they were just recorded");
+        self.execution.commit(id, attributes, touches);
         self.end_attempt(id);
         self.unwatch(id);
         self.waiting.remove(&id);
@@ -165,21 +169,34 @@ impl<M: StateMachine> Replica<M> {
     }
 
     fn execute_component(&mut self, now: Time, component: &Component, out: &mut Vec<Output>) {
-        let members: Arc<[InstanceId]> = component.members.as_slice().into();
-        let mut order = component.members.clone();
+        let mut reordered;
+        let mut order = &component.members;
         if self.options.mutated(Mutation::OwnFirst) {
-            order.sort_by_key(|id| id.replica != self.options.id);
+            reordered = component.members.clone();
+            reordered.sort_by_key(|id| id.replica != self.options.id);
+            order = &reordered;
         }
+        let members: Option<Arc<[InstanceId]>> =
+            self.options.observed.then(|| component.members.as_slice().into());
         for id in order {
-            let instance = self.durable.instances.get_mut(id).expect("what executes is recorded");
+            let instance = self.durable.instances.get_mut(*id).expect("what executes is recorded");
             instance.execute();
             let payload = instance.payload.clone().expect("a committed payload is known");
+            let Some(members) = &members else {
+                // Nobody watches.
+                for command in payload.commands() {
+                    let applied = self.apply(now, command);
+                    self.answer(now, command, &applied.outcome, true, out);
+                }
+                self.executed += 1;
+                continue;
+            };
             let results: Vec<_> =
                 payload.commands().iter().map(|command| self.apply(now, command)).collect();
             let order = self.executed;
             self.executed += 1;
             self.tell(out, || Event::Executed {
-                instance: id,
+                instance: *id,
                 payload: payload.clone(),
                 results: results.clone(),
                 order,

@@ -65,7 +65,7 @@ impl<M: StateMachine> Replica<M> {
             );
         }
         if let Some(payload @ Payload::Commands(_)) = &instance.payload {
-            let found = self.index.interfering(payload, None);
+            let found = self.index.interfering(self.keys.known(payload).as_slice(), None);
             let write = payload.operations().any(Operation::is_write);
             assert!(!write || found.deps.contains(id), "{id} is missing from the conflict index");
         }

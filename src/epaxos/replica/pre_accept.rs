@@ -28,7 +28,9 @@ impl<M: StateMachine> Replica<M> {
         let ballot = Ballot::initial(self.options.id);
         let payload = Payload::Commands(commands.clone());
         let mut attributes = Attributes::default();
-        self.add_interfering(&payload, None, &mut attributes);
+        let touches = self.keys.touches(&payload);
+        self.add_interfering(&touches, None, &mut attributes);
+        self.touches.insert(id, touches);
         self.tell(out, || Event::Proposed { instance: id, commands, attributes, instead_of });
 
         let proposal = Proposal { payload: payload.clone(), attributes };
@@ -82,7 +84,9 @@ impl<M: StateMachine> Replica<M> {
 
         // The leader knows its own row, and its later commands already depend on this one.
         let mut attributes = message.attributes;
-        self.add_interfering(&message.payload, Some(id.replica), &mut attributes);
+        let touches = self.keys.touches(&message.payload);
+        self.add_interfering(&touches, Some(id.replica), &mut attributes);
+        self.touches.insert(id, touches);
         let cause = Cause::PreAccept { from, proposal: message.attributes };
         let proposal = Proposal { payload: message.payload, attributes: message.attributes };
         let record = |instance: &mut Instance| {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::epaxos::command::{Client, Command, Outcome, StateMachine};
+use crate::epaxos::command::{Client, Command, Operation, Outcome, StateMachine};
 use crate::epaxos::event::{Event, Reply};
+use crate::epaxos::id::ReplicaId;
 use crate::epaxos::instance::Path;
 use crate::epaxos::replica::{Output, Replica};
+use crate::epaxos::space::Row;
 use crate::epaxos::time::Time;
 
 /// What is known of requests.
@@ -14,14 +16,17 @@ use crate::epaxos::time::Time;
 /// A request is repeated where its name *and* its operation are the same. A client that uses one
 /// number for two operations has made two requests: were the second one dropped for its name, then,
 /// nothing ordering the two, some replicas would drop the one and some the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Requests {
+    me: ReplicaId,
     /// What the executed commands of named clients came to. The same at every replica that has
     /// executed the same commands, so that a repeated one has no effect anywhere.
     outcomes: BTreeMap<Command, Outcome>,
-    /// The commands proposed here that have not been executed. Lost in a crash, with the clients'
-    /// connections.
-    open: BTreeMap<Command, Open>,
+    /// The commands of named clients that were proposed here and have not been executed. Lost in a
+    /// crash, like the next, with the clients' connections.
+    named: BTreeMap<Command, Open>,
+    /// Those of clients without a name, by their number.
+    anonymous: Row<(Operation, Open)>,
 }
 
 /// A command proposed here.
@@ -34,21 +39,67 @@ struct Open {
 }
 
 impl Requests {
+    /// Nothing known to the replica `me`.
+    pub(super) fn new(me: ReplicaId) -> Self {
+        let (outcomes, named) = (BTreeMap::new(), BTreeMap::new());
+        Self { me, outcomes, named, anonymous: Row::default() }
+    }
+
+    fn open(&mut self, command: &Command, now: Time) {
+        let open = Open { proposed: now, committed: None, answered: None };
+        match command.request.client {
+            Client::Named(_) => drop(self.named.insert(command.clone(), open)),
+            Client::Anonymous(_) => {
+                let Command { request, operation } = command;
+                self.anonymous.insert(request.number, (operation.clone(), open));
+            }
+        }
+    }
+
+    fn get(&self, command: &Command) -> Option<&Open> {
+        match command.request.client {
+            Client::Named(_) => self.named.get(command),
+            Client::Anonymous(at) if at != self.me => None,
+            Client::Anonymous(_) => {
+                let (operation, open) = self.anonymous.get(command.request.number)?;
+                (*operation == command.operation).then_some(open)
+            }
+        }
+    }
+
+    fn get_mut(&mut self, command: &Command) -> Option<&mut Open> {
+        match command.request.client {
+            Client::Named(_) => self.named.get_mut(command),
+            Client::Anonymous(at) if at != self.me => None,
+            Client::Anonymous(_) => {
+                let (operation, open) = self.anonymous.get_mut(command.request.number)?;
+                (*operation == command.operation).then_some(open)
+            }
+        }
+    }
+
+    fn close(&mut self, command: &Command) {
+        match command.request.client {
+            Client::Named(_) => drop(self.named.remove(command)),
+            Client::Anonymous(_) => drop(self.anonymous.remove(command.request.number)),
+        }
+    }
+
     /// Notes that a command is committed, where it was proposed here.
     pub(super) fn committed(&mut self, command: &Command, path: Path, now: Time) {
-        if let Some(open) = self.open.get_mut(command) {
+        if let Some(open) = self.get_mut(command) {
             open.committed.get_or_insert((now, path));
         }
     }
 
     /// Whether a command was proposed here and has not been executed.
     pub(super) fn is_open(&self, command: &Command) -> bool {
-        self.open.contains_key(command)
+        self.get(command).is_some()
     }
 
     /// How long ago a command was proposed, where it was proposed here and is open.
     pub(super) fn age(&self, command: &Command, now: Time) -> Option<Duration> {
-        self.open.get(command).map(|open| now.since(open.proposed))
+        self.get(command).map(|open| now.since(open.proposed))
     }
 
     /// What a command of a named client came to, once it has been executed.
@@ -71,16 +122,16 @@ impl<M: StateMachine> Replica<M> {
     /// Clients ask for commands. What is new becomes one instance; what was asked before is
     /// answered as before, now or when the first one is.
     pub(super) fn on_propose(&mut self, now: Time, commands: Vec<Command>, out: &mut Vec<Output>) {
-        let mut fresh = Vec::with_capacity(commands.len());
-        for command in commands {
-            if self.is_new(&command, out) {
-                let open = Open { proposed: now, committed: None, answered: None };
-                self.requests.open.insert(command.clone(), open);
-                fresh.push(command);
+        let mut commands = commands;
+        commands.retain(|command| {
+            let new = self.is_new(command, out);
+            if new {
+                self.requests.open(command, now);
             }
-        }
-        if !fresh.is_empty() {
-            self.lead(now, fresh.into(), None, out);
+            new
+        });
+        if !commands.is_empty() {
+            self.lead(now, commands.into(), None, out);
         }
     }
 
@@ -88,7 +139,7 @@ impl<M: StateMachine> Replica<M> {
     /// that.
     fn is_new(&self, command: &Command, out: &mut Vec<Output>) -> bool {
         let executed = self.requests.outcome(command);
-        let open = self.requests.open.get(command);
+        let open = self.requests.get(command);
         if executed.is_none() && open.is_none() {
             return true;
         }
@@ -114,7 +165,7 @@ impl<M: StateMachine> Replica<M> {
         executed: bool,
         out: &mut Vec<Output>,
     ) {
-        let Some(open) = self.requests.open.get_mut(command) else { return };
+        let Some(open) = self.requests.get_mut(command) else { return };
         let latency = |time: Time| time.since(open.proposed);
         let reply = Reply {
             command: command.clone(),
@@ -127,7 +178,7 @@ impl<M: StateMachine> Replica<M> {
             out.push(Output::Reply(reply));
         }
         if executed {
-            self.requests.open.remove(command);
+            self.requests.close(command);
         }
     }
 }

@@ -39,14 +39,18 @@ impl<M: StateMachine> Replica<M> {
         let instance = self.durable.instances.get_mut(id).expect("it was just listed");
         forget(&self.options, id, instance);
         let Some(payload) = &instance.payload else { return };
-        self.index.record(id, payload, instance.attributes.seq);
+        let touches = self.keys.touches(payload);
+        self.index.record(id, touches.as_slice(), instance.attributes.seq);
         if instance.phase.is_committed() {
             // Executed or not when the replica crashed, it is not now: the store is empty.
             instance.phase = Phase::Committed;
-            self.execution.commit(id, instance.attributes, payload);
-        } else if payload.commands().is_empty() {
+            self.execution.commit(id, instance.attributes, touches);
+            return;
+        }
+        if payload.commands().is_empty() {
             self.undecided_noops.insert(id);
         }
+        self.touches.insert(id, touches);
     }
 
     /// Goes on with an undecided instance: as its leader, or by watching it.

@@ -104,7 +104,9 @@ impl<M: StateMachine> Replica<M> {
 
     /// Takes note of a proposal that is being validated. It can be found by its keys from now on.
     fn note_proposal(&mut self, id: InstanceId, proposal: Proposal) {
-        self.index.record(id, &proposal.payload, proposal.attributes.seq);
+        let touches = self.keys.touches(&proposal.payload);
+        self.index.record(id, touches.as_slice(), proposal.attributes.seq);
+        self.touches.insert(id, touches);
         let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
         if self.options.mutated(Mutation::ValidateAfterVote) {
             return force(instance, proposal);

@@ -34,7 +34,7 @@ fn attributes() -> impl Strategy<Value = Attributes> {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let key = || ".{1,9}".prop_map(Key::from);
+    let key = || ".{1,9}".prop_map(crate::epaxos::command::Key::from);
     prop_oneof![
         (key(), vec(any::<u8>(), 0..20)).prop_map(|(key, value)| Operation::Put(key, value.into())),
         key().prop_map(Operation::Get),
@@ -318,8 +318,8 @@ fn replies_to_recovery_are_refused_in_words() {
 #[test]
 fn payloads_are_refused_in_words() {
     let put = |key: usize, value: usize| {
-        let put = wire::Put { key: "k".repeat(key), value: vec![0; value] };
-        Some(wire::Operation { kind: Some(wire::operation::Kind::Put(put)) })
+        let put = Operation::Put("k".repeat(key).into(), vec![0; value].into());
+        Some((&put).into())
     };
     let client = |client| refused_command(|command| command.client = client);
     let name = |name: &str| client(Some(wire::command::Client::Identity(name.to_owned())));

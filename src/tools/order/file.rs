@@ -1,13 +1,12 @@
 //! Reads a committed log.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::epaxos::attributes::{Attributes, Dependencies};
-use crate::epaxos::command::{Command, Operation, Payload, RequestId};
+use crate::epaxos::command::{Command, Key, Operation, Payload, RequestId};
 use crate::epaxos::id::{InstanceId, ParseIdError, REPLICAS_MAX, ReplicaId};
 use crate::tools::order::Committed;
 
@@ -117,7 +116,7 @@ enum Written {
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Single {
-    Put(Arc<str>, Arc<str>),
+    Put(Key, Key),
     Get(OneKey),
     Del(OneKey),
 }
@@ -126,11 +125,11 @@ enum Single {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneKey {
-    Plain(Arc<str>),
-    Listed([Arc<str>; 1]),
+    Plain(Key),
+    Listed([Key; 1]),
 }
 
-impl From<OneKey> for Arc<str> {
+impl From<OneKey> for Key {
     fn from(key: OneKey) -> Self {
         match key {
             OneKey::Plain(key) | OneKey::Listed([key]) => key,

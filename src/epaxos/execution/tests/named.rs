@@ -1,7 +1,8 @@
 //! Small logs, each for one clause of the rule.
 
+use super::{Decision, Numbered};
 use super::{decision, execution, instance, order, text};
-use crate::epaxos::execution::{Blocked, Execution};
+use crate::epaxos::execution::Blocked;
 use crate::epaxos::id::InstanceId;
 
 #[test]
@@ -110,7 +111,7 @@ fn the_whole_prefix_must_be_committed_even_where_it_does_not_interfere() {
     assert_eq!(execution.pending(), 2);
 
     let unrelated = decision("R0.0", 9, "", ["put y"]);
-    execution.commit(gap, unrelated.attributes, &unrelated.payload);
+    execution.commit(&unrelated);
     assert_eq!(text(&execution.advance()), "R1.0 | R2.0 | R0.0");
     assert_eq!(execution.pending(), 0);
     assert_eq!(execution.blockers().count(), 0);
@@ -155,9 +156,8 @@ fn a_second_decision_is_a_mistake() {
 #[test]
 fn the_last_slot_there_is_does_no_harm() {
     let last = InstanceId { slot: u64::MAX, ..instance("R0.0") };
-    let log = decision("R0.0", 1, "", ["put x"]);
-    let mut execution = Execution::new(1);
-    execution.commit(last, log.attributes, &log.payload);
+    let mut execution = Numbered::new(1);
+    execution.commit(&Decision { instance: last, ..decision("R0.0", 1, "", ["put x"]) });
     execution.advance();
     assert!(execution.is_executed(last));
 }

@@ -6,6 +6,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::DiGraph;
 use proptest::prelude::*;
 
+use super::Numbered;
 use super::{Decision, execution, operation, payload};
 use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::execution::{Blocked, Execution};
@@ -221,11 +222,11 @@ proptest! {
 /// Commits one by one in the given order: the books are right after each, each component executed
 /// is one of the final graph, and interfering instances come in the order of one batch.
 fn check_one_by_one(decisions: &[Decision]) {
-    let mut execution = Execution::new(5);
+    let mut execution = Numbered::new(5);
     let mut log = Log::new();
     let mut order = Vec::new();
     for decision in decisions {
-        execution.commit(decision.instance, decision.attributes, &decision.payload);
+        execution.commit(decision);
         log.insert(decision.instance, decision.clone());
         let pass = execution.advance();
         order.extend(pass.components.into_iter().map(|component| component.members));

@@ -1,6 +1,6 @@
 //! Long logs: no shape may overflow the stack, or take more than its share of edges.
 
-use super::{Attributes, Decision, Dependencies, Execution, InstanceId, Payload, ReplicaId};
+use super::{Attributes, Decision, Dependencies, InstanceId, Numbered, Payload, ReplicaId};
 use super::{operation, payload};
 
 const ROWS: usize = 5;
@@ -95,9 +95,9 @@ fn readers_and_writers(count: u64) -> Vec<Decision> {
 /// Executes the log in one pass on a small stack, and returns how many edges that took.
 fn edges(log: Vec<Decision>) -> u64 {
     let run = move || {
-        let mut execution = Execution::new(ROWS);
+        let mut execution = Numbered::new(ROWS);
         for decision in &log {
-            execution.commit(decision.instance, decision.attributes, &decision.payload);
+            execution.commit(decision);
         }
         let pass = execution.advance();
         assert_eq!(execution.pending(), 0);
@@ -143,10 +143,10 @@ fn a_row_that_only_reads_takes_few_edges() {
 
 #[test]
 fn a_hot_key_costs_no_more_with_time() {
-    let mut execution = Execution::new(ROWS);
+    let mut execution = Numbered::new(ROWS);
     let mut edges = 0;
     for decision in readers_and_writers(COUNT / 4) {
-        execution.commit(decision.instance, decision.attributes, &decision.payload);
+        execution.commit(&decision);
         edges += execution.advance().edges;
     }
     assert_eq!((execution.pending(), edges), (0, 0), "what is executed is not looked at again");
@@ -169,9 +169,9 @@ fn speed() {
     for (name, shape) in shapes {
         let log = shape();
         let start = std::time::Instant::now();
-        let mut execution = Execution::new(ROWS);
+        let mut execution = Numbered::new(ROWS);
         for decision in &log {
-            execution.commit(decision.instance, decision.attributes, &decision.payload);
+            execution.commit(decision);
         }
         let committed = start.elapsed().as_millis();
         let edges = execution.advance().edges;

@@ -1,0 +1,218 @@
+//! One operation, as it is on the wire.
+//!
+//! All that clients ask for and most of what replicas tell each other is operations. What prost makes
+//! of `Operation` would put every key and every value into a string and a vector of their own, to be
+//! copied from there, and once more for each replica that is told. This reads and writes the same
+//! bytes without.
+
+use prost::bytes::{Buf, BufMut};
+use prost::encoding::{
+    DecodeContext, WireType, check_wire_type, decode_key, decode_varint, encode_key, encode_varint,
+    encoded_len_varint, key_len, merge_loop, skip_field,
+};
+use prost::{DecodeError, Message};
+
+use crate::epaxos::command::{Key, Operation as Decoded, Value};
+
+/// The message `Operation` of `command.proto`: nothing, until its kind has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Operation {
+    /// What is asked, with sizes still to be checked.
+    pub kind: Option<Decoded>,
+}
+
+impl From<&Decoded> for Operation {
+    fn from(operation: &Decoded) -> Self {
+        Self { kind: Some(operation.clone()) }
+    }
+}
+
+/// The field numbers of `Operation`'s kinds.
+const PUT: u32 = 1;
+const GET: u32 = 2;
+const DELETE: u32 = 3;
+
+/// The field numbers of `Put`, `Get` and `Delete`.
+const KEY: u32 = 1;
+const VALUE: u32 = 2;
+
+impl Operation {
+    /// The field number of the kind, its key and its value, of which most kinds have none.
+    fn parts(&self) -> Option<(u32, &str, &[u8])> {
+        Some(match self.kind.as_ref()? {
+            Decoded::Put(key, value) => (PUT, key, value),
+            Decoded::Get(key) => (GET, key, &[]),
+            Decoded::Delete(key) => (DELETE, key, &[]),
+        })
+    }
+}
+
+impl Message for Operation {
+    fn encode_raw(&self, buffer: &mut impl BufMut) {
+        let Some((kind, key, value)) = self.parts() else { return };
+        encode_key(kind, WireType::LengthDelimited, buffer);
+        encode_varint((field_len(KEY, key.len()) + field_len(VALUE, value.len())) as u64, buffer);
+        encode_field(KEY, key.as_bytes(), buffer);
+        encode_field(VALUE, value, buffer);
+    }
+
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        buffer: &mut impl Buf,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        if !(PUT..=DELETE).contains(&tag) {
+            return skip_field(wire_type, tag, buffer, context);
+        }
+        check_wire_type(WireType::LengthDelimited, wire_type)?;
+        // A kind that comes twice is one message in two parts.
+        let mut parts = match self.kind.take() {
+            Some(Decoded::Put(key, value)) if tag == PUT => (key, Some(value)),
+            Some(Decoded::Get(key)) if tag == GET => (key, None),
+            Some(Decoded::Delete(key)) if tag == DELETE => (key, None),
+            _ => (Key::default(), None),
+        };
+        merge_loop(&mut parts, buffer, context, |(key, value), buffer, context| {
+            let (field, wire_type) = decode_key(buffer)?;
+            match field {
+                KEY => {
+                    check_wire_type(WireType::LengthDelimited, wire_type)?;
+                    *key = read(buffer, |bytes| std::str::from_utf8(bytes).ok().map(Key::from))?;
+                }
+                VALUE if tag == PUT => {
+                    check_wire_type(WireType::LengthDelimited, wire_type)?;
+                    *value = Some(read(buffer, |bytes| Some(Value::from(bytes)))?);
+                }
+                _ => skip_field(wire_type, field, buffer, context)?,
+            }
+            Ok(())
+        })?;
+        let (key, value) = parts;
+        self.kind = Some(match tag {
+            PUT => Decoded::Put(key, value.unwrap_or_default()),
+            GET => Decoded::Get(key),
+            _ => Decoded::Delete(key),
+        });
+        Ok(())
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.parts().map_or(0, |(kind, key, value)| {
+            let inside = field_len(KEY, key.len()) + field_len(VALUE, value.len());
+            key_len(kind) + encoded_len_varint(inside as u64) + inside
+        })
+    }
+
+    fn clear(&mut self) {
+        self.kind = None;
+    }
+}
+
+/// How much a field takes. One that is empty is not written.
+fn field_len(tag: u32, len: usize) -> usize {
+    if len == 0 { 0 } else { key_len(tag) + encoded_len_varint(len as u64) + len }
+}
+
+fn encode_field(tag: u32, bytes: &[u8], buffer: &mut impl BufMut) {
+    if !bytes.is_empty() {
+        encode_key(tag, WireType::LengthDelimited, buffer);
+        encode_varint(bytes.len() as u64, buffer);
+        buffer.put_slice(bytes);
+    }
+}
+
+/// Makes something of the bytes of a field, or refuses them as text that is none.
+fn read<T>(buffer: &mut impl Buf, make: impl FnOnce(&[u8]) -> Option<T>) -> Result<T, DecodeError> {
+    let len = usize::try_from(decode_varint(buffer)?).unwrap_or(usize::MAX);
+    if len > buffer.remaining() {
+        return Err(refuse("buffer underflow"));
+    }
+    let made = if let Some(bytes) = buffer.chunk().get(..len) {
+        let made = make(bytes);
+        buffer.advance(len);
+        made
+    } else {
+        make(&buffer.copy_to_bytes(len))
+    };
+    made.ok_or_else(|| refuse("invalid string value: data is not UTF-8 encoded"))
+}
+
+#[expect(deprecated, reason = "a message that is written by hand has no other way to refuse")]
+fn refuse(why: &'static str) -> DecodeError {
+    DecodeError::new(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What prost makes of the same file.
+    #[allow(dead_code, missing_docs, clippy::all, clippy::pedantic)]
+    mod derived {
+        tonic::include_proto!("epaxos.v1");
+    }
+    use derived::operation::Kind;
+
+    fn read_by_hand(bytes: &[u8]) -> Option<derived::Operation> {
+        let kind = Operation::decode(bytes).ok()?.kind.map(|kind| match kind {
+            Decoded::Put(key, value) => {
+                Kind::Put(derived::Put { key: key.to_string(), value: value.to_vec() })
+            }
+            Decoded::Get(key) => Kind::Get(derived::Get { key: key.to_string() }),
+            Decoded::Delete(key) => Kind::Delete(derived::Delete { key: key.to_string() }),
+        });
+        Some(derived::Operation { kind })
+    }
+
+    fn operation() -> impl Strategy<Value = Decoded> {
+        let value = proptest::collection::vec(any::<u8>(), 0..200);
+        (0..3, ".{0,40}", value).prop_map(|(kind, key, value)| match kind {
+            0 => Decoded::Put(key.into(), value.into()),
+            1 => Decoded::Get(key.into()),
+            _ => Decoded::Delete(key.into()),
+        })
+    }
+
+    /// Bytes that are nearly an operation: some of them changed, some cut off, some twice.
+    fn nearly() -> impl Strategy<Value = Vec<u8>> {
+        let changes = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);
+        (operation(), operation(), any::<prop::sample::Index>(), changes).prop_map(
+            |(first, second, cut, changes)| {
+                let mut bytes = Operation::from(&first).encode_to_vec();
+                bytes.extend(Operation::from(&second).encode_to_vec());
+                bytes.truncate(cut.index(bytes.len() + 1));
+                for (place, byte) in changes {
+                    if !bytes.is_empty() {
+                        let place = place.index(bytes.len());
+                        bytes[place] = byte;
+                    }
+                }
+                bytes
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_prost_would_write(operation in operation()) {
+            let written = Operation::from(&operation).encode_to_vec();
+            prop_assert_eq!(written.len(), Operation::from(&operation).encoded_len());
+            let read = derived::Operation::decode(&written[..]).unwrap();
+            prop_assert_eq!(&read.encode_to_vec(), &written);
+            prop_assert_eq!(Operation::decode(&written[..]).unwrap().kind, Some(operation));
+        }
+
+        #[test]
+        fn what_is_read_is_what_prost_would_read(bytes in nearly()) {
+            let derived = derived::Operation::decode(&bytes[..]).ok();
+            prop_assert_eq!(read_by_hand(&bytes), derived);
+            // The same, where it does not lie in one piece.
+            let (front, back) = bytes.split_at(bytes.len() / 2);
+            let pieces = Operation::decode(front.chain(back)).ok();
+            prop_assert_eq!(pieces, Operation::decode(&bytes[..]).ok());
+        }
+    }
+}
