@@ -101,7 +101,7 @@ impl Small {
                         self.rules.lock().expect("nobody panics holding it").insert(rule);
                     }
                 }
-                _ => {}
+                Output::Reply(_) => {}
             }
         }
     }
