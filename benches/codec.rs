@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use epaxos_tui::net::codec::{decode, encode};
+use epaxos_tui::net::bytes::{decode, encode};
 
 #[path = "shared/commands.rs"]
 mod commands;

@@ -20,7 +20,7 @@ use epaxos_tui::epaxos::execution::Execution;
 use epaxos_tui::epaxos::id::ReplicaId;
 use epaxos_tui::epaxos::keys::Keys;
 use epaxos_tui::epaxos::replica::Options;
-use epaxos_tui::net::codec::{decode, encode};
+use epaxos_tui::net::bytes::{decode, encode};
 
 use crate::carried::Carried;
 use crate::commands::Commands;

@@ -24,7 +24,7 @@ use epaxos_tui::epaxos::id::{MessageId, ReplicaId};
 use epaxos_tui::epaxos::message::Envelope;
 use epaxos_tui::epaxos::quorum::CLUSTER_SIZES;
 use epaxos_tui::epaxos::replica::Options;
-use epaxos_tui::net::codec;
+use epaxos_tui::net::bytes::encode;
 use epaxos_tui::net::convert::Dialect;
 
 use crate::carried::{Carried, Part};
@@ -167,7 +167,7 @@ fn messages(replicas: usize, asked: Asked, conflict: Conflict) -> (f64, f64) {
         carried.settle(|sender, to, message| {
             let id = MessageId { sender, number: sent, copy: 0 };
             let envelope = Envelope { id, to, message: message.clone() };
-            bytes += codec::encode(Dialect { me: sender, replicas }, envelope).len() as u64;
+            bytes += encode(Dialect { me: sender, replicas }, envelope).len() as u64;
             sent += 1;
         });
     }

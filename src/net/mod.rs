@@ -5,8 +5,8 @@
 //! What comes in on the streams that others opened, and from clients, goes into the replica's one
 //! queue ([`server`]); nothing is decided here.
 
+pub mod bytes;
 pub mod client;
-pub mod codec;
 pub mod convert;
 pub mod echo;
 pub mod link;

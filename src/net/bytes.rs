@@ -1,5 +1,5 @@
 //! One message as the bytes that it takes on the wire: for whoever counts them, or times their making.
-//! The links themselves leave the bytes to the transport.
+//! The links themselves leave that to the transport.
 
 use prost::Message as _;
 
