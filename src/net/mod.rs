@@ -6,6 +6,7 @@
 //! queue ([`server`]); nothing is decided here.
 
 pub mod bare;
+pub mod bytes;
 pub mod client;
 mod codec;
 pub mod convert;
