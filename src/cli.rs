@@ -114,6 +114,9 @@ fn cluster_options(replicas: usize, behaviour: &Behaviour) -> cluster::Options {
             Patience::Endless => None,
         },
         seed: behaviour.seed,
+        gossip_every: behaviour.gossip_every,
+        keep: behaviour.keep,
+        keep_most: behaviour.keep_most,
         #[cfg(feature = "mutations")]
         mutation: behaviour.mutation,
         panic_at: behaviour.panic_at.clone(),

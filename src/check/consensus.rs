@@ -3,7 +3,7 @@
 
 use crate::check::fact::{Fact, Record};
 use crate::check::{Property, Report};
-use crate::epaxos::attributes::Attributes;
+use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Operation, Payload};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
@@ -24,6 +24,8 @@ pub(super) struct Consensus {
     /// Per key, the decided instances that touch it.
     keys: KeyMap<Vec<Touching>>,
     decided: u64,
+    /// What is over, and not looked at any more.
+    gone: Dependencies,
 }
 
 /// One instance, as nobody in the cluster sees it: from all sides at once.
@@ -62,6 +64,7 @@ impl Consensus {
             replicas: (0..replicas).map(|_| Rows::new(replicas)).collect(),
             keys: KeyMap::default(),
             decided: 0,
+            gone: Dependencies::NONE,
         }
     }
 
@@ -75,7 +78,33 @@ impl Consensus {
         self.instances.get(id)?.decision.as_ref().map(|(_, tuple)| tuple)
     }
 
+    /// What is over, and not looked at any more.
+    pub(super) fn gone(&self) -> &Dependencies {
+        &self.gone
+    }
+
+    /// Forgets the beginning of each row: everybody has executed it, so that whatever is decided from
+    /// now on comes after it, depend on it or not. Tells what it was.
+    pub(super) fn forget(&mut self, upto: &Dependencies, mut told: impl FnMut(InstanceId, &Payload)) {
+        for row in ReplicaId::all(self.quorums.replicas()) {
+            for slot in self.gone.prefix(row)..upto.prefix(row) {
+                let id = InstanceId::new(row, slot);
+                for shown in &mut self.replicas {
+                    shown.remove(id);
+                }
+                let ghost = self.instances.remove(id);
+                if let Some((_, (payload, _))) = ghost.and_then(|ghost| ghost.decision) {
+                    told(id, &payload);
+                }
+            }
+        }
+        self.gone.merge(upto);
+    }
+
     pub(super) fn see(&mut self, replica: ReplicaId, fact: &Fact<'_>, report: &mut Report) {
+        if fact.deciding().is_some_and(|id| self.gone.contains(id)) {
+            return;
+        }
         match fact {
             Fact::Led { instance, commands, .. } => {
                 let ghost = self.instances.get_or_insert_with(*instance, Ghost::default);
@@ -317,6 +346,8 @@ impl Consensus {
                 .keys
                 .get_or_insert_with(operation.key(), |_| vec![Touching::default(); replicas]);
             for row in ReplicaId::all(replicas) {
+                let kept = rows[row.index()].split_off(&self.gone.prefix(row));
+                rows[row.index()] = kept;
                 let outside = rows[row.index()].range(attributes.deps.prefix(row)..);
                 for (slot, _) in outside.filter(|(_, write)| **write || operation.is_write()) {
                     let other = InstanceId::new(row, *slot);

@@ -4,16 +4,18 @@
 //! every other replica must follow it. All of this is linear in what is executed, so that a live
 //! cluster can be watched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::check::consensus::Consensus;
 use crate::check::fact::Fact;
 use crate::check::{Property, Report};
+use crate::epaxos::attributes::Dependencies;
 use crate::epaxos::command::{Command, Operation, Outcome, Payload, StateMachine};
 use crate::epaxos::event::Applied;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::epaxos::keys::KeyMap;
+use crate::epaxos::quorum::ReplicaSet;
 use crate::epaxos::space::Rows;
 use crate::kv::Store;
 
@@ -23,11 +25,18 @@ pub(super) struct Executions {
     replicas: Vec<Local>,
     instances: Rows<Times>,
     /// Per key, its writes in order.
-    writes: KeyMap<Vec<InstanceId>>,
+    writes: KeyMap<Writes>,
     /// What each command of a client came to, where it had its effect last.
     effects: BTreeMap<Command, Made>,
     /// Counts facts: the clock of this checker.
     clock: u64,
+}
+
+/// The writes of a key in order, without those that are over.
+#[derive(Clone, Debug, Default)]
+struct Writes {
+    gone: usize,
+    kept: VecDeque<InstanceId>,
 }
 
 /// When a client asked for an instance's commands, and when the first of them was answered.
@@ -57,6 +66,8 @@ struct Local {
     /// Per row, how many instances from slot 0 on are decided here without a gap.
     prefix: Vec<u64>,
     executed: u64,
+    /// What it has let go. Its store is kept through a crash then.
+    let_go: Dependencies,
     keys: KeyMap<Touched>,
     store: Store,
 }
@@ -79,6 +90,7 @@ impl Local {
             decided: Rows::new(replicas),
             prefix: vec![0; replicas],
             executed: 0,
+            let_go: Dependencies::NONE,
             keys: KeyMap::default(),
             store: Store::default(),
         }
@@ -100,8 +112,11 @@ impl Local {
         }
     }
 
-    /// Forgets what was executed: it will be again.
+    /// Forgets what was executed: it will be again, unless some of it was let go.
     fn restart(&mut self, consensus: &Consensus) {
+        if self.let_go != Dependencies::NONE {
+            return;
+        }
         self.keys = KeyMap::default();
         self.store = Store::default();
         self.executed = 0;
@@ -153,6 +168,7 @@ impl Executions {
         let local = &mut self.replicas[replica.index()];
         match fact {
             Fact::Restarted => local.restart(consensus),
+            Fact::LetGo { upto, without } => self.let_go(replica, upto, *without, report),
             Fact::Led { instance, again, .. } => {
                 let times = self.instances.get_or_insert_with(*instance, Times::default);
                 // Commands that are led again were asked for before.
@@ -194,7 +210,7 @@ impl Executions {
         self.check_closure(execution, consensus, report);
         for (index, (command, result)) in payload.commands().iter().zip(results).enumerate() {
             if !result.repeated {
-                self.check_effect(execution, index, command, result, report);
+                self.check_effect(execution, index, command, result, consensus, report);
             }
         }
     }
@@ -236,6 +252,7 @@ impl Executions {
         index: usize,
         command: &Command,
         result: &Applied,
+        consensus: &Consensus,
         report: &mut Report,
     ) {
         let Execution { replica, id, .. } = *execution;
@@ -269,11 +286,17 @@ impl Executions {
         }
 
         let place = if operation.is_write() {
-            let writes = self.writes.get_or_insert_with(operation.key(), |_| Vec::new());
-            match writes.get(before) {
-                None => writes.push(id),
-                Some(other) if *other == id => {}
-                Some(other) => {
+            let writes = self.writes.get_or_insert_with(operation.key(), |_| Writes::default());
+            while writes.kept.front().is_some_and(|first| consensus.gone().contains(*first)) {
+                writes.kept.pop_front();
+                writes.gone += 1;
+            }
+            match before.checked_sub(writes.gone).map(|place| writes.kept.get(place)) {
+                Some(None) => writes.kept.push_back(id),
+                // Whoever came back executes what is over for the others.
+                None => {}
+                Some(Some(other)) if *other == id => {}
+                Some(Some(other)) => {
                     let sentence = format!(
                         "{replica} executes {operation} of {id} where others execute {other}"
                     );
@@ -304,6 +327,52 @@ impl Executions {
                 command.request, earlier.instance
             );
             report.violation(Property::Once, replica, id, sentence);
+        }
+    }
+
+    /// A replica keeps no more of the beginning of each row.
+    fn let_go(
+        &mut self,
+        replica: ReplicaId,
+        upto: &Dependencies,
+        without: ReplicaSet,
+        report: &mut Report,
+    ) {
+        let replicas = self.replicas.len();
+        for other in ReplicaId::all(replicas).filter(|other| !without.contains(*other)) {
+            let local = &self.replicas[other.index()];
+            let before = &self.replicas[replica.index()].let_go;
+            let missing = ReplicaId::all(replicas).find_map(|row| {
+                let mut slots = before.prefix(row)..upto.prefix(row);
+                let missing = |slot: &u64| !local.has_executed(InstanceId::new(row, *slot));
+                slots.find(missing).map(|slot| InstanceId::new(row, slot))
+            });
+            if let Some(missing) = missing {
+                let sentence =
+                    format!("{replica} lets go of {missing}, and {other} has not executed it");
+                report.violation(Property::LettingGo, replica, missing, sentence);
+            }
+        }
+        if without.len() > replicas / 2 {
+            let sentence = format!("{replica} lets go of {upto} without {without}");
+            report.violation(Property::LettingGo, replica, None, sentence);
+        }
+        let local = &mut self.replicas[replica.index()];
+        for row in ReplicaId::all(replicas) {
+            for slot in local.let_go.prefix(row)..upto.prefix(row) {
+                local.decided.remove(InstanceId::new(row, slot));
+            }
+        }
+        local.let_go.merge(upto);
+    }
+
+    /// Forgets an instance that is over.
+    pub(super) fn forget(&mut self, id: InstanceId, payload: &Payload) {
+        self.instances.remove(id);
+        for command in payload.commands() {
+            if self.effects.get(command).is_some_and(|made| made.instance == id) {
+                self.effects.remove(command);
+            }
         }
     }
 
@@ -355,6 +424,10 @@ impl Executions {
 }
 
 impl Local {
+    fn has_executed(&self, id: InstanceId) -> bool {
+        self.let_go.contains(id) || self.decided.get(id) == Some(&true)
+    }
+
     fn executed_ids(&self) -> impl Iterator<Item = InstanceId> {
         self.decided.iter().filter(|(_, executed)| **executed).map(|(id, _)| id)
     }

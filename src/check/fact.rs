@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::epaxos::attributes::Attributes;
+use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Command, Outcome, Payload};
 use crate::epaxos::event::{Applied, Event};
 use crate::epaxos::id::{Ballot, InstanceId};
 use crate::epaxos::instance::{Path, Phase, Proposal};
 use crate::epaxos::message::Message;
+use crate::epaxos::quorum::ReplicaSet;
 use crate::observe::notice::{Decision, Effect, Step};
 
 /// One thing that a replica did or that was done to it, as a step tells it or a line of a trace.
@@ -73,6 +74,13 @@ pub enum Fact<'a> {
         /// The component it was executed in.
         component: &'a [InstanceId],
     },
+    /// It let go of the beginning of each row.
+    LetGo {
+        /// Up to where.
+        upto: &'a Dependencies,
+        /// Who has not executed all of it.
+        without: ReplicaSet,
+    },
     /// It answered a client.
     Replied {
         /// What was asked.
@@ -100,6 +108,23 @@ pub struct Record<'a> {
 }
 
 impl<'a> Fact<'a> {
+    /// The instance that is being decided, where it is about that.
+    pub fn deciding(&self) -> Option<InstanceId> {
+        match self {
+            Fact::Led { instance, .. }
+            | Fact::Joined { instance, .. }
+            | Fact::AskedToPreAccept { instance, .. }
+            | Fact::Quoted { instance, .. }
+            | Fact::AskedToAccept { instance, .. } => Some(*instance),
+            Fact::Recorded(record) => Some(record.instance),
+            Fact::Crashed
+            | Fact::Restarted
+            | Fact::Executed { .. }
+            | Fact::LetGo { .. }
+            | Fact::Replied { .. } => None,
+        }
+    }
+
     /// What a step tells, in order.
     pub fn of(step: &'a Step) -> impl Iterator<Item = Fact<'a>> {
         let decision = match step.decision {
@@ -160,6 +185,7 @@ impl<'a> Fact<'a> {
             Event::Proposed { instance, commands, instead_of, .. } => {
                 Some(Fact::Led { instance: *instance, commands, again: instead_of.is_some() })
             }
+            Event::LetGo { upto, without } => Some(Fact::LetGo { upto, without: *without }),
             Event::Recovering { instance, ballot } | Event::Joined { instance, ballot } => {
                 Some(Fact::Joined { instance: *instance, ballot: *ballot })
             }

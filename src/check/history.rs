@@ -22,12 +22,22 @@ use crate::epaxos::command::{Command, Key, Operation, Outcome, Value};
 pub(super) struct History {
     calls: BTreeMap<Command, (u64, Option<(u64, Outcome)>)>,
     clock: u64,
+    /// How many requests there were that are not looked at: a run that goes on and on is too long.
+    passed_over: usize,
 }
 
 impl History {
     /// How many requests there are.
     pub(super) fn len(&self) -> usize {
-        self.calls.len()
+        self.calls.len() + self.passed_over
+    }
+
+    /// Keeps no history that nobody is going to look at any more, in a run that lets go of its own.
+    pub(super) fn shorten(&mut self) {
+        if self.passed_over > 0 || self.calls.len() > CALLS_MAX {
+            self.passed_over += self.calls.len();
+            self.calls.clear();
+        }
     }
 
     pub(super) fn see(&mut self, fact: &Fact<'_>) {
@@ -51,6 +61,9 @@ impl History {
     }
 
     pub(super) fn finish(&self, executions: &Executions, report: &mut Report) {
+        if self.passed_over > 0 {
+            return;
+        }
         let mut keys: BTreeMap<&Key, Vec<Call>> = BTreeMap::new();
         for (command, (asked, answer)) in &self.calls {
             let hint = executions.place(command).unwrap_or(usize::MAX);
@@ -252,6 +265,10 @@ impl<'a> Search<'a> {
         (first, beyond, self.register.clone())
     }
 }
+
+/// How many requests are remembered of a run that lets go of what is over: more than anybody would
+/// search for an order of.
+const CALLS_MAX: usize = 100_000;
 
 /// How often the search may be stuck. With the right hints it never is.
 const DEAD_ENDS_MAX: usize = 100_000;

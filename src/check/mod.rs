@@ -63,13 +63,15 @@ pub enum Property {
     Convergence,
     /// What is decided and not executed waits for something undecided.
     Progress,
+    /// What is let go was executed by all but those who are left behind, and these are no majority.
+    LettingGo,
     /// The clients cannot tell the cluster from a single store.
     Linearizability,
 }
 
 impl Property {
     /// All properties, in the order in which they are listed.
-    pub const ALL: [Property; 16] = [
+    pub const ALL: [Property; 17] = [
         Self::Nontriviality,
         Self::Agreement,
         Self::Stability,
@@ -85,6 +87,7 @@ impl Property {
         Self::Answers,
         Self::Convergence,
         Self::Progress,
+        Self::LettingGo,
         Self::Linearizability,
     ];
 
@@ -106,6 +109,7 @@ impl Property {
             Self::Answers => "answers",
             Self::Convergence => "convergence",
             Self::Progress => "progress",
+            Self::LettingGo => "letting-go",
             Self::Linearizability => "linearizability",
         }
     }
@@ -172,6 +176,10 @@ impl Property {
                 "A decided instance that is not executed waits for one that is not decided; it is never \
                  just forgotten."
             }
+            Self::LettingGo => {
+                "A replica lets go only of what all others have executed; or all but those it says to \
+                 leave behind, who are never so many that the others are no majority."
+            }
             Self::Linearizability => {
                 "There is an order of all operations on a key, true to what was over before what, in \
                  which a single store would have given the same answers."
@@ -197,6 +205,7 @@ impl Property {
             Self::Answers => "clients are told what the store holds",
             Self::Convergence => "the same commands make the same store",
             Self::Progress => "what is not executed waits for something undecided",
+            Self::LettingGo => "what is let go was executed",
             Self::Linearizability => "clients see a single store",
         }
     }
@@ -305,6 +314,12 @@ impl Checker {
         consensus.see(replica, fact, report);
         executions.see(replica, fact, consensus, *linearizable, report);
         history.see(fact);
+        if let Fact::LetGo { upto, without } = fact {
+            // Who is left behind may still show that it goes astray, for a while.
+            let lag = if without.is_empty() { 0 } else { LEFT_BEHIND_KEPT };
+            consensus.forget(&upto.without_last(lag), |id, payload| executions.forget(id, payload));
+            history.shorten();
+        }
     }
 
     /// Checks what can only be told when nothing more is going to happen. May be called again later:
@@ -348,6 +363,9 @@ impl Checker {
         self.consensus.decided()
     }
 }
+
+/// How much of each row is kept that was let go without somebody.
+const LEFT_BEHIND_KEPT: u64 = 10_000;
 
 /// How many violations of one property are kept.
 const KEPT_EACH: usize = 8;

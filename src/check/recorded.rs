@@ -12,7 +12,7 @@ use crate::epaxos::command::{Client, Command, Operation, Outcome, Payload, Reque
 use crate::epaxos::event::Applied;
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
-use crate::epaxos::quorum::{CLUSTER_SIZES, Quorums};
+use crate::epaxos::quorum::{CLUSTER_SIZES, Quorums, ReplicaSet};
 use crate::epaxos::replica::ReplyOn;
 
 /// Reads a trace, and checks it as it goes.
@@ -59,6 +59,8 @@ struct Line {
     value: Option<String>,
     commit_us: Option<u64>,
     execute_us: Option<u64>,
+    let_go: Option<Vec<i64>>,
+    without: Option<Vec<String>>,
 }
 
 impl Recording {
@@ -151,6 +153,13 @@ impl Recording {
                 self.recorded.insert((replica, instance), payload);
             }
             "send" => self.tell_send(n, replica, line)?,
+            "let-go" => {
+                let upto = prefixes(required(line.let_go.as_ref(), "let_go")?)?;
+                let names = required(line.without.as_ref(), "without")?;
+                let without: Result<ReplicaSet, NotATrace> =
+                    names.iter().map(|name| parse(Some(name), "without")).collect();
+                self.fact(n, replica, &Fact::LetGo { upto: &upto, without: without? });
+            }
             "execute" => self.tell_execution(n, replica, line)?,
             "reply" => {
                 let request = required(line.request.as_deref(), "request")?;
@@ -305,9 +314,12 @@ fn ballot(line: &Line) -> Result<Ballot, NotATrace> {
 
 fn attributes(line: &Line) -> Result<Attributes, NotATrace> {
     let deps = required(line.deps.as_ref(), "deps")?;
-    let deps = Dependencies::from_vector(deps)
-        .ok_or_else(|| NotATrace(format!("{deps:?} are no dependencies")))?;
-    Ok(Attributes { seq: required(line.seq, "seq")?, deps })
+    Ok(Attributes { seq: required(line.seq, "seq")?, deps: prefixes(deps)? })
+}
+
+fn prefixes(vector: &[i64]) -> Result<Dependencies, NotATrace> {
+    Dependencies::from_vector(vector)
+        .ok_or_else(|| NotATrace(format!("{vector:?} are no dependencies")))
 }
 
 /// `alice#7`, or `~R2#7` for a client without a name.

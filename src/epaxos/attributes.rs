@@ -35,6 +35,49 @@ impl Dependencies {
         *prefix = (*prefix).max(instance.slot.saturating_add(1));
     }
 
+    /// The same slots of each row, counted by `prefix`.
+    pub fn from_prefixes(mut prefix: impl FnMut(ReplicaId) -> u64, replicas: usize) -> Self {
+        let mut prefixes = [0; REPLICAS_MAX];
+        for row in ReplicaId::all(replicas) {
+            prefixes[row.index()] = prefix(row);
+        }
+        Self { prefix: prefixes }
+    }
+
+    /// Whether all that `other` depends on is depended on.
+    pub fn covers(&self, other: &Dependencies) -> bool {
+        self.prefix.iter().zip(other.prefix).all(|(mine, theirs)| *mine >= theirs)
+    }
+
+    /// What is depended on by both.
+    #[must_use]
+    pub fn common(&self, other: &Dependencies) -> Dependencies {
+        let mut common = *self;
+        for (mine, theirs) in common.prefix.iter_mut().zip(other.prefix) {
+            *mine = (*mine).min(theirs);
+        }
+        common
+    }
+
+    /// The same without the last `count` slots of each row.
+    #[must_use]
+    pub fn without_last(&self, count: u64) -> Dependencies {
+        Dependencies { prefix: self.prefix.map(|prefix| prefix.saturating_sub(count)) }
+    }
+
+    /// How many slots are depended on that `other` does not.
+    pub fn beyond(&self, other: &Dependencies) -> u64 {
+        let beyond = self.prefix.iter().zip(other.prefix);
+        beyond.map(|(mine, theirs)| mine.saturating_sub(theirs)).fold(0, u64::saturating_add)
+    }
+
+    /// The first instance depended on that `other` does not.
+    pub fn first_beyond(&self, other: &Dependencies) -> Option<InstanceId> {
+        let mut rows = ReplicaId::all(REPLICAS_MAX);
+        let row = rows.find(|row| self.prefix(*row) > other.prefix(*row))?;
+        Some(InstanceId::new(row, other.prefix(row)))
+    }
+
     /// Whether `instance` lies in the prefix that is depended on.
     pub fn contains(&self, instance: InstanceId) -> bool {
         instance.slot < self.prefix[instance.replica.index()]

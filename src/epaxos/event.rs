@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::epaxos::attributes::Attributes;
+use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Command, Outcome, Payload, RequestId};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
@@ -85,6 +85,23 @@ pub enum Event {
         /// The rule.
         rule: Rule,
     },
+    /// What is over was let go: this replica no longer has it.
+    LetGo {
+        /// For each row, all that is gone by now.
+        upto: Dependencies,
+        /// Who has not executed all of it: left behind, they will never hear of it from here.
+        without: ReplicaSet,
+    },
+    /// Somebody no longer has what this replica has not executed yet. It leads and answers nothing
+    /// any more, and must be replaced, unless another one can still tell it.
+    LeftBehind {
+        /// Who said so.
+        by: ReplicaId,
+        /// The first instance that is gone.
+        instance: InstanceId,
+    },
+    /// This replica, which had been left behind, has executed after all what it lacked.
+    CaughtUp,
     /// A timer was due and acted upon.
     TimerFired(Timer),
     /// A message was not acted upon.
@@ -113,6 +130,9 @@ impl Event {
             Self::Recovering { .. } => "recovering",
             Self::Joined { .. } => "join",
             Self::Ruled { .. } => "rule",
+            Self::LetGo { .. } => "let-go",
+            Self::LeftBehind { .. } => "left-behind",
+            Self::CaughtUp => "caught-up",
             Self::TimerFired(_) => "timer",
             Self::Ignored { .. } => "ignored",
         }
@@ -129,8 +149,12 @@ impl Event {
             | Self::Recovering { instance, .. }
             | Self::Joined { instance, .. }
             | Self::Ruled { instance, .. }
+            | Self::LeftBehind { instance, .. }
             | Self::Ignored { instance, .. } => Some(*instance),
-            Self::Repeated { .. } | Self::Searched { .. } => None,
+            Self::Repeated { .. }
+            | Self::Searched { .. }
+            | Self::LetGo { .. }
+            | Self::CaughtUp => None,
         }
     }
 }
@@ -416,11 +440,15 @@ pub enum Reason {
     /// It is about an instance of this replica that this replica never led: somebody is mistaken, or
     /// this replica has been here before and has forgotten it.
     NeverLed,
+    /// All that there was to do about its instance is done, and this replica no longer has it.
+    LetGo,
+    /// The sender lacks what this replica no longer has, and is told so.
+    LeftBehind,
 }
 
 impl Reason {
     /// All reasons, in the order in which counters list them.
-    pub const ALL: [Reason; 8] = [
+    pub const ALL: [Reason; 10] = [
         Self::StaleBallot,
         Self::Repeated,
         Self::AlreadyCommitted,
@@ -429,6 +457,8 @@ impl Reason {
         Self::NotTheLeader,
         Self::NotJoined,
         Self::NeverLed,
+        Self::LetGo,
+        Self::LeftBehind,
     ];
 
     /// The reason's name, as it is written everywhere.
@@ -442,6 +472,8 @@ impl Reason {
             Self::NotTheLeader => "not-the-leader",
             Self::NotJoined => "not-joined",
             Self::NeverLed => "never-led",
+            Self::LetGo => "let-go",
+            Self::LeftBehind => "left-behind",
         }
     }
 }

@@ -54,7 +54,7 @@
 //!
 //! # What is left out
 //!
-//! Nothing forgets a key: it keeps its number. Under lasting contention a component may keep growing before it can complete; nothing here
+//! Under lasting contention a component may keep growing before it can complete; nothing here
 //! slows clients down to prevent it. And nothing is executed early, where commands commute with
 //! what they wait for.
 
@@ -71,7 +71,7 @@ use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::components::{Found, Search};
 use crate::epaxos::execution::graph::{Cell, Graph, Key, State, VertexId};
 use crate::epaxos::id::{InstanceId, ReplicaId};
-use crate::epaxos::keys::Touches;
+use crate::epaxos::keys::{KeyId, Touches};
 
 /// What is committed at one replica, and how much of it is executed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -198,6 +198,27 @@ impl Execution {
     /// How many instances of a row, from slot 0, are executed without a gap.
     pub fn executed(&self, row: ReplicaId) -> u64 {
         self.graph.executed(row)
+    }
+
+    /// How many instances of a row, from slot 0, are committed without a gap.
+    pub fn committed(&self, row: ReplicaId) -> u64 {
+        self.graph.committed(row)
+    }
+
+    /// Takes the first `count` instances of a row for executed: they were, and nothing else is known
+    /// of the row yet.
+    pub fn begin_at(&mut self, row: ReplicaId, count: u64) {
+        self.graph.begin_at(row, count);
+    }
+
+    /// Takes an instance for executed that was, before a crash.
+    pub fn restore(&mut self, instance: InstanceId) {
+        self.graph.restore(instance);
+    }
+
+    /// Forgets a key, all of whose instances are executed.
+    pub fn forget(&mut self, key: KeyId) {
+        self.graph.forget(key);
     }
 
     /// How many instances are committed and not executed.

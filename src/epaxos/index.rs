@@ -91,6 +91,19 @@ impl ConflictIndex {
         found
     }
 
+    /// Forgets a key, where nothing is recorded of it but what lies in `gone`. Says whether it did.
+    pub fn forget(&mut self, key: KeyId, gone: &Dependencies) -> bool {
+        let start = key.index() * self.replicas;
+        let Some(rows) = self.touched.get_mut(start..start + self.replicas) else { return true };
+        let rows_gone = rows.iter().enumerate().all(|(row, touched)| {
+            touched.all.prefix <= gone.prefix(ReplicaId::from_index(row))
+        });
+        if rows_gone {
+            rows.fill(Touched::default());
+        }
+        rows_gone
+    }
+
     /// Who touched a key, by row; nobody where nothing is recorded of it.
     fn rows(&self, key: KeyId) -> &[Touched] {
         let start = key.index() * self.replicas;
@@ -139,6 +152,25 @@ mod tests {
                 commands => Payload::Commands(commands.into()),
             }
         })
+    }
+
+    #[test]
+    fn a_key_is_forgotten_once_all_that_touches_it_is_gone() {
+        let mut keys = Keys::default();
+        let request = RequestId::named("test", 0);
+        let command = |operation| Payload::one(Command { request: request.clone(), operation });
+        let (put, get) = (command(Operation::put("x", "1")), command(Operation::get("x")));
+        let mut index = ConflictIndex::new(3);
+        let (write, read) = (InstanceId::new(ReplicaId(0), 4), InstanceId::new(ReplicaId(2), 1));
+        index.record(write, keys.touches(&put).as_slice(), 1);
+        index.record(read, keys.touches(&get).as_slice(), 2);
+        let touches = keys.touches(&put);
+        let key = touches.as_slice()[0].key;
+        // A read counts: a write has to come after it.
+        assert!(!index.forget(key, &[write].into_iter().collect()));
+        assert_eq!(index.interfering(touches.as_slice(), None).deps.iter().count(), 2);
+        assert!(index.forget(key, &[write, read].into_iter().collect()));
+        assert_eq!(index.interfering(touches.as_slice(), None), Interference::default());
     }
 
     proptest! {

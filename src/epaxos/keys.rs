@@ -121,25 +121,50 @@ impl Default for Touches {
 }
 
 /// The numbers of keys, in order of appearance: a payload's keys are looked up once, however often
-/// the replica then has to do with them.
+/// the replica then has to do with them. A number that is free again is given to another key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Keys {
     numbers: KeyMap<KeyId>,
+    free: Vec<KeyId>,
 }
 
 impl Keys {
     /// The keys that a payload touches. Those that are new get a number.
     pub fn touches(&mut self, payload: &Payload) -> Touches {
+        let Self { numbers, free } = self;
         let number = |operation: &Operation| {
-            if let Some(known) = self.numbers.get(operation.key()) {
+            if let Some(known) = numbers.get(operation.key()) {
                 return Some(*known);
             }
-            let count = u32::try_from(self.numbers.len());
-            let new = KeyId(count.expect("there are fewer than four billion keys"));
-            self.numbers.insert(operation.key().clone(), new);
+            // Where none is free, the numbers given are those from 0 on.
+            let new = free.pop().unwrap_or_else(|| {
+                let count = u32::try_from(numbers.len());
+                KeyId(count.expect("there are fewer than four billion keys"))
+            });
+            numbers.insert(operation.key().clone(), new);
             Some(new)
         };
         touches(payload, number)
+    }
+
+    /// The number of a key, if it has one.
+    pub fn number(&self, key: &str) -> Option<KeyId> {
+        self.numbers.get(key).copied()
+    }
+
+    /// Takes a key's number away: nothing goes by it any more.
+    pub fn free(&mut self, key: &str) {
+        self.free.extend(self.numbers.remove(key));
+    }
+
+    /// How many keys have a number.
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Whether no key has a number.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
     }
 
     /// The keys that a payload touches, those left out that have no number.
@@ -186,5 +211,22 @@ mod tests {
         assert_eq!(found, [(0, true), (1, true), (2, false)]);
         assert_eq!(keys.known(&payload), touches);
         assert_eq!(keys.touches(&Payload::Noop), Touches::default());
+    }
+
+    #[test]
+    fn a_free_number_is_given_again_and_no_other_twice() {
+        let mut keys = Keys::default();
+        let mut number = |keys: &mut Keys, key: &str| {
+            let request = RequestId::named("ann", 0);
+            let payload = Payload::one(Command { request, operation: Operation::get(key) });
+            keys.touches(&payload).as_slice()[0].key.index()
+        };
+        let first: Vec<_> = ["x", "y", "z"].map(|key| number(&mut keys, key)).into();
+        assert_eq!(first, [0, 1, 2]);
+        keys.free("y");
+        keys.free("never seen");
+        assert_eq!((keys.number("y"), keys.len()), (None, 2));
+        let then: Vec<_> = ["v", "w", "x", "y"].map(|key| number(&mut keys, key)).into();
+        assert_eq!(then, [1, 3, 0, 4]);
     }
 }

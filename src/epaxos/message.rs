@@ -13,6 +13,9 @@
 //! | [`ValidateReply`] | recovery quorum → recoverer | – | `validation.rs` | EPaxos* fig. 3 |
 //! | [`Waiting`] | recoverer → all | never | `validation.rs` | EPaxos* fig. 3 |
 //! | [`Nack`] | whoever joined a higher ballot → driver | never | `recovery.rs` | – |
+//! | [`Executed`] | whoever has executed so many more → all | never | `letting_go.rs` | – |
+//! | [`Fetch`] | whoever has missed much → whoever has it | `Commit`s, or `Gone` | `fetching.rs` | – |
+//! | [`Gone`] | whoever no longer has it → whoever asks | never | `left_behind.rs` | – |
 //!
 //! Figures are those of "There Is More Consensus in Egalitarian Parliaments" (SOSP 2013), and where
 //! said so of EPaxos* (OPODIS 2025).
@@ -21,7 +24,7 @@
 
 use std::fmt;
 
-use crate::epaxos::attributes::Attributes;
+use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::Payload;
 use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase, Proposal};
@@ -168,6 +171,35 @@ pub struct Nack {
     pub ballot: Ballot,
 }
 
+/// "I have executed this one, and of every row all of this." Sent now and then: what everybody has
+/// executed, nobody needs any more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Executed {
+    /// The instance that was executed last.
+    pub instance: InstanceId,
+    /// For each row, up to where all are executed.
+    pub executed: Dependencies,
+}
+
+/// "Tell me what was decided of this row, from this instance up to that slot."
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fetch {
+    /// The first instance that is asked for.
+    pub instance: InstanceId,
+    /// The last slot.
+    pub until: u64,
+}
+
+/// "You have not executed this one, and I no longer have it." Nobody else that has executed it need
+/// have it either: the receiver must be replaced, unless somebody can still tell it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gone {
+    /// The first instance that the receiver lacks.
+    pub instance: InstanceId,
+    /// For each row, what the sender no longer has.
+    pub let_go: Dependencies,
+}
+
 /// Any of the messages above.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Message {
@@ -193,6 +225,12 @@ pub enum Message {
     Waiting(Waiting),
     /// See [`Nack`].
     Nack(Nack),
+    /// See [`Executed`].
+    Executed(Executed),
+    /// See [`Fetch`].
+    Fetch(Fetch),
+    /// See [`Gone`].
+    Gone(Gone),
 }
 
 impl Message {
@@ -210,6 +248,9 @@ impl Message {
             Self::ValidateReply(_) => MessageKind::ValidateReply,
             Self::Waiting(_) => MessageKind::Waiting,
             Self::Nack(_) => MessageKind::Nack,
+            Self::Executed(_) => MessageKind::Executed,
+            Self::Fetch(_) => MessageKind::Fetch,
+            Self::Gone(_) => MessageKind::Gone,
         }
     }
 
@@ -227,10 +268,14 @@ impl Message {
             Self::ValidateReply(message) => message.instance,
             Self::Waiting(message) => message.instance,
             Self::Nack(message) => message.instance,
+            Self::Executed(message) => message.instance,
+            Self::Fetch(message) => message.instance,
+            Self::Gone(message) => message.instance,
         }
     }
 
-    /// The ballot it belongs to. A Commit and a Waiting belong to none: they hold whatever was joined.
+    /// The ballot it belongs to. What holds whatever was joined, such as a
+    /// Commit, belongs to none.
     pub fn ballot(&self) -> Option<Ballot> {
         match self {
             Self::PreAccept(message) => Some(message.ballot),
@@ -242,7 +287,11 @@ impl Message {
             Self::Validate(message) => Some(message.ballot),
             Self::ValidateReply(message) => Some(message.ballot),
             Self::Nack(message) => Some(message.ballot),
-            Self::Commit(_) | Self::Waiting(_) => None,
+            Self::Commit(_)
+            | Self::Waiting(_)
+            | Self::Executed(_)
+            | Self::Fetch(_)
+            | Self::Gone(_) => None,
         }
     }
 
@@ -259,7 +308,10 @@ impl Message {
             | Self::Recover(_)
             | Self::ValidateReply(_)
             | Self::Waiting(_)
-            | Self::Nack(_) => None,
+            | Self::Nack(_)
+            | Self::Executed(_)
+            | Self::Fetch(_)
+            | Self::Gone(_) => None,
         }
     }
 
@@ -276,7 +328,10 @@ impl Message {
             | Self::Recover(_)
             | Self::ValidateReply(_)
             | Self::Waiting(_)
-            | Self::Nack(_) => None,
+            | Self::Nack(_)
+            | Self::Executed(_)
+            | Self::Fetch(_)
+            | Self::Gone(_) => None,
         }
     }
 }
@@ -306,6 +361,9 @@ impl fmt::Display for Message {
                 f.write_str("}")
             }
             Self::Waiting(waiting) => write!(f, " holders={}", waiting.holders),
+            Self::Executed(message) => write!(f, " executed={}", message.executed),
+            Self::Fetch(message) => write!(f, " until={}", message.until),
+            Self::Gone(message) => write!(f, " let_go={}", message.let_go),
             _ => Ok(()),
         }
     }
@@ -336,11 +394,17 @@ pub enum MessageKind {
     Waiting,
     /// See [`Nack`].
     Nack,
+    /// See [`Executed`].
+    Executed,
+    /// See [`Fetch`].
+    Fetch,
+    /// See [`Gone`].
+    Gone,
 }
 
 impl MessageKind {
     /// All kinds, in the order in which an instance meets them.
-    pub const ALL: [MessageKind; 11] = [
+    pub const ALL: [MessageKind; 14] = [
         Self::PreAccept,
         Self::PreAcceptReply,
         Self::Accept,
@@ -352,6 +416,9 @@ impl MessageKind {
         Self::ValidateReply,
         Self::Waiting,
         Self::Nack,
+        Self::Executed,
+        Self::Fetch,
+        Self::Gone,
     ];
 
     /// The kind's name, as it is written everywhere.
@@ -368,6 +435,9 @@ impl MessageKind {
             Self::ValidateReply => "ValidateReply",
             Self::Waiting => "Waiting",
             Self::Nack => "Nack",
+            Self::Executed => "Executed",
+            Self::Fetch => "Fetch",
+            Self::Gone => "Gone",
         }
     }
 

@@ -45,11 +45,13 @@ pub enum Mutation {
     /// A no-op is not followed by a new instance for its commands: the clients are told that they are
     /// done.
     AnswerNoops,
+    /// A replica lets go of what it has executed itself, whether others have or not.
+    LetGoEarly,
 }
 
 impl Mutation {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Mutation; 16] = [
+    pub const ALL: [Mutation; 17] = [
         Self::SingleBallot,
         Self::SkipValidate,
         Self::HoldersThreshold,
@@ -66,6 +68,7 @@ impl Mutation {
         Self::ForgetPromises,
         Self::ForgetPreAccepts,
         Self::AnswerNoops,
+        Self::LetGoEarly,
     ];
 
     /// The mutation's name, as it is written everywhere.
@@ -87,6 +90,7 @@ impl Mutation {
             Self::ForgetPromises => "forget-promises",
             Self::ForgetPreAccepts => "forget-pre-accepts",
             Self::AnswerNoops => "answer-noops",
+            Self::LetGoEarly => "let-go-early",
         }
     }
 }

@@ -2,7 +2,10 @@
 
 mod accept;
 mod commit;
+mod fetching;
 mod invariants;
+mod left_behind;
+mod letting_go;
 mod mutated;
 mod pre_accept;
 mod recovery;
@@ -14,7 +17,7 @@ mod validation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::epaxos::attributes::Attributes;
+use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Command, Payload, StateMachine};
 use crate::epaxos::event::{Cause, Event, Reason, Reply, StatusChange, Timer};
 use crate::epaxos::execution::Execution;
@@ -22,10 +25,12 @@ use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::index::ConflictIndex;
 use crate::epaxos::instance::Instance;
 use crate::epaxos::keys::{Keys, Touches};
-use crate::epaxos::message::{Message, RecoverReply};
+use crate::epaxos::message::{Message, MessageKind, RecoverReply};
 #[cfg(feature = "mutations")]
 use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::{PreAcceptTally, Quorums, ReplicaSet};
+use crate::epaxos::replica::fetching::Fetching;
+use crate::epaxos::replica::left_behind::Fenced;
 use crate::epaxos::replica::recovery::Watch;
 use crate::epaxos::replica::requests::Requests;
 use crate::epaxos::replica::validation::Validation;
@@ -128,6 +133,13 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// From what waiting times are drawn that should differ between replicas.
     pub seed: u64,
+    /// How many instances are executed from one time that the others are told so to the next.
+    pub gossip_every: u64,
+    /// How many instances of each row are kept that everybody has executed.
+    pub keep: u64,
+    /// How many instances are kept for a replica that has not executed them, before the others go on
+    /// without it, if they are a majority.
+    pub keep_most: u64,
     /// Whether anybody looks at events. Where nobody does, none are made.
     pub observed: bool,
     /// How the protocol is broken on purpose.
@@ -145,6 +157,9 @@ impl Options {
             reply_on: ReplyOn::default(),
             timeouts: Timeouts::default(),
             seed: 0,
+            gossip_every: GOSSIP_EVERY,
+            keep: KEEP,
+            keep_most: KEEP_MOST,
             observed: true,
             #[cfg(feature = "mutations")]
             mutation: None,
@@ -152,24 +167,60 @@ impl Options {
     }
 }
 
+/// How often the others are told, where nobody says: seldom enough to cost nothing, and not at all in
+/// runs that somebody follows step by step.
+pub const GOSSIP_EVERY: u64 = 1024;
+
+/// What is kept of each row, where nobody says. Nobody needs it: it is there to be looked at and asked
+/// about, and as long as what the monitor's log tells of it.
+pub const KEEP: u64 = 1024;
+
+/// What is kept for one that is behind, where nobody says: a few hundred megabytes, or a minute at ten
+/// thousand commands a second.
+pub const KEEP_MOST: u64 = 500_000;
+
 /// What must survive a crash: a replica that forgets any of this may contradict a vote it cast, and
 /// must not come back under its name. A step changes it before the messages that depend on it are
 /// in the step's output, so a host that keeps outputs back until it has stored this is safe.
 ///
 /// The store and the answers to clients are no part of it: they follow from the log, and a replica
-/// that comes back executes again what the log has as executed.
+/// that comes back executes again what the log has as executed. Unless it has let go of some of it:
+/// see [`Kept`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Durable {
     /// The log.
     pub instances: Rows<Instance>,
     /// The slot for the next command led here. Never handed out twice.
     pub next_slot: u64,
+    /// For each row, what was executed and is not in the log any more.
+    pub let_go: Dependencies,
+    /// What everything led or pre-accepted here depends on, since somebody may not have executed it
+    /// and cannot be told any more.
+    pub fence: Dependencies,
+    /// What each replica has said to have executed, by replica.
+    pub heard: Vec<Dependencies>,
+}
+
+/// What survives a crash beside [`Durable`], where something was let go: what is not in the log any
+/// more cannot be executed again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kept<M> {
+    machine: M,
+    requests: Requests,
+    executed: u64,
 }
 
 impl Durable {
     /// What a replica starts with, in a cluster of `replicas`.
     pub fn new(replicas: usize) -> Self {
-        Self { instances: Rows::new(replicas), next_slot: 0 }
+        let none = Dependencies::NONE;
+        Self {
+            instances: Rows::new(replicas),
+            next_slot: 0,
+            let_go: none,
+            fence: none,
+            heard: vec![none; replicas],
+        }
     }
 }
 
@@ -200,6 +251,12 @@ pub struct Replica<M> {
     /// with everything: the no-op may yet lose.
     undecided_noops: BTreeSet<InstanceId>,
     timers: BTreeSet<(Time, Timer)>,
+    /// What is about to be let go without everybody having executed it.
+    fenced: Option<Fenced>,
+    /// The decisions that were asked for, by row.
+    fetching: BTreeMap<ReplicaId, Fetching>,
+    /// What others no longer have, while it is not executed here.
+    missing: Option<Dependencies>,
     /// How many instances have been executed.
     executed: u64,
 }
@@ -251,6 +308,9 @@ impl<M: StateMachine> Replica<M> {
             waiting: BTreeMap::new(),
             undecided_noops: BTreeSet::new(),
             timers: BTreeSet::new(),
+            fenced: None,
+            fetching: BTreeMap::new(),
+            missing: None,
             executed: 0,
             options,
         }
@@ -295,12 +355,26 @@ impl<M: StateMachine> Replica<M> {
         &self.machine
     }
 
+    /// What others no longer have, where this replica has not executed it: it leads and answers
+    /// nothing any more.
+    pub fn missing(&self) -> Option<&Dependencies> {
+        self.missing.as_ref()
+    }
+
     fn on_message(&mut self, now: Time, from: ReplicaId, message: Message, out: &mut Vec<Output>) {
         debug_assert!(from != self.options.id, "a replica sends itself nothing");
         let about = message.instance();
         if about.replica == self.options.id && about.slot >= self.durable.next_slot {
             // Taken in, it would stand in the place of a command that is still to be led.
             return self.ignore(from, &message, Reason::NeverLed, out);
+        }
+        let tells = matches!(message, Message::Executed(_) | Message::Gone(_));
+        if self.is_behind(from) && !tells && message.kind() != MessageKind::Commit {
+            self.tell_gone(from, out);
+            return self.ignore(from, &message, Reason::LeftBehind, out);
+        }
+        if self.is_let_go(about) && !tells {
+            return self.ignore(from, &message, Reason::LetGo, out);
         }
         match message {
             Message::PreAccept(message) => self.on_pre_accept(now, from, message, out),
@@ -314,15 +388,20 @@ impl<M: StateMachine> Replica<M> {
             Message::ValidateReply(message) => self.on_validate_reply(now, from, &message, out),
             Message::Waiting(message) => self.on_waiting(now, &message, out),
             Message::Nack(message) => self.on_nack(now, from, &message, out),
+            Message::Executed(message) => self.on_executed(from, &message, out),
+            Message::Fetch(message) => self.on_fetch(from, &message, out),
+            Message::Gone(message) => self.on_gone(from, message, out),
         }
     }
 
     /// The replicas to ask first so that, with this one, `quorum` of them are asked: just enough
-    /// where the replica is thrifty, otherwise all.
+    /// where the replica is thrifty, otherwise all. Those left behind come last: they are not heard.
     fn peers_for(&self, quorum: usize) -> impl Iterator<Item = ReplicaId> + use<M> {
         let replicas = self.options.quorums.replicas();
         let count = if self.options.thrifty { quorum - 1 } else { replicas - 1 };
-        self.options.id.next(replicas).take(count)
+        let behind: ReplicaSet = self.peers().filter(|peer| self.is_behind(*peer)).collect();
+        let heard = self.peers().filter(move |peer| !behind.contains(*peer));
+        heard.chain(self.peers().filter(move |peer| behind.contains(*peer))).take(count)
     }
 
     /// All other replicas, in ring order.
@@ -400,6 +479,7 @@ impl<M: StateMachine> Replica<M> {
         for noop in self.undecided_noops.iter().filter(|noop| Some(noop.replica) != skip) {
             attributes.deps.add(*noop);
         }
+        attributes.deps.merge(&self.durable.fence);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::epaxos::command::StateMachine;
 use crate::epaxos::event::Timer;
 use crate::epaxos::id::ReplicaId;
-use crate::epaxos::replica::{Durable, Input, Options, Output, Replica};
+use crate::epaxos::replica::{Durable, Input, Kept, Options, Output, Replica};
 use crate::epaxos::time::Time;
 
 /// A running replica, or what a crashed one left. Hosts hold one of these.
@@ -16,7 +16,7 @@ pub struct Seat<M> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum State<M> {
     Up(Box<Replica<M>>),
-    Down(Box<Durable>),
+    Down(Box<(Durable, Option<Kept<M>>)>),
 }
 
 /// Why something cannot be done to a replica as it is.
@@ -28,6 +28,9 @@ pub enum Unfit {
     /// It is up.
     #[error("{0} is not down")]
     Up(ReplicaId),
+    /// It lacks what the others no longer have.
+    #[error("{0} has missed what the others no longer have, and must be replaced")]
+    LeftBehind(ReplicaId),
     /// It waits for no timer.
     #[error("{0} waits for no timer")]
     NoTimer(ReplicaId),
@@ -40,7 +43,7 @@ impl From<Unfit> for String {
     }
 }
 
-impl<M: StateMachine + Default> Seat<M> {
+impl<M: StateMachine + Default + Clone> Seat<M> {
     /// A new replica.
     pub fn new(options: Options) -> Self {
         let replica = Replica::new(options.clone(), M::default());
@@ -70,6 +73,13 @@ impl<M: StateMachine + Default> Seat<M> {
         if self.is_up() { Ok(()) } else { Err(Unfit::Down(self.id())) }
     }
 
+    /// Refuses where the replica leads and answers nothing.
+    pub fn check_serves(&self) -> Result<(), Unfit> {
+        self.check_up()?;
+        let missing = self.replica().and_then(Replica::missing);
+        if missing.is_some() { Err(Unfit::LeftBehind(self.id())) } else { Ok(()) }
+    }
+
     /// Refuses where the replica is up.
     pub fn check_down(&self) -> Result<(), Unfit> {
         if self.is_up() { Err(Unfit::Up(self.id())) } else { Ok(()) }
@@ -85,7 +95,7 @@ impl<M: StateMachine + Default> Seat<M> {
     pub fn durable(&self) -> &Durable {
         match &self.state {
             State::Up(replica) => replica.durable(),
-            State::Down(durable) => durable,
+            State::Down(left) => &left.0,
         }
     }
 
@@ -102,14 +112,19 @@ impl<M: StateMachine + Default> Seat<M> {
         self.replica().and_then(Replica::next_timer)
     }
 
-    /// Takes everything from the replica but what is durable. `false` where it was down already.
+    /// Takes everything from the replica but what is durable, and its store where that could not be
+    /// made again. `false` where it was down already.
     pub fn crash(&mut self) -> bool {
-        match &self.state {
+        let nothing = State::Down(Box::new((Durable::new(0), None)));
+        match std::mem::replace(&mut self.state, nothing) {
             State::Up(replica) => {
-                self.state = State::Down(Box::new(replica.durable().clone()));
+                self.state = State::Down(Box::new(replica.crash()));
                 true
             }
-            State::Down(_) => false,
+            down @ State::Down(_) => {
+                self.state = down;
+                false
+            }
         }
     }
 
@@ -117,10 +132,10 @@ impl<M: StateMachine + Default> Seat<M> {
     pub fn restart(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
         match &self.state {
             State::Up(_) => false,
-            State::Down(durable) => {
+            State::Down(left) => {
                 let options = self.options.clone();
                 let replica =
-                    Replica::restart(options, (**durable).clone(), M::default(), now, out);
+                    Replica::restart(options, (**left).clone(), M::default(), now, out);
                 self.state = State::Up(Box::new(replica));
                 true
             }

@@ -232,6 +232,11 @@ impl<T> Rows<T> {
         Self { rows: (0..replicas).map(|_| Row::default()).collect() }
     }
 
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// What is held for `instance`.
     pub fn get(&self, instance: InstanceId) -> Option<&T> {
         self.rows[instance.replica.index()].get(instance.slot)

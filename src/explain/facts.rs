@@ -95,6 +95,11 @@ impl<'a> Facts<'a> {
             && self.replicas().any(|at| self.replica(at).history.get(id).is_some())
     }
 
+    /// Who has executed an instance and let go of it.
+    pub(super) fn let_go(self, id: InstanceId) -> impl Iterator<Item = ReplicaId> + 'a {
+        self.replicas().filter(move |at| self.replica(*at).let_go.contains(id))
+    }
+
     /// The entries in which a replica says something of an instance, those that are kept, oldest first.
     pub(super) fn entries(
         self,

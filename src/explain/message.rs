@@ -168,6 +168,11 @@ pub(super) fn why_ignored(facts: Facts<'_>, entry: &Entry, reason: Reason) -> St
         }
         Reason::NotJoined => format!("{at} has not joined that ballot"),
         Reason::NeverLed => format!("{at} has never led {id}"),
+        Reason::LetGo => format!("{id} is over, and {at} has let go of it"),
+        Reason::LeftBehind => {
+            let from = envelope.id.sender;
+            format!("{from} has missed what {at} no longer has, and is told so")
+        }
     }
 }
 

@@ -45,6 +45,23 @@ pub fn explain(view: &View, question: &Question) -> Answer {
         telling.say(format!("There is no {replica}."), None);
         return telling.answer(format!("What about {replica}?"));
     }
+    let gone = |id: &InstanceId| facts.exists(id.replica) && facts.let_go(*id).next().is_some();
+    if let Some(id) = question.instances().into_iter().find(gone) {
+        let who: Vec<_> = facts.let_go(id).map(|at| at.to_string()).collect();
+        telling.say(
+            format!(
+                "{id} is over: every replica that was not left behind has executed it. {} let go \
+                 of it, and nothing more is known.",
+                match who.as_slice() {
+                    [only] => format!("{only} has"),
+                    [others @ .., last] => format!("{} and {last} have", others.join(", ")),
+                    [] => String::new(),
+                }
+            ),
+            None,
+        );
+        return telling.answer(format!("What about {id}?"));
+    }
     if let Some(id) = question.instances().into_iter().find(|id| !facts.is_known(*id)) {
         telling.say(format!("No replica has heard of {id}."), None);
         return telling.answer(format!("What about {id}?"));
@@ -65,7 +82,9 @@ pub fn explain(view: &View, question: &Question) -> Answer {
 
 /// Whether anything has been said of an instance anywhere, so that questions about it have answers.
 pub fn is_known(view: &View, instance: InstanceId) -> bool {
-    Facts(view).is_known(instance)
+    let facts = Facts(view);
+    facts.is_known(instance)
+        || (facts.exists(instance.replica) && facts.let_go(instance).next().is_some())
 }
 
 /// Who is best asked about an instance where nobody in particular is: who knows most of it, the command

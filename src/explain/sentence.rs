@@ -177,6 +177,13 @@ impl<'a> Sentence<'a> {
                 "hears from {from} that its recovery of {id} waits, with {}",
                 many(waiting.holders, "holder")
             ),
+            Message::Executed(message) => {
+                format!("hears from {from} that it has executed all of {}", message.executed)
+            }
+            Message::Fetch(message) => {
+                format!("is asked by {from} for what was decided from {id} to slot {}", message.until)
+            }
+            Message::Gone(_) => format!("hears from {from} that it no longer has {id}"),
             Message::Nack(nack) => {
                 format!("hears from {from} of ballot {}, higher than its own for {id}", nack.ballot)
             }
@@ -239,6 +246,18 @@ impl<'a> Sentence<'a> {
                     _ => {}
                 }
             }
+            Event::LetGo { upto, without } => {
+                let who = if without.is_empty() {
+                    "everybody has".to_owned()
+                } else {
+                    format!("a majority has, and goes on without {without}")
+                };
+                self.say(format!("lets go of {upto} and all before, as far as {who} executed it"));
+            }
+            Event::LeftBehind { by, instance } => self.say(format!(
+                "has missed {instance}, which {by} no longer has: it must be replaced"
+            )),
+            Event::CaughtUp => self.say("has executed after all what it had missed".to_owned()),
             Event::TimerFired(timer) => self.fire(*timer),
             Event::Ignored { from, kind, instance, reason } => {
                 let why = why_ignored(self.facts, self.entry, *reason);

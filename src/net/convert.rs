@@ -2,6 +2,7 @@
 //! what comes out of here is a message that a replica of this cluster could have sent, or a
 //! sentence on why it is not.
 
+mod letting_go;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -252,6 +253,9 @@ impl Dialect {
             Wire::ValidateReply(message) => Message::ValidateReply(self.validate_reply(message)?),
             Wire::Waiting(message) => Message::Waiting(self.waiting(message)?),
             Wire::Nack(message) => Message::Nack(self.nack(message)?),
+            Wire::Executed(message) => Message::Executed(self.executed(message)?),
+            Wire::Fetch(message) => Message::Fetch(self.fetch(message)?),
+            Wire::Gone(message) => Message::Gone(self.gone(message)?),
         })
     }
 
@@ -287,22 +291,27 @@ impl Dialect {
         of: InstanceId,
     ) -> Result<Attributes, Refusal> {
         let wire::Attributes { seq, deps } = present(attributes, "seq and deps")?;
+        let deps = self.prefixes(&deps)?;
+        if deps.contains(of) {
+            return Err(Refusal::OwnDependency(of));
+        }
+        Ok(Attributes { seq: within("seq", seq, Attributes::SEQ_MAX + 1)?, deps })
+    }
+
+    /// One slot for each row, or -1.
+    fn prefixes(self, deps: &[i64]) -> Result<Dependencies, Refusal> {
         if deps.len() != self.replicas {
             let (found, replicas) = (deps.len(), self.replicas);
             return Err(Refusal::DependencyCount { found, replicas });
         }
-        for last in &deps {
+        for last in deps {
             match u64::try_from(*last) {
                 Ok(slot) => within("dependency", slot, SLOT_LIMIT)?,
                 Err(_) if *last == -1 => continue,
                 Err(_) => return Err(Refusal::Dependency(*last)),
             };
         }
-        let deps = Dependencies::from_vector(&deps).expect("length and entries have been checked");
-        if deps.contains(of) {
-            return Err(Refusal::OwnDependency(of));
-        }
-        Ok(Attributes { seq: within("seq", seq, Attributes::SEQ_MAX + 1)?, deps })
+        Ok(Dependencies::from_vector(deps).expect("length and entries have been checked"))
     }
 
     /// What the driver of a ballot proposes. A no-op that is not decided counts as interfering with
@@ -395,6 +404,9 @@ impl Dialect {
                 instance: Some(message.instance.into()),
                 ballot: Some(message.ballot.into()),
             }),
+            Message::Executed(message) => Wire::Executed(self.write_executed(&message)),
+            Message::Fetch(message) => Wire::Fetch(message.into()),
+            Message::Gone(message) => Wire::Gone(self.write_gone(&message)),
         };
         let MessageId { sender, number, copy } = envelope.id;
         let id = wire::MessageId { sender: sender.0.into(), number, copy };

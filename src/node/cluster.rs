@@ -12,7 +12,9 @@ use crate::epaxos::command::Key;
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::MessageKind;
 use crate::epaxos::quorum::CLUSTER_SIZES;
-use crate::epaxos::replica::{Options as ReplicaOptions, ReplyOn, Timeouts};
+use crate::epaxos::replica::{
+    GOSSIP_EVERY, KEEP, KEEP_MOST, Options as ReplicaOptions, ReplyOn, Timeouts,
+};
 use crate::node::driver::Act;
 use crate::node::member::{Common, Member, Tasks};
 use crate::node::tally::Tally;
@@ -42,6 +44,12 @@ pub struct Options {
     /// From what waiting times are drawn that should differ between replicas, and what becomes of
     /// messages on links that lose, double or delay some.
     pub seed: u64,
+    /// How many instances are executed from one time that the other replicas are told so to the next.
+    pub gossip_every: u64,
+    /// How many instances of each row are kept that every replica has executed.
+    pub keep: u64,
+    /// How many instances are kept for a replica that has not executed them.
+    pub keep_most: u64,
     /// How the protocol is broken on purpose.
     #[cfg(feature = "mutations")]
     pub mutation: Option<crate::epaxos::mutation::Mutation>,
@@ -63,6 +71,9 @@ impl Options {
             commit_delay: None,
             recover_after: Timeouts::default().recover,
             seed: 0,
+            gossip_every: GOSSIP_EVERY,
+            keep: KEEP,
+            keep_most: KEEP_MOST,
             #[cfg(feature = "mutations")]
             mutation: None,
             paused: false,
@@ -94,6 +105,9 @@ impl Options {
             thrifty: self.thrifty,
             reply_on: self.reply_on,
             seed: self.seed,
+            gossip_every: self.gossip_every,
+            keep: self.keep,
+            keep_most: self.keep_most,
             #[cfg(feature = "mutations")]
             mutation: self.mutation,
             ..ReplicaOptions::new(ReplicaId(0), self.replicas)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
+use crate::epaxos::attributes::Dependencies;
 use crate::epaxos::command::Payload;
 use crate::epaxos::event::{Cause, Event, Reason, Rule};
 use crate::epaxos::message::MessageKind;
@@ -38,6 +39,8 @@ pub struct Counters {
     pub executed: u64,
     /// Of those, no-ops.
     pub noops: u64,
+    /// Instances executed and let go.
+    pub let_go: u64,
     /// Messages not acted upon, by reason.
     pub ignored: [u64; Reason::ALL.len()],
     /// Recoveries started here.
@@ -79,6 +82,7 @@ impl Default for Counters {
             blips: 0,
             executed: 0,
             noops: 0,
+            let_go: 0,
             ignored: [0; Reason::ALL.len()],
             recoveries: 0,
             rules: [0; Rule::ALL.len()],
@@ -148,7 +152,8 @@ impl Counters {
                 self.graph_edges += edges;
             }
             Event::Recovering { .. } => self.recoveries += 1,
-            Event::Joined { .. } => {}
+            Event::LetGo { upto, .. } => self.let_go = upto.beyond(&Dependencies::NONE),
+            Event::Joined { .. } | Event::LeftBehind { .. } | Event::CaughtUp => {}
             Event::Ruled { rule, .. } => self.rules[*rule as usize] += 1,
             Event::TimerFired(_) => self.timers += 1,
             Event::Ignored { reason, .. } => self.ignored[*reason as usize] += 1,
@@ -179,7 +184,7 @@ impl Counters {
     }
 
     /// The counters that are single numbers, with the names under which they are shown.
-    pub fn plain(&self) -> [(&'static str, u64); 15] {
+    pub fn plain(&self) -> [(&'static str, u64); 16] {
         [
             ("proposals", self.proposals),
             ("repeated", self.repeated),
@@ -191,6 +196,7 @@ impl Counters {
             ("blips", self.blips),
             ("executed", self.executed),
             ("noops", self.noops),
+            ("let_go", self.let_go),
             ("recoveries", self.recoveries),
             ("timers", self.timers),
             ("dropped", self.dropped),
@@ -199,7 +205,7 @@ impl Counters {
         ]
     }
 
-    fn plain_mut(&mut self) -> [(&'static str, &mut u64); 15] {
+    fn plain_mut(&mut self) -> [(&'static str, &mut u64); 16] {
         [
             ("proposals", &mut self.proposals),
             ("repeated", &mut self.repeated),
@@ -211,6 +217,7 @@ impl Counters {
             ("blips", &mut self.blips),
             ("executed", &mut self.executed),
             ("noops", &mut self.noops),
+            ("let_go", &mut self.let_go),
             ("recoveries", &mut self.recoveries),
             ("timers", &mut self.timers),
             ("dropped", &mut self.dropped),

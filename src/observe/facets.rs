@@ -157,12 +157,15 @@ impl<'a> Facets<'a> {
                 self.kinds.push(*kind);
                 self.replicas.push(*from);
             }
+            Event::LeftBehind { by, .. } => self.replicas.push(*by),
             Event::Blocked { .. }
             | Event::Repeated { .. }
             | Event::Searched { .. }
             | Event::Recovering { .. }
             | Event::Joined { .. }
             | Event::Ruled { .. }
+            | Event::LetGo { .. }
+            | Event::CaughtUp
             | Event::TimerFired(_) => {}
         }
     }

@@ -193,6 +193,14 @@ fn fmt_event(f: &mut fmt::Formatter<'_>, replica: ReplicaId, event: &Event) -> f
         }
         Event::Joined { instance, ballot } => write!(f, "{replica} joins {ballot} of {instance}"),
         Event::Ruled { instance, rule } => write!(f, "{replica} {instance} rule {rule}"),
+        Event::LetGo { upto, without } => {
+            write!(f, "{replica} lets go of {upto}")?;
+            if without.is_empty() { Ok(()) } else { write!(f, " without {without}") }
+        }
+        Event::LeftBehind { by, instance } => {
+            write!(f, "{replica} is left behind: {by} no longer has {instance}")
+        }
+        Event::CaughtUp => write!(f, "{replica} has caught up"),
         Event::TimerFired(timer) => write!(f, "{replica} timer {timer}"),
         Event::Ignored { from, kind, instance, reason } => {
             write!(f, "{replica} ignored {kind} {instance} from {from} ({reason})")
@@ -235,6 +243,14 @@ fn envelope_fields(other: &'static str, envelope: &Envelope, replicas: usize) ->
         message => message.attributes(),
     };
     fields.extend(attributes.into_iter().flat_map(|a| attribute_fields(a, replicas)));
+    match message {
+        Message::Executed(message) => {
+            fields.push(("executed", json!(message.executed.vector(replicas))));
+        }
+        Message::Fetch(message) => fields.push(("until", json!(message.until))),
+        Message::Gone(message) => fields.push(("let_go", json!(message.let_go.vector(replicas)))),
+        _ => {}
+    }
     fields
 }
 
@@ -292,6 +308,12 @@ fn event_fields(event: &Event, replicas: usize) -> Fields {
         Event::Ruled { instance, rule } => {
             vec![("instance", text(instance)), ("rule", text(rule.name()))]
         }
+        Event::LetGo { upto, without } => {
+            let without: Vec<_> = without.iter().map(|replica| replica.to_string()).collect();
+            vec![("let_go", json!(upto.vector(replicas))), ("without", json!(without))]
+        }
+        Event::LeftBehind { by, instance } => vec![("by", text(by)), ("instance", text(instance))],
+        Event::CaughtUp => Vec::new(),
         Event::TimerFired(timer) => {
             vec![("timer", text(timer.kind)), ("instance", text(timer.instance))]
         }

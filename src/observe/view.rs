@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::epaxos::attributes::Attributes;
+use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Payload, StateMachine};
 use crate::epaxos::event::{Event, StatusChange, Timer};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
@@ -68,14 +68,20 @@ impl fmt::Display for Broke {
 pub struct ReplicaView {
     /// Its log.
     pub instances: Rows<InstanceView>,
-    /// What it has executed since it came up, in order.
-    pub executed: Vec<InstanceId>,
+    /// What it has executed since it came up, in order, without what it has let go.
+    pub executed: VecDeque<InstanceId>,
+    /// How many more came before those, and are let go.
+    pub executed_gone: u64,
     /// The instances it knows and has not executed.
     pub open: BTreeSet<InstanceId>,
     /// The entries in which something is said of an instance here, oldest first, those included that
     /// the log has let go.
     pub history: Rows<Vec<EntryId>>,
-    /// How many instances are in each phase, by [`Phase`] order.
+    /// For each row, what it has executed and let go: nothing is known of that any more.
+    pub let_go: Dependencies,
+    /// Whether others no longer have what it has not executed, and who said so.
+    pub left_behind: Option<(ReplicaId, InstanceId)>,
+    /// How many of the instances that it keeps are in each phase, by [`Phase`] order.
     pub phases: [u64; Phase::ALL.len()],
     /// Its store.
     pub store: Store,
@@ -242,9 +248,12 @@ impl ReplicaView {
     fn new(replicas: usize) -> Self {
         Self {
             instances: Rows::new(replicas),
-            executed: Vec::new(),
+            executed: VecDeque::new(),
+            executed_gone: 0,
             open: BTreeSet::new(),
             history: Rows::new(replicas),
+            let_go: Dependencies::NONE,
+            left_behind: None,
             phases: [0; Phase::ALL.len()],
             store: Store::default(),
             counters: Counters::default(),
@@ -290,6 +299,9 @@ impl ReplicaView {
                         view.blocked_on = Some(*on);
                     }
                 }
+                Event::LetGo { upto, .. } => self.let_go(upto),
+                Event::LeftBehind { by, instance } => self.left_behind = Some((*by, *instance)),
+                Event::CaughtUp => self.left_behind = None,
                 Event::Proposed { .. }
                 | Event::Repeated { .. }
                 | Event::Searched { .. }
@@ -304,7 +316,9 @@ impl ReplicaView {
 
     /// Takes note that an entry says something of an instance.
     fn remember(&mut self, entry: EntryId, event: &Event) {
-        let Some(instance) = event.instance() else { return };
+        let Some(instance) = event.instance().filter(|id| !self.let_go.contains(*id)) else {
+            return;
+        };
         let history = self.history.get_or_insert_with(instance, Vec::new);
         if history.last() != Some(&entry) {
             history.push(entry);
@@ -337,10 +351,44 @@ impl ReplicaView {
         self.instances.insert(change.instance, view);
     }
 
-    /// What had been executed will be again: the store was not durable.
+    /// Nothing is known any more of what a replica has let go.
+    fn let_go(&mut self, upto: &Dependencies) {
+        for row in ReplicaId::all(self.history.rows()) {
+            for slot in self.let_go.prefix(row)..upto.prefix(row) {
+                let id = InstanceId::new(row, slot);
+                self.history.remove(id);
+                if let Some(gone) = self.instances.remove(id) {
+                    self.phases[gone.phase as usize] -= 1;
+                }
+            }
+        }
+        self.let_go.merge(upto);
+        // Those behind one that is kept go when that goes: what is kept has one beginning.
+        while self.executed.front().is_some_and(|id| upto.contains(*id)) {
+            self.executed.pop_front();
+            self.executed_gone += 1;
+        }
+    }
+
+    /// How many instances it has executed since it came up with an empty store.
+    pub fn executed_ever(&self) -> u64 {
+        self.executed_gone + self.executed.len() as u64
+    }
+
+    /// How many instances it has executed and let go.
+    pub fn instances_let_go(&self) -> u64 {
+        self.let_go.beyond(&Dependencies::NONE)
+    }
+
+    /// What had been executed will be again, the store not being durable; but where something was let
+    /// go, the store was kept.
     fn restart(&mut self) {
         self.up = true;
         self.panic = None;
+        self.left_behind = None;
+        if self.let_go != Dependencies::NONE {
+            return;
+        }
         self.store = Store::default();
         self.open.extend(std::mem::take(&mut self.executed));
         let executed = std::mem::take(&mut self.phases[Phase::Executed as usize]);
@@ -361,7 +409,7 @@ impl ReplicaView {
     ) {
         let view = self.instances.get_mut(id).expect("what executes was committed before");
         self.open.remove(&id);
-        self.executed.push(id);
+        self.executed.push_back(id);
         self.phases[view.phase as usize] -= 1;
         self.phases[Phase::Executed as usize] += 1;
         view.phase = Phase::Executed;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::epaxos::command::{Operation, RequestId};
+use crate::epaxos::event::Event;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::epaxos::replica::Replica;
-use crate::epaxos::seat::Seat;
+use crate::epaxos::seat::{Seat, Unfit};
 use crate::epaxos::time::Time;
 use crate::kv::Store;
 use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
@@ -97,6 +98,14 @@ impl Cluster {
                     self.answers
                         .push(Answer { request: reply.command.request, result: Ok(reply.outcome) });
                 }
+                // Whoever waits for an answer is told that there will be none.
+                Effect::Event(Event::LeftBehind { .. }) => {
+                    let lost = self.open.extract_if(.., |(at, _)| *at == id);
+                    let told = Unfit::LeftBehind(id).to_string();
+                    let lost =
+                        lost.map(|(_, request)| Answer { request, result: Err(told.clone()) });
+                    self.answers.extend(lost);
+                }
                 Effect::Event(_) => {}
             }
         }
@@ -143,7 +152,7 @@ impl World for Cluster {
     ) -> Result<Vec<RequestId>, String> {
         let commands = self.proposer.commands(operations);
         let requests = requests(&commands);
-        self.seat(at).check_up()?;
+        self.seat(at).check_serves()?;
         self.open.extend(requests.iter().map(|request| (at, request.clone())));
         self.decide(at, Decision::Propose(commands));
         Ok(requests)

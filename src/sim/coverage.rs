@@ -41,6 +41,14 @@ pub struct Coverage {
     pub restarts: u64,
     /// Timers fired.
     pub timers: u64,
+    /// How often something was let go.
+    pub let_go: u64,
+    /// How often something was let go without somebody.
+    pub let_go_without: u64,
+    /// Replicas that were told that they are left behind.
+    pub left_behind: u64,
+    /// Of those, who caught up all the same.
+    pub caught_up: u64,
     /// The longest time, in microseconds, that a cluster needed from the end of the faults until
     /// nothing was left to do.
     pub longest_settling_us: u64,
@@ -80,6 +88,12 @@ impl Coverage {
                     self.largest_component = self.largest_component.max(component.len() as u64);
                 }
             }
+            Event::LetGo { without, .. } => {
+                self.let_go += 1;
+                self.let_go_without += u64::from(!without.is_empty());
+            }
+            Event::LeftBehind { .. } => self.left_behind += 1,
+            Event::CaughtUp => self.caught_up += 1,
             Event::Recovering { .. } => self.recoveries += 1,
             Event::Ruled { rule, .. } => self.rules[*rule as usize] += 1,
             Event::Proposed { instead_of: Some(_), .. } => self.led_again += 1,
@@ -108,6 +122,10 @@ impl Coverage {
         self.crashes += other.crashes;
         self.restarts += other.restarts;
         self.timers += other.timers;
+        self.let_go += other.let_go;
+        self.let_go_without += other.let_go_without;
+        self.left_behind += other.left_behind;
+        self.caught_up += other.caught_up;
         self.longest_settling_us = self.longest_settling_us.max(other.longest_settling_us);
     }
 

@@ -10,6 +10,7 @@ use fastrand::Rng;
 
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::quorum::{CLUSTER_SIZES, ReplicaSet};
+use crate::epaxos::replica::KEEP_MOST;
 use crate::observe::notice::Shape;
 
 /// The circumstances of one run. Percentages are of acts, messages or operations, as said.
@@ -87,13 +88,21 @@ impl Plan {
             let some = 2 + rng.usize(..2);
             (0..some).map(|_| ReplicaId::from_index(rng.usize(..replicas))).collect()
         };
+        // Drawn by itself, so that whatever else a seed has meant it still means.
+        let mut rng_over = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let lets_go = one_in(&mut rng_over, 4);
+        if lets_go {
+            shape.options.gossip_every = rng_over.u64(1..=4);
+            shape.options.keep = rng_over.u64(0..=2);
+            shape.options.keep_most = [KEEP_MOST, 2, 5][rng_over.usize(..3)];
+        }
         Self {
             seed,
             shape,
             keys: [1, 1, 1, 2, 3][rng.usize(..5)],
             writes: [50, 80, 100][rng.usize(..3)],
             batches,
-            proposals: rng.u8(2..=6),
+            proposals: rng.u8(2..=6) + if lets_go { rng_over.u8(0..=20) } else { 0 },
             leaders,
             loss,
             duplication,
@@ -104,7 +113,7 @@ impl Plan {
             returns,
             all_return: rng.bool(),
             timers: [2, 5, 12, 25][rng.usize(..4)],
-            acts: [40, 80, 120, 200][rng.usize(..4)],
+            acts: [40, 80, 120, 200][rng.usize(..4)] * if lets_go { 3 } else { 1 },
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use crate::epaxos::command::Operation;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::message::{Envelope, MessageKind};
+use crate::epaxos::replica::Options;
 use crate::observe::notice::Shape;
 
 /// One thing that is done to the cluster from outside. Where it cannot be done, since an act before it
@@ -120,6 +121,16 @@ pub fn flags(shape: &Shape) -> String {
     }
     if let Some(after) = shape.options.timeouts.recover {
         write!(flags, " --recover-after {}ms", after.as_millis()).expect("a string takes all");
+    }
+    let usual = Options::new(shape.options.id, shape.replicas());
+    for (flag, value, usual) in [
+        ("gossip-every", shape.options.gossip_every, usual.gossip_every),
+        ("keep", shape.options.keep, usual.keep),
+        ("keep-most", shape.options.keep_most, usual.keep_most),
+    ] {
+        if value != usual {
+            write!(flags, " --{flag} {value}").expect("a string takes all");
+        }
     }
     write!(flags, " --seed {}", shape.options.seed).expect("a string takes all");
     #[cfg(feature = "mutations")]

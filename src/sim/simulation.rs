@@ -14,6 +14,7 @@ use fastrand::Rng;
 
 use crate::check::Checker;
 use crate::epaxos::command::{Operation, RequestId};
+use crate::epaxos::event::Event;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::epaxos::message::{Envelope, Message};
@@ -178,6 +179,24 @@ impl<'a> Simulation<'a> {
         self.replicas.seat(id).is_up()
     }
 
+    fn serves(&self, id: ReplicaId) -> bool {
+        self.replicas.seat(id).check_serves().is_ok()
+    }
+
+    /// Who is up, has missed nothing for good, and is heard by all others that are up.
+    fn able(&self) -> ReplicaSet {
+        let behind = |id| {
+            let mut replicas = self.replicas.seats().filter_map(Seat::replica);
+            replicas.any(|other| other.id() != id && other.is_behind(id))
+        };
+        ReplicaId::all(self.shape_size()).filter(|id| self.serves(*id) && !behind(*id)).collect()
+    }
+
+    /// Whether enough are able to decide anything.
+    fn is_able(&self) -> bool {
+        self.able().len() >= self.plan.shape.options.quorums.slow()
+    }
+
     fn any_replica(&mut self, want: impl Fn(&Seat<Store>) -> bool) -> Option<ReplicaId> {
         let fitting = self.replicas.seats().filter(|seat| want(seat));
         let count = fitting.clone().count();
@@ -195,8 +214,8 @@ impl<'a> Simulation<'a> {
         let per_mille = self.rng.u32(..1000);
         let crash = u32::from(self.plan.crashes);
         if per_mille < crash {
-            let down = self.replicas.seats().filter(|seat| !seat.is_up()).count();
-            let may = down < self.plan.shape.options.quorums.failures();
+            let unable = self.shape_size() - self.able().len();
+            let may = unable < self.plan.shape.options.quorums.failures();
             return may.then(|| self.any_replica(Seat::is_up).map(Act::Crash)).flatten();
         }
         if per_mille < crash + u32::from(self.plan.returns) {
@@ -216,7 +235,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn draw_proposal(&mut self) -> Option<Act> {
-        let leaders: Vec<_> = self.plan.leaders.iter().filter(|id| self.up(*id)).collect();
+        let leaders: Vec<_> = self.plan.leaders.iter().filter(|id| self.serves(*id)).collect();
         if leaders.is_empty() {
             return None;
         }
@@ -291,7 +310,8 @@ impl<'a> Simulation<'a> {
 
     fn can(&self, act: &Act) -> bool {
         match act {
-            Act::Propose(id, _) | Act::Crash(id) => self.up(*id),
+            Act::Propose(id, _) => self.serves(*id),
+            Act::Crash(id) => self.up(*id),
             Act::Deliver(address) | Act::Duplicate(address) | Act::Drop(address) => {
                 address.find(&self.flights).is_some()
             }
@@ -375,6 +395,8 @@ impl<'a> Simulation<'a> {
                 Effect::Reply(reply) => {
                     self.open.retain(|(_, request)| *request != reply.command.request);
                 }
+                // Its clients are told so.
+                Effect::Event(Event::LeftBehind { .. }) => self.open.retain(|(at, _)| *at != id),
                 Effect::Event(_) => {}
             }
         }
@@ -433,15 +455,21 @@ impl<'a> Simulation<'a> {
         let clocks = ReplicaId::all(self.shape_size()).map(|id| self.replicas.clock(id));
         let start = clocks.max().unwrap_or_default();
         self.write("run");
-        self.settle(start)?;
+        if let Err(finding) = self.settle(start) {
+            // With too many left behind or down, nothing need come to an end.
+            return if finding.property == LIVENESS && !self.is_able() { Ok(()) } else { Err(finding) };
+        }
         // A replica that was told nothing of an instance need not learn of it until something that it
         // executes depends on it: these reads depend on everything.
-        for id in ReplicaId::all(self.shape_size()).filter(|id| self.up(*id)).collect::<Vec<_>>() {
+        for id in ReplicaId::all(self.shape_size()).filter(|id| self.serves(*id)).collect::<Vec<_>>() {
             let reads = (0..self.plan.keys).map(|number| Operation::get(key(number))).collect();
             self.propose(id, reads)?;
         }
-        self.settle(start)?;
-        self.check_end()?;
+        let settled = self.settle(start).and_then(|()| self.check_end());
+        match settled {
+            Err(finding) if finding.property == LIVENESS && !self.is_able() => {}
+            settled => settled?,
+        }
         self.checker.finish();
         self.check()
     }
@@ -484,19 +512,21 @@ impl<'a> Simulation<'a> {
     }
 
     fn check_end(&self) -> Checked {
-        if let Some((at, request)) = self.open.first() {
+        let able = self.able();
+        if let Some((at, request)) = self.open.iter().find(|(at, _)| able.contains(*at)) {
             return Err(self.finding(LIVENESS, format!("{at} never answers {request}")));
         }
-        let mut stores =
+        let stores =
             self.replicas.seats().filter_map(|seat| Some((seat.id(), seat.replica()?)));
-        let (first, one) = stores.next().expect("a majority is up");
+        let mut stores = stores.filter(|(id, _)| able.contains(*id));
+        let Some((first, one)) = stores.next() else { return Ok(()) };
         for (id, replica) in stores {
             if replica.machine() != one.machine() {
                 let sentence = format!("{first} and {id} end with different stores");
                 return Err(self.finding(LIVENESS, sentence));
             }
         }
-        for seat in self.replicas.seats().filter(|seat| seat.is_up()) {
+        for seat in self.replicas.seats().filter(|seat| able.contains(seat.id())) {
             for (instance, state) in seat.durable().instances.iter() {
                 if state.phase != Phase::Executed {
                     let sentence =

@@ -254,6 +254,10 @@ fn rows(coverage: &Coverage) -> Vec<(String, u64)> {
         ("crashes", coverage.crashes),
         ("restarts", coverage.restarts),
         ("timers", coverage.timers),
+        ("let go", coverage.let_go),
+        ("let go without some", coverage.let_go_without),
+        ("left behind", coverage.left_behind),
+        ("caught up", coverage.caught_up),
         ("longest settling, ms", coverage.longest_settling_us / 1000),
     ];
     rows.extend(others.map(|(name, count)| (name.to_owned(), count)));

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::index::Index;
 use crate::epaxos::id::{InstanceId, ReplicaId};
-use crate::epaxos::keys::{Touch, Touches};
+use crate::epaxos::keys::{KeyId, Touch, Touches};
 
 /// By what the members of one component are ordered, and components that are ready together.
 /// `seq` alone is not total, and two instances of one replica may share a component.
@@ -147,6 +147,31 @@ impl Graph {
     /// How many slots of a row, from 0, are executed without a gap.
     pub fn executed(&self, row: ReplicaId) -> u64 {
         self.rows[row.index()].executed
+    }
+
+    /// How many slots of a row, from 0, are committed without a gap.
+    pub fn committed(&self, row: ReplicaId) -> u64 {
+        self.rows[row.index()].watermark()
+    }
+
+    /// Takes the first `count` slots of a row for executed. Nothing must be known of the row yet.
+    pub fn begin_at(&mut self, row: ReplicaId, count: u64) {
+        let row = &mut self.rows[row.index()];
+        assert!(*row == Row::default(), "a row begins once");
+        row.executed = count;
+    }
+
+    /// Takes an instance for executed that was, before a crash.
+    pub fn restore(&mut self, instance: InstanceId) {
+        let row = instance.replica;
+        self.rows[row.index()].ahead.insert(instance.slot, Cell::Executed);
+        self.admit(row);
+        self.rows[row.index()].settle();
+    }
+
+    /// Forgets a key, all of whose instances are executed.
+    pub fn forget(&mut self, key: KeyId) {
+        self.index.forget(key);
     }
 
     /// What the vertex says of itself.
@@ -370,6 +395,11 @@ impl Row {
         let contiguous = offset.and_then(|place| self.contiguous.get_mut(place));
         let cell = contiguous.or_else(|| self.ahead.get_mut(&slot));
         *cell.expect("only a committed instance is executed") = Cell::Executed;
+        self.settle();
+    }
+
+    /// Keeps nothing of what is executed without a gap.
+    fn settle(&mut self) {
         while let Some(Cell::Executed) = self.contiguous.front() {
             self.contiguous.pop_front();
             self.executed += 1;

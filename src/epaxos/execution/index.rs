@@ -53,6 +53,13 @@ impl Index {
         self.lists.get_mut(key.index()).map(Vec::as_mut_slice).unwrap_or_default()
     }
 
+    /// Forgets the lists of a key, all of whose instances are executed.
+    pub fn forget(&mut self, key: KeyId) {
+        if let Some(lists) = self.lists.get_mut(key.index()) {
+            *lists = Vec::new();
+        }
+    }
+
     /// The last write to a key in `row` before the slot `end`.
     pub fn write_before(&self, key: KeyId, row: ReplicaId, end: u64) -> Option<u64> {
         let list = self.lists(key).iter().find(|list| list.row == row)?;

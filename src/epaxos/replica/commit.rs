@@ -50,6 +50,7 @@ impl<M: StateMachine> Replica<M> {
             self.rule(id, Rule::R1, out);
         }
         self.record_decision(message, cause, out);
+        self.fetch_on(id.replica, out);
         self.act_on_decision(now, id, path, &payload, out);
     }
 
@@ -83,7 +84,7 @@ impl<M: StateMachine> Replica<M> {
                 self.answer(now, command, &Outcome::Written, false, out);
             }
         }
-        if *payload == Payload::Noop && id.replica == self.options.id {
+        if *payload == Payload::Noop && id.replica == self.options.id && self.missing.is_none() {
             self.propose_again(now, id, out);
         }
         self.execute(now, out);
@@ -126,10 +127,16 @@ impl<M: StateMachine> Replica<M> {
     pub(super) fn execute(&mut self, now: Time, out: &mut Vec<Output>) {
         let pass = self.execution.advance();
         self.tell(out, || Event::Searched { candidates: pass.candidates, edges: pass.edges });
+        let before = self.executed;
+        let last = pass.components.last().and_then(|component| component.members.last()).copied();
         for component in pass.components {
             self.execute_component(now, &component, out);
         }
         self.tell_blocked(now, &pass.blocked, out);
+        if let Some(last) = last {
+            self.catch_up(now, last, out);
+            self.gossip(before, last, out);
+        }
     }
 
     /// Tells what waits, and sees to it that what it waits for is decided some time. Of what has
@@ -138,7 +145,7 @@ impl<M: StateMachine> Replica<M> {
     fn tell_blocked(&mut self, now: Time, blocked: &[Blocked], out: &mut Vec<Output>) {
         let mut told = false;
         for Blocked { instance, on, again } in blocked.iter().copied() {
-            self.watch_missed(now, instance, on);
+            self.watch_missed(now, instance, on, out);
             if again && told {
                 continue;
             }
@@ -153,18 +160,29 @@ impl<M: StateMachine> Replica<M> {
     /// else it has missed of the same row. It may have been down while a thousand decisions went by:
     /// were they asked for one after the other, each when it is next in the way, it would take a
     /// thousand times the patience of a recovery to catch up.
-    fn watch_missed(&mut self, now: Time, instance: InstanceId, on: InstanceId) {
+    fn watch_missed(
+        &mut self,
+        now: Time,
+        instance: InstanceId,
+        on: InstanceId,
+        out: &mut Vec<Output>,
+    ) {
         let known = |id| self.durable.instances.get(id);
-        let mut missed = Vec::new();
+        let (mut missed, mut unheard) = (Vec::new(), None);
         if known(on).is_none() && !self.watches.contains_key(&on) {
             let blocked = known(instance).expect("what is decided is recorded");
-            let end = blocked.attributes.deps.prefix(on.replica).min(on.slot + MISSED_AT_ONCE);
+            let end = blocked.attributes.deps.prefix(on.replica);
+            unheard = Some(end);
+            let end = end.min(on.slot + MISSED_AT_ONCE);
             let after = (on.slot + 1..end).map(|slot| InstanceId::new(on.replica, slot));
             missed.extend(after.filter(|id| known(*id).is_none()));
         }
         self.watch(now, on);
         for id in missed {
             self.watch(now, id);
+        }
+        if let Some(end) = unheard {
+            self.fetch_unheard(on, end, out);
         }
     }
 

@@ -2,7 +2,7 @@
 //! checker; properties across replicas are the checkers' business.
 
 use crate::epaxos::command::{Operation, Payload, StateMachine};
-use crate::epaxos::id::InstanceId;
+use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase};
 use crate::epaxos::replica::{Replica, Stage};
 
@@ -31,6 +31,13 @@ impl<M: StateMachine> Replica<M> {
         let watched = self.watches.values().filter(|watch| watch.timer.is_some()).count();
         let expected = self.attempts.len() + watched;
         assert_eq!(self.timers.len(), expected, "every timer belongs to one attempt or watch");
+        let let_go = &self.durable.let_go;
+        assert!(self.executed_prefixes().covers(let_go), "what is not executed was let go");
+        for row in ReplicaId::all(self.options.quorums.replicas()) {
+            let first = self.durable.instances.row(row).next();
+            let kept = first.is_none_or(|(slot, _)| slot >= let_go.prefix(row));
+            assert!(kept, "something is kept of {row} that was let go");
+        }
         let own_slots = self.durable.instances.row(self.options.id).next_back();
         let used = own_slots.map_or(0, |(slot, _)| slot + 1);
         assert!(used <= self.durable.next_slot, "slot {used} could be handed out twice");

@@ -39,7 +39,7 @@ impl<M: StateMachine> Replica<M> {
         let known = self.durable.instances.get(id);
         let decided = known.is_some_and(|instance| instance.phase.is_committed());
         let led = id.replica == self.options.id && known.is_none_or(|own| own.ballot.is_initial());
-        if decided || led || self.attempts.contains_key(&id) {
+        if decided || led || self.attempts.contains_key(&id) || self.missing.is_some() {
             return;
         }
         let watch = self.watches.entry(id).or_insert(Watch { timer: None, tries: 0 });

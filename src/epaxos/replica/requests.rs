@@ -85,6 +85,12 @@ impl Requests {
         }
     }
 
+    /// Nobody here is answered any more.
+    pub(super) fn close_all(&mut self) {
+        self.named.clear();
+        self.anonymous = Row::default();
+    }
+
     /// Notes that a command is committed, where it was proposed here.
     pub(super) fn committed(&mut self, command: &Command, path: Path, now: Time) {
         if let Some(open) = self.get_mut(command) {
@@ -122,6 +128,10 @@ impl<M: StateMachine> Replica<M> {
     /// Clients ask for commands. What is new becomes one instance; what was asked before is
     /// answered as before, now or when the first one is.
     pub(super) fn on_propose(&mut self, now: Time, commands: Vec<Command>, out: &mut Vec<Output>) {
+        if self.missing.is_some() {
+            // Hosts ask first, and tell the clients.
+            return;
+        }
         let mut commands = commands;
         commands.retain(|command| {
             let new = self.is_new(command, out);

@@ -208,6 +208,11 @@ impl<M: StateMachine> Replica<M> {
 
     /// Somebody's recovery waits. Remembered: it may matter to a recovery that only starts to wait.
     pub(super) fn on_waiting(&mut self, now: Time, message: &Waiting, out: &mut Vec<Output>) {
+        let known = self.durable.instances.get(message.instance);
+        if known.is_some_and(|instance| instance.phase.is_committed()) {
+            // What became of it says more.
+            return;
+        }
         let known = self.waiting.entry(message.instance).or_default();
         *known = message.holders.max(*known);
         self.check_all_waiting(now, out);

@@ -15,7 +15,7 @@ pub struct Execution {
     /// Of what was executed, what meets the query, where there is one.
     executed: Vec<InstanceId>,
     /// How much of what was executed has been looked at.
-    scanned: usize,
+    scanned: u64,
     /// The same of what waits.
     open: Vec<InstanceId>,
     /// What only others know of, where nobody's eyes are asked for in particular.
@@ -95,7 +95,7 @@ impl Execution {
             return executed.or_else(open);
         }
         match replica.instances.get(id)?.order {
-            Some(order) => usize::try_from(order).ok(),
+            Some(order) => usize::try_from(order.checked_sub(replica.executed_gone)?).ok(),
             None => Some(replica.executed.len() + replica.open.range(..id).count()),
         }
     }
@@ -110,11 +110,11 @@ impl Execution {
     ) {
         let furthest = || {
             let replicas = ReplicaId::all(view.shape.replicas()).rev();
-            replicas.max_by_key(|id| view.replica(*id).executed.len()).unwrap_or_default()
+            replicas.max_by_key(|id| view.replica(*id).executed_ever()).unwrap_or_default()
         };
         // Of several that are as far, whoever was looked at stays: else the list would jump about.
         let ahead = |id: &ReplicaId| {
-            view.replica(*id).executed.len() > view.replica(self.observer).executed.len()
+            view.replica(*id).executed_ever() > view.replica(self.observer).executed_ever()
         };
         let wanted = observer;
         let observer =
@@ -161,7 +161,7 @@ impl Execution {
     fn narrow(&mut self, view: &View) {
         let replica = view.replica(self.observer);
         // Whoever came back executes everything again.
-        if replica.executed.len() < self.scanned {
+        if replica.executed_ever() < self.scanned {
             self.executed.clear();
             self.scanned = 0;
         }
@@ -172,8 +172,11 @@ impl Execution {
             };
             self.query.matches(&Facets::of_instance(**id, view), payload)
         };
-        self.executed.extend(replica.executed[self.scanned..].iter().filter(meets));
-        self.scanned = replica.executed.len();
+        self.executed.retain(|id| !replica.let_go.contains(*id));
+        let scanned = self.scanned.saturating_sub(replica.executed_gone);
+        let new = replica.executed.iter().skip(usize::try_from(scanned).unwrap_or(usize::MAX));
+        self.executed.extend(new.filter(meets));
+        self.scanned = replica.executed_ever();
         self.open = replica.open.iter().take(OPEN_MAX).filter(meets).copied().collect();
     }
 }

@@ -215,6 +215,12 @@ fn told(event: &Event) -> String {
         Event::Recovering { instance, ballot } => format!("recovers {instance} in ballot {ballot}"),
         Event::Joined { instance, ballot } => format!("joins ballot {ballot} of {instance}"),
         Event::Ruled { instance, rule } => format!("{instance}: rule {rule}"),
+        Event::LetGo { upto, without } if without.is_empty() => format!("lets go of {upto}"),
+        Event::LetGo { upto, without } => format!("lets go of {upto}, without {without}"),
+        Event::LeftBehind { by, instance } => {
+            format!("left behind: {by} no longer has {instance}. It must be replaced")
+        }
+        Event::CaughtUp => "has caught up".to_owned(),
         Event::TimerFired(timer) => format!("timer {timer}"),
         Event::Ignored { kind, instance, reason, .. } => {
             format!("ignores {kind} {instance}: {reason}")

@@ -85,10 +85,13 @@ pub fn kind_style(app: &App, kind: MessageKind) -> Style {
         | MessageKind::Validate
         | MessageKind::ValidateReply
         | MessageKind::Waiting
-        | MessageKind::Nack => return app.theme.notable(),
+        | MessageKind::Nack
+        | MessageKind::Fetch
+        | MessageKind::Gone => return app.theme.notable(),
         MessageKind::PreAccept | MessageKind::PreAcceptReply => Phase::PreAccepted,
         MessageKind::Accept | MessageKind::AcceptReply => Phase::Accepted,
         MessageKind::Commit => Phase::Committed,
+        MessageKind::Executed => Phase::Executed,
     };
     app.theme.phase(phase)
 }

@@ -72,12 +72,14 @@ fn style(app: &App, line: &TraceLine) -> Style {
             Event::Proposed { .. } => theme.strong(),
             Event::Status(change) => theme.phase(change.to),
             Event::Executed { .. } => theme.phase(Phase::Executed),
-            Event::Recovering { .. } | Event::Ruled { .. } | Event::TimerFired(_) => {
+            Event::LeftBehind { .. } => theme.bad(),
+            Event::Recovering { .. } | Event::CaughtUp | Event::Ruled { .. } | Event::TimerFired(_) => {
                 theme.notable()
             }
             Event::Blocked { .. }
             | Event::Ignored { .. }
             | Event::Joined { .. }
+            | Event::LetGo { .. }
             | Event::Repeated { .. }
             | Event::Searched { .. } => theme.dim(),
         },

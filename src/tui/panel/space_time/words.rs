@@ -56,7 +56,10 @@ fn short_kind(kind: MessageKind) -> &'static str {
         MessageKind::Recover => "Recov",
         MessageKind::Validate => "Valid",
         MessageKind::Waiting => "Wait",
-        MessageKind::Commit | MessageKind::Nack => kind.name(),
+        MessageKind::Executed => "Exec",
+        MessageKind::Commit | MessageKind::Nack | MessageKind::Fetch | MessageKind::Gone => {
+            kind.name()
+        }
     }
 }
 
@@ -101,6 +104,9 @@ pub fn outcome(entry: &Entry) -> (String, Option<Phase>) {
             }
             Event::Joined { ballot, .. } => parts.push(format!("joins {ballot}")),
             Event::Ruled { rule, .. } => parts.push(format!("rule {}", rule.name())),
+            Event::LetGo { upto, .. } => parts.push(format!("lets go of {upto}")),
+            Event::LeftBehind { .. } => parts.push("left behind".to_owned()),
+            Event::CaughtUp => parts.push("caught up".to_owned()),
             Event::Repeated { request } => parts.push(format!("{request} again")),
             Event::Proposed { .. } | Event::Searched { .. } | Event::TimerFired(_) => {}
         }

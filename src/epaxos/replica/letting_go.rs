@@ -1,0 +1,122 @@
+//! Letting go: saying now and then what is executed here, hearing the same of others, and keeping no
+//! more of what everybody has executed than the last of each row.
+//!
+//! That is safe. Whatever is still undecided is executed after it by everybody, whether it depends on it
+//! or not; and nothing that is decided can wait for it any more.
+
+use crate::epaxos::attributes::Dependencies;
+use crate::epaxos::command::{Operation, StateMachine};
+use crate::epaxos::event::Event;
+use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::instance::{Instance, Phase};
+use crate::epaxos::message::{Executed, Message};
+use crate::epaxos::mutation::Mutation;
+use crate::epaxos::quorum::ReplicaSet;
+use crate::epaxos::replica::{Output, Replica, Stage, send};
+
+impl<M: StateMachine> Replica<M> {
+    /// For each row, up to where all is executed here.
+    pub(super) fn executed_prefixes(&self) -> Dependencies {
+        let replicas = self.options.quorums.replicas();
+        Dependencies::from_prefixes(|row| self.execution.executed(row), replicas)
+    }
+
+    /// Whether an instance was executed and is no longer kept.
+    pub(super) fn is_let_go(&self, id: InstanceId) -> bool {
+        self.durable.let_go.contains(id)
+    }
+
+    /// Tells the others how far this replica is, each time that so many more are executed; `before`
+    /// were when it looked last, and `last` is the one that came last.
+    pub(super) fn gossip(&mut self, before: u64, last: InstanceId, out: &mut Vec<Output>) {
+        let every = self.options.gossip_every.max(1);
+        if before / every != self.executed / every {
+            self.tell_executed(last, out);
+            self.let_go(out);
+        }
+    }
+
+    /// Tells the others how far this replica is.
+    pub(super) fn tell_executed(&self, last: InstanceId, out: &mut Vec<Output>) {
+        let executed = self.executed_prefixes();
+        let message = Message::Executed(Executed { instance: last, executed });
+        send(self.peers(), &message, out);
+    }
+
+    /// Another replica says how far it is.
+    pub(super) fn on_executed(&mut self, from: ReplicaId, message: &Executed, out: &mut Vec<Output>) {
+        let heard = &mut self.durable.heard[from.index()];
+        heard.merge(&message.executed);
+        let heard = *heard;
+        if self.is_behind(from) {
+            self.tell_gone(from, out);
+        }
+        self.let_go(out);
+        self.fetch_missed(from, &heard, out);
+    }
+
+    /// Lets go of what is over, if there is enough of it.
+    ///
+    /// Not while a recovery of this replica looks at what became of others: one that is gone could
+    /// have been a no-op or a command.
+    pub(super) fn let_go(&mut self, out: &mut Vec<Output>) {
+        let looks = |stage: &Stage| matches!(stage, Stage::Validating(_) | Stage::Waiting(_));
+        if self.attempts.values().any(|attempt| looks(&attempt.stage)) {
+            return;
+        }
+        let own = self.executed_prefixes();
+        let mut by_all = own;
+        if !self.options.mutated(Mutation::LetGoEarly) {
+            self.peers().for_each(|peer| by_all = by_all.common(&self.durable.heard[peer.index()]));
+        }
+        let by_all = by_all.without_last(self.options.keep);
+        if self.is_worth(&by_all) {
+            self.let_go_upto(&by_all, ReplicaSet::default(), out);
+        }
+        self.leave_behind(&own, out);
+    }
+
+    /// Whether so much would go that it is worth the while.
+    pub(super) fn is_worth(&self, upto: &Dependencies) -> bool {
+        let stride = (self.options.keep / 4).clamp(1, STRIDE_MAX);
+        upto.beyond(&self.durable.let_go) >= stride
+    }
+
+    /// Lets go of the beginning of each row.
+    pub(super) fn let_go_upto(
+        &mut self,
+        upto: &Dependencies,
+        without: ReplicaSet,
+        out: &mut Vec<Output>,
+    ) {
+        let before = self.durable.let_go;
+        self.durable.let_go.merge(upto);
+        let after = self.durable.let_go;
+        for row in ReplicaId::all(self.options.quorums.replicas()) {
+            for slot in before.prefix(row)..after.prefix(row) {
+                let instance = self.durable.instances.remove(InstanceId::new(row, slot));
+                let instance = instance.expect("what is executed and not let go is kept");
+                debug_assert_eq!(instance.phase, Phase::Executed, "only what is over is let go");
+                self.forget_keys(&instance);
+            }
+        }
+        self.tell(out, || Event::LetGo { upto: after, without });
+    }
+
+    /// Forgets the keys that nothing touches any more but what is let go.
+    fn forget_keys(&mut self, instance: &Instance) {
+        let proposed = instance.initial.as_ref().map(|initial| &initial.payload);
+        // What became a no-op was found by its keys before.
+        let payloads = proposed.into_iter().chain(&instance.payload);
+        for key in payloads.flat_map(|payload| payload.operations()).map(Operation::key) {
+            let Some(number) = self.keys.number(key) else { continue };
+            if self.index.forget(number, &self.durable.let_go) {
+                self.execution.forget(number);
+                self.keys.free(key);
+            }
+        }
+    }
+}
+
+/// What is over is let go of in strides of at most so many instances.
+const STRIDE_MAX: u64 = 256;
