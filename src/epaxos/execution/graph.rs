@@ -59,6 +59,9 @@ pub struct Graph {
     /// The state of each vertex. Kept apart from the rest since a search asks for little else, and
     /// all states together are small enough to stay at hand.
     states: Vec<State>,
+    /// The key of each vertex that touches one only, by a write that leads to all earlier touches of it
+    /// in its row.
+    leading: Vec<Option<KeyId>>,
     /// Places in `vertices` that executed instances have left.
     vacant: Vec<VertexId>,
     index: Index,
@@ -77,6 +80,7 @@ impl Graph {
             rows: vec![Row::default(); replicas],
             vertices: Vec::new(),
             states: Vec::new(),
+            leading: Vec::new(),
             vacant: Vec::new(),
             index: Index::default(),
             unindexed: Vec::new(),
@@ -233,8 +237,15 @@ impl Graph {
         if self.latest_only {
             return self.named_edges(vertex, edges);
         }
-        let Self { rows, vertices, index, .. } = self;
+        let Self { rows, vertices, leading, index, .. } = self;
         let Vertex { instance, attributes, touches, .. } = &vertices[vertex.index()];
+        // The usual case: the instance that is named touches the one key, and leads to all that comes
+        // before it in its row, as a walk from there would find.
+        let is_leading = |row: ReplicaId, end: u64, key| {
+            let named = rows[row.index()].pending(end.checked_sub(1)?)?;
+            let usual = row != instance.replica || end <= instance.slot;
+            (usual && leading[named.index()] == Some(key)).then_some(named)
+        };
         for touch in touches.as_slice() {
             let mut stale = 0;
             let floor = |row| {
@@ -242,19 +253,28 @@ impl Graph {
                 let preceding = own.pending(preceding(index, *touch, *instance, attributes)?)?;
                 Some(vertices[preceding.index()].attributes.deps.prefix(row))
             };
-            for list in index.lists(touch.key) {
-                let row = &rows[list.row.index()];
-                let end = attributes.deps.prefix(list.row);
+            for row_id in ReplicaId::all(rows.len()) {
+                let end = attributes.deps.prefix(row_id);
+                if end == 0 {
+                    continue;
+                }
+                if let Some(named) = is_leading(row_id, end, touch.key) {
+                    edges.push(named);
+                    continue;
+                }
+                let lists = index.lists(touch.key);
+                let Some(list) = lists.iter().find(|list| list.row == row_id) else { continue };
+                let row = &rows[row_id.index()];
                 let mut push = |slot| match row.pending(slot) {
                     Some(vertex) => edges.push(vertex),
                     None => stale += 1,
                 };
-                if list.row == instance.replica {
+                if row_id == instance.replica {
                     let above = instance.slot.saturating_add(1);
                     list.walk(above..end, touch.write, || above, &mut push);
                     list.walk(0..end.min(instance.slot), touch.write, || 0, &mut push);
                 } else {
-                    list.walk(0..end, touch.write, || floor(list.row).unwrap_or(0), &mut push);
+                    list.walk(0..end, touch.write, || floor(row_id).unwrap_or(0), &mut push);
                 }
             }
             if stale > STALE_MAX {
@@ -274,12 +294,14 @@ impl Graph {
             if !are_all {
                 self.vertices[vertex.index()] = Vertex::vacant();
                 self.states[vertex.index()] = State::Candidate;
+                self.leading[vertex.index()] = None;
                 self.vacant.push(vertex);
             }
         }
         if are_all {
             self.vertices.clear();
             self.states.clear();
+            self.leading.clear();
             self.vacant.clear();
             self.unindexed.clear();
         }
@@ -293,6 +315,7 @@ impl Graph {
         }
         self.vertices.push(vertex);
         self.states.push(State::Candidate);
+        self.leading.push(None);
         VertexId::from_count(self.vertices.len())
     }
 
@@ -316,14 +339,15 @@ impl Graph {
 
     /// Indexes what is not yet, so that edges can be asked for.
     pub fn catch_up(&mut self) {
-        let Self { rows, vertices, index, unindexed, .. } = self;
+        let Self { rows, vertices, leading, index, unindexed, .. } = self;
         for instance in unindexed.drain(..) {
             let row = &rows[instance.replica.index()];
             if let Some(vertex) = row.pending(instance.slot) {
                 let Vertex { attributes, touches, .. } = &vertices[vertex.index()];
                 let prefix = attributes.deps.prefix(instance.replica);
                 let is_executed = |slot| row.pending(slot).is_none();
-                index.admit(instance, prefix, touches.as_slice(), is_executed);
+                leading[vertex.index()] =
+                    index.admit(instance, prefix, touches.as_slice(), is_executed);
             }
         }
     }

@@ -15,14 +15,16 @@ pub struct Index {
 
 impl Index {
     /// Adds an instance that `prefix` slots of its own row come before. Instances of a row are
-    /// added in slot order.
+    /// added in slot order. Returns the key that it touches, where that is one only, and by a linked
+    /// write.
     pub fn admit(
         &mut self,
         instance: InstanceId,
         prefix: u64,
         touches: &[Touch],
         is_executed: impl Fn(u64) -> bool,
-    ) {
+    ) -> Option<KeyId> {
+        let mut linked = None;
         for touch in touches {
             let key = touch.key.index();
             if key >= self.lists.len() {
@@ -39,8 +41,10 @@ impl Index {
                 list.trim(&is_executed);
                 list.kept = list.entries.len();
             }
-            list.push(instance.slot, prefix, touch.write);
+            let kind = list.push(instance.slot, prefix, touch.write);
+            linked = (kind == Kind::LinkedWrite).then_some(touch.key);
         }
+        linked.filter(|_| touches.len() == 1)
     }
 
     /// The lists of a key.
@@ -100,7 +104,7 @@ impl List {
         Self { row, entries: VecDeque::new(), kept: 0 }
     }
 
-    fn push(&mut self, slot: u64, prefix: u64, write: bool) {
+    fn push(&mut self, slot: u64, prefix: u64, write: bool) -> Kind {
         let last = self.entries.back();
         let is_linked = last.is_none_or(|last| last.slot < prefix);
         let kind = match (write, is_linked) {
@@ -114,6 +118,7 @@ impl List {
             Some(_) => 1,
         };
         self.entries.push_back(Entry { slot, back, kind });
+        kind
     }
 
     /// Drops the executed entries in front, so that a hot key costs no more with time.
