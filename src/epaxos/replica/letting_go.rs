@@ -71,7 +71,7 @@ impl<M: StateMachine> Replica<M> {
         }
         let by_all = by_all.without_last(self.options.keep);
         if self.is_worth(&by_all) {
-            self.let_go_upto(&by_all, ReplicaSet::default(), out);
+            self.let_go_upto(&by_all, out);
         }
         self.leave_behind(&own, out);
     }
@@ -83,12 +83,7 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// Lets go of the beginning of each row.
-    pub(super) fn let_go_upto(
-        &mut self,
-        upto: &Dependencies,
-        without: ReplicaSet,
-        out: &mut Vec<Output>,
-    ) {
+    pub(super) fn let_go_upto(&mut self, upto: &Dependencies, out: &mut Vec<Output>) {
         let before = self.durable.let_go;
         self.durable.let_go.merge(upto);
         let after = self.durable.let_go;
@@ -100,6 +95,9 @@ impl<M: StateMachine> Replica<M> {
                 self.forget_keys(&instance);
             }
         }
+        let early = self.options.mutated(Mutation::LetGoEarly);
+        let without: ReplicaSet =
+            self.peers().filter(|peer| !early && self.is_behind(*peer)).collect();
         self.tell(out, || Event::LetGo { upto: after, without });
     }
 

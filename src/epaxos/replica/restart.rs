@@ -48,7 +48,7 @@ impl<M: StateMachine> Replica<M> {
             replica.take_in(*id, has_kept);
         }
         replica.execute(now, out);
-        for id in ids {
+        for id in replica.undecided().collect::<Vec<_>>() {
             replica.take_up(now, id);
         }
         replica
