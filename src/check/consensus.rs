@@ -86,7 +86,11 @@ impl Consensus {
 
     /// Forgets the beginning of each row: everybody has executed it, so that whatever is decided from
     /// now on comes after it, depend on it or not. Tells what it was.
-    pub(super) fn forget(&mut self, upto: &Dependencies, mut told: impl FnMut(InstanceId, &Payload)) {
+    pub(super) fn forget(
+        &mut self,
+        upto: &Dependencies,
+        mut told: impl FnMut(InstanceId, &Payload),
+    ) {
         for row in ReplicaId::all(self.quorums.replicas()) {
             for slot in self.gone.prefix(row)..upto.prefix(row) {
                 let id = InstanceId::new(row, slot);

@@ -181,7 +181,10 @@ impl<'a> Sentence<'a> {
                 format!("hears from {from} that it has executed all of {}", message.executed)
             }
             Message::Fetch(message) => {
-                format!("is asked by {from} for what was decided from {id} to slot {}", message.until)
+                format!(
+                    "is asked by {from} for what was decided from {id} to slot {}",
+                    message.until
+                )
             }
             Message::Gone(_) => format!("hears from {from} that it no longer has {id}"),
             Message::Nack(nack) => {

@@ -102,7 +102,7 @@ impl Plan {
             keys: [1, 1, 1, 2, 3][rng.usize(..5)],
             writes: [50, 80, 100][rng.usize(..3)],
             batches,
-            proposals: rng.u8(2..=6) + if lets_go { rng_over.u8(0..=20) } else { 0 },
+            proposals: rng.u8(2..=6) + if lets_go { rng_over.u8(0..=8) } else { 0 },
             leaders,
             loss,
             duplication,
@@ -113,7 +113,7 @@ impl Plan {
             returns,
             all_return: rng.bool(),
             timers: [2, 5, 12, 25][rng.usize(..4)],
-            acts: [40, 80, 120, 200][rng.usize(..4)] * if lets_go { 3 } else { 1 },
+            acts: [40, 80, 120, 200][rng.usize(..4)] * if lets_go { 2 } else { 1 },
         }
     }
 }

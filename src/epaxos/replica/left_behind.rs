@@ -65,7 +65,8 @@ impl<M: StateMachine> Replica<M> {
             matches!(attempt.stage, Stage::Recovering(_) | Stage::Validating(_) | Stage::Waiting(_))
         });
         let instances = &self.durable.instances;
-        let is_open = |id: &InstanceId| instances.get(*id).is_some_and(|it| !it.phase.is_committed());
+        let is_open =
+            |id: &InstanceId| instances.get(*id).is_some_and(|it| !it.phase.is_committed());
         let fenced = self.fenced.as_mut().expect("there is one by now");
         fenced.before.retain(is_open);
         if fenced.before.is_empty() && !recovers {

@@ -44,7 +44,12 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// Another replica says how far it is.
-    pub(super) fn on_executed(&mut self, from: ReplicaId, message: &Executed, out: &mut Vec<Output>) {
+    pub(super) fn on_executed(
+        &mut self,
+        from: ReplicaId,
+        message: &Executed,
+        out: &mut Vec<Output>,
+    ) {
         let heard = &mut self.durable.heard[from.index()];
         heard.merge(&message.executed);
         let heard = *heard;

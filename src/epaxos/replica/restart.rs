@@ -1,7 +1,7 @@
 //! Coming back after a crash, with what was durable and nothing else.
 
-use crate::epaxos::command::StateMachine;
 use crate::epaxos::attributes::Dependencies;
+use crate::epaxos::command::StateMachine;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::epaxos::quorum::{PreAcceptTally, ReplicaSet};
