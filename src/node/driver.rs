@@ -261,7 +261,9 @@ impl Driver {
     fn propose(&mut self, proposals: Vec<Proposal>) {
         if let Err(unfit @ Unfit::LeftBehind(_)) = self.seat.check_serves() {
             let why = unfit.to_string();
-            proposals.into_iter().for_each(|mut proposal| proposal.waiter.refuse(&why));
+            for mut proposal in proposals {
+                proposal.waiter.refuse(&why);
+            }
             return;
         }
         // Where the replica is down, their waiters go with them, which tells the clients.

@@ -5,7 +5,7 @@
 //! or not; and nothing that is decided can wait for it any more.
 
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::command::{Operation, StateMachine};
+use crate::epaxos::command::{Operation, Payload, StateMachine};
 use crate::epaxos::event::Event;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase};
@@ -111,7 +111,7 @@ impl<M: StateMachine> Replica<M> {
         let proposed = instance.initial.as_ref().map(|initial| &initial.payload);
         // What became a no-op was found by its keys before.
         let payloads = proposed.into_iter().chain(&instance.payload);
-        for key in payloads.flat_map(|payload| payload.operations()).map(Operation::key) {
+        for key in payloads.flat_map(Payload::operations).map(Operation::key) {
             let Some(number) = self.keys.number(key) else { continue };
             if self.index.forget(number, &self.durable.let_go) {
                 self.execution.forget(number);
