@@ -242,7 +242,7 @@ fn check_finds_a_sound_run_sound() {
     let checked: serde_json::Value =
         serde_json::from_slice(&checked.get_output().stdout).expect("one object");
     assert_eq!(checked["violations"], serde_json::json!([]));
-    assert_eq!(checked["properties"].as_array().map(Vec::len), Some(16));
+    assert_eq!(checked["properties"].as_array().map(Vec::len), Some(17));
 }
 
 /// Where writes are answered on commit, nothing is promised about what clients see of each other.

@@ -19,6 +19,9 @@ fn live(path: &Path) {
         let options = Options {
             thrifty: shape.options.thrifty,
             reply_on: shape.reply_on(),
+            gossip_every: shape.options.gossip_every,
+            keep: shape.options.keep,
+            keep_most: shape.options.keep_most,
             ..Options::new(shape.replicas())
         };
         LiveWorld::start(&options, true).map_err(|error| error.to_string())

@@ -32,6 +32,7 @@ const CAUGHT: [(Mutation, u64, &str); Mutation::ALL.len()] = [
     (Mutation::ForgetPromises, 0, "ballots"),
     (Mutation::ForgetPreAccepts, 1255, "visibility"),
     (Mutation::AnswerNoops, 0, "answers"),
+    (Mutation::LetGoEarly, 35, "letting-go"),
 ];
 
 #[test]

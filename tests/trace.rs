@@ -6,11 +6,11 @@ mod document;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use epaxos_tui::epaxos::attributes::Attributes;
+use epaxos_tui::epaxos::attributes::{Attributes, Dependencies};
 use epaxos_tui::epaxos::command::{Command, Operation, Payload, RequestId};
 use epaxos_tui::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
 use epaxos_tui::epaxos::instance::Path;
-use epaxos_tui::epaxos::message::{Commit, Envelope, Message, PreAcceptReply};
+use epaxos_tui::epaxos::message::{Commit, Envelope, Executed, Gone, Message, PreAcceptReply};
 use epaxos_tui::epaxos::replica::{Input, Options, Output, Replica};
 use epaxos_tui::epaxos::time::Time;
 use epaxos_tui::kv::Store;
@@ -111,10 +111,51 @@ fn given_up() -> View {
     view
 }
 
+/// A replica of five that is told that it was left behind, hears what it missed all the same, and lets go
+/// of it when everybody says to have executed it.
+fn let_go() -> View {
+    let options = Options { gossip_every: 1, keep: 0, ..Options::new(ReplicaId(0), REPLICAS) };
+    let mut replica = Replica::new(options, Store::default());
+    let mut view = View::new(Shape::new(REPLICAS));
+    let instance = InstanceId::new(ReplicaId(1), 0);
+    let all: Dependencies = [instance].into_iter().collect();
+    let commit = Commit {
+        instance,
+        payload: Payload::one(Command {
+            request: RequestId::named("alice", 1),
+            operation: Operation::put("x", "1"),
+        }),
+        attributes: Attributes::FIRST,
+        path: Path::Fast,
+    };
+    let mut messages = vec![
+        (ReplicaId(4), Message::Gone(Gone { instance, let_go: all })),
+        (ReplicaId(1), Message::Commit(commit)),
+    ];
+    messages
+        .extend((1..5).map(|peer| {
+            (ReplicaId(peer), Message::Executed(Executed { instance, executed: all }))
+        }));
+    let mut sent = 0;
+    for (from, message) in messages {
+        let mut out = Vec::new();
+        replica.step(Time(0), Input::Receive { from, message }, &mut out);
+        let effects = out.into_iter().map(|output| Effect::of(output, ReplicaId(0), &mut sent));
+        let (decision, effects) = (Decision::Wake, effects.collect());
+        let (replica, now) = (ReplicaId(0), Time(0));
+        view.apply(Notice::Step(Step { replica, now, decision, effects, timer: None }));
+    }
+    assert_eq!(view.replicas[0].instances.len(), 0, "all is over");
+    assert_eq!(view.replicas[0].instances_let_go(), 1);
+    assert_eq!(view.total().let_go, 1);
+    view
+}
+
 /// Every line of all of them.
 fn lines() -> Vec<Line> {
     let (played, repeated, panicked, given_up) = (played(), repeated(), panicked(), given_up());
-    let others = [&repeated, &panicked, &given_up];
+    let let_go = let_go();
+    let others = [&repeated, &panicked, &given_up, &let_go];
     let lines = others.into_iter().flat_map(|view| &view.trace);
     played.view().trace.iter().chain(lines).cloned().collect()
 }

@@ -1,6 +1,7 @@
 //! What is decided, and the ballots in which it is: agreement, visibility, and that no quorum's choice
 //! is ever lost.
 
+use crate::check::execution::Executions;
 use crate::check::fact::{Fact, Record};
 use crate::check::{Property, Report};
 use crate::epaxos::attributes::{Attributes, Dependencies};
@@ -85,7 +86,11 @@ impl Consensus {
 
     /// Forgets the beginning of each row: everybody has executed it, so that whatever is decided from
     /// now on comes after it, depend on it or not. Tells what it was.
-    pub(super) fn forget(&mut self, upto: &Dependencies, mut told: impl FnMut(InstanceId, &Payload)) {
+    pub(super) fn forget(
+        &mut self,
+        upto: &Dependencies,
+        mut told: impl FnMut(InstanceId, &Payload),
+    ) {
         for row in ReplicaId::all(self.quorums.replicas()) {
             for slot in self.gone.prefix(row)..upto.prefix(row) {
                 let id = InstanceId::new(row, slot);
@@ -101,7 +106,13 @@ impl Consensus {
         self.gone.merge(upto);
     }
 
-    pub(super) fn see(&mut self, replica: ReplicaId, fact: &Fact<'_>, report: &mut Report) {
+    pub(super) fn see(
+        &mut self,
+        replica: ReplicaId,
+        fact: &Fact<'_>,
+        executions: &Executions,
+        report: &mut Report,
+    ) {
         if fact.deciding().is_some_and(|id| self.gone.contains(id)) {
             return;
         }
@@ -117,7 +128,7 @@ impl Consensus {
             Fact::Joined { instance, ballot } => {
                 self.join(replica, *instance, *ballot, report);
             }
-            Fact::Recorded(record) => self.record(replica, record, report),
+            Fact::Recorded(record) => self.record(replica, record, executions, report),
             Fact::AskedToPreAccept { instance, payload, attributes } => {
                 self.quote(replica, *instance, payload, *attributes, report);
             }
@@ -169,7 +180,13 @@ impl Consensus {
         shown
     }
 
-    fn record(&mut self, replica: ReplicaId, record: &Record<'_>, report: &mut Report) {
+    fn record(
+        &mut self,
+        replica: ReplicaId,
+        record: &Record<'_>,
+        executions: &Executions,
+        report: &mut Report,
+    ) {
         let id = record.instance;
         let shown = self.join(replica, id, record.ballot, report);
         if shown.decided {
@@ -183,7 +200,7 @@ impl Consensus {
             Phase::Accepted => self.accepted(replica, record, report),
             Phase::Committed | Phase::Executed => {
                 shown.decided = true;
-                self.committed(replica, record, report);
+                self.committed(replica, record, executions, report);
             }
         }
     }
@@ -300,7 +317,13 @@ impl Consensus {
         }
     }
 
-    fn committed(&mut self, replica: ReplicaId, record: &Record<'_>, report: &mut Report) {
+    fn committed(
+        &mut self,
+        replica: ReplicaId,
+        record: &Record<'_>,
+        executions: &Executions,
+        report: &mut Report,
+    ) {
         let Record { instance: id, payload, attributes, path, .. } = *record;
         let tuple = (payload.clone(), attributes);
         let ghost = self.instances.get_or_insert_with(id, Ghost::default);
@@ -324,18 +347,19 @@ impl Consensus {
         if path == Some(Path::Fast) {
             self.choose(replica, id, Ballot::initial(id.replica), tuple, report);
         }
-        self.check_visibility(replica, id, payload, attributes, report);
+        self.check_visibility(replica, record, executions, report);
     }
 
-    /// Compares a decision with every other one that it interferes with and does not depend on.
+    /// Compares a decision with every other one that it interferes with and does not depend on. What
+    /// everybody has executed and somebody has let go comes first in any case.
     fn check_visibility(
         &mut self,
         replica: ReplicaId,
-        id: InstanceId,
-        payload: &Payload,
-        attributes: Attributes,
+        record: &Record<'_>,
+        executions: &Executions,
         report: &mut Report,
     ) {
+        let Record { instance: id, payload, attributes, .. } = *record;
         if attributes.deps.contains(id) {
             let sentence = format!("{id} depends on itself: {attributes}");
             report.violation(Property::Visibility, replica, id, sentence);
@@ -353,7 +377,7 @@ impl Consensus {
                     let other = InstanceId::new(row, *slot);
                     let decision = self.instances.get(other).and_then(|it| it.decision.as_ref());
                     let knows = decision.is_some_and(|(_, (_, of))| of.deps.contains(id));
-                    if other != id && !knows {
+                    if other != id && !knows && !executions.is_over(other) {
                         let sentence = format!(
                             "{id} and {other} both touch {} and neither depends on the other",
                             operation.key()

@@ -151,6 +151,12 @@ impl Executions {
         }
     }
 
+    /// Whether all replicas have executed an instance, and some have let go of it.
+    pub(super) fn is_over(&self, id: InstanceId) -> bool {
+        self.replicas.iter().all(|local| local.has_executed(id))
+            && self.replicas.iter().any(|local| local.let_go.contains(id))
+    }
+
     /// The place of a command among all that touch its key, once it has been executed somewhere.
     pub(super) fn place(&self, command: &Command) -> Option<usize> {
         self.effects.get(command).map(|made| made.place)
@@ -366,13 +372,18 @@ impl Executions {
         local.let_go.merge(upto);
     }
 
-    /// Forgets an instance that is over.
-    pub(super) fn forget(&mut self, id: InstanceId, payload: &Payload) {
+    /// Forgets an instance that is over; and what it came to, where nobody is going to look for an
+    /// order of all requests any more.
+    pub(super) fn forget(&mut self, id: InstanceId, payload: &Payload, too_long: bool) {
         self.instances.remove(id);
-        for command in payload.commands() {
-            if self.effects.get(command).is_some_and(|made| made.instance == id) {
-                self.effects.remove(command);
-            }
+        for command in payload.commands().iter().filter(|_| too_long) {
+            self.forget_effect(id, command);
+        }
+    }
+
+    fn forget_effect(&mut self, id: InstanceId, command: &Command) {
+        if self.effects.get(command).is_some_and(|made| made.instance == id) {
+            self.effects.remove(command);
         }
     }
 

@@ -33,11 +33,14 @@ impl History {
     }
 
     /// Keeps no history that nobody is going to look at any more, in a run that lets go of its own.
-    pub(super) fn shorten(&mut self) {
-        if self.passed_over > 0 || self.calls.len() > CALLS_MAX {
+    /// Says whether it does.
+    pub(super) fn shorten(&mut self) -> bool {
+        let too_long = self.passed_over > 0 || self.calls.len() > CALLS_MAX;
+        if too_long {
             self.passed_over += self.calls.len();
             self.calls.clear();
         }
+        too_long
     }
 
     pub(super) fn see(&mut self, fact: &Fact<'_>) {

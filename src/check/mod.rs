@@ -311,14 +311,16 @@ impl Checker {
 
     fn fact(&mut self, replica: ReplicaId, fact: &Fact<'_>) {
         let Self { consensus, executions, history, linearizable, report } = self;
-        consensus.see(replica, fact, report);
+        consensus.see(replica, fact, executions, report);
         executions.see(replica, fact, consensus, *linearizable, report);
         history.see(fact);
         if let Fact::LetGo { upto, without } = fact {
             // Who is left behind may still show that it goes astray, for a while.
             let lag = if without.is_empty() { 0 } else { LEFT_BEHIND_KEPT };
-            consensus.forget(&upto.without_last(lag), |id, payload| executions.forget(id, payload));
-            history.shorten();
+            let too_long = history.shorten();
+            consensus.forget(&upto.without_last(lag), |id, payload| {
+                executions.forget(id, payload, too_long);
+            });
         }
     }
 

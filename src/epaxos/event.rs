@@ -151,10 +151,9 @@ impl Event {
             | Self::Ruled { instance, .. }
             | Self::LeftBehind { instance, .. }
             | Self::Ignored { instance, .. } => Some(*instance),
-            Self::Repeated { .. }
-            | Self::Searched { .. }
-            | Self::LetGo { .. }
-            | Self::CaughtUp => None,
+            Self::Repeated { .. } | Self::Searched { .. } | Self::LetGo { .. } | Self::CaughtUp => {
+                None
+            }
         }
     }
 }

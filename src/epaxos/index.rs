@@ -95,9 +95,10 @@ impl ConflictIndex {
     pub fn forget(&mut self, key: KeyId, gone: &Dependencies) -> bool {
         let start = key.index() * self.replicas;
         let Some(rows) = self.touched.get_mut(start..start + self.replicas) else { return true };
-        let rows_gone = rows.iter().enumerate().all(|(row, touched)| {
-            touched.all.prefix <= gone.prefix(ReplicaId::from_index(row))
-        });
+        let rows_gone = rows
+            .iter()
+            .enumerate()
+            .all(|(row, touched)| touched.all.prefix <= gone.prefix(ReplicaId::from_index(row)));
         if rows_gone {
             rows.fill(Touched::default());
         }

@@ -134,8 +134,7 @@ impl<M: StateMachine + Default + Clone> Seat<M> {
             State::Up(_) => false,
             State::Down(left) => {
                 let options = self.options.clone();
-                let replica =
-                    Replica::restart(options, (**left).clone(), M::default(), now, out);
+                let replica = Replica::restart(options, (**left).clone(), M::default(), now, out);
                 self.state = State::Up(Box::new(replica));
                 true
             }

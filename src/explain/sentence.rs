@@ -181,7 +181,10 @@ impl<'a> Sentence<'a> {
                 format!("hears from {from} that it has executed all of {}", message.executed)
             }
             Message::Fetch(message) => {
-                format!("is asked by {from} for what was decided from {id} to slot {}", message.until)
+                format!(
+                    "is asked by {from} for what was decided from {id} to slot {}",
+                    message.until
+                )
             }
             Message::Gone(_) => format!("hears from {from} that it no longer has {id}"),
             Message::Nack(nack) => {
@@ -246,6 +249,21 @@ impl<'a> Sentence<'a> {
                     _ => {}
                 }
             }
+            Event::LetGo { .. } | Event::LeftBehind { .. } | Event::CaughtUp => {
+                self.tell_what_is_over(event);
+            }
+            Event::TimerFired(timer) => self.fire(*timer),
+            Event::Ignored { from, kind, instance, reason } => {
+                let why = why_ignored(self.facts, self.entry, *reason);
+                self.say(format!("ignores {from}'s {kind} of {instance}: {why}"));
+            }
+            Event::Executed { instance, .. } => self.execute(*instance),
+            Event::Searched { .. } => {}
+        }
+    }
+
+    fn tell_what_is_over(&mut self, event: &Event) {
+        match event {
             Event::LetGo { upto, without } => {
                 let who = if without.is_empty() {
                     "everybody has".to_owned()
@@ -258,13 +276,7 @@ impl<'a> Sentence<'a> {
                 "has missed {instance}, which {by} no longer has: it must be replaced"
             )),
             Event::CaughtUp => self.say("has executed after all what it had missed".to_owned()),
-            Event::TimerFired(timer) => self.fire(*timer),
-            Event::Ignored { from, kind, instance, reason } => {
-                let why = why_ignored(self.facts, self.entry, *reason);
-                self.say(format!("ignores {from}'s {kind} of {instance}: {why}"));
-            }
-            Event::Executed { instance, .. } => self.execute(*instance),
-            Event::Searched { .. } => {}
+            _ => {}
         }
     }
 

@@ -253,9 +253,9 @@ impl Dialect {
             Wire::ValidateReply(message) => Message::ValidateReply(self.validate_reply(message)?),
             Wire::Waiting(message) => Message::Waiting(self.waiting(message)?),
             Wire::Nack(message) => Message::Nack(self.nack(message)?),
-            Wire::Executed(message) => Message::Executed(self.executed(message)?),
+            Wire::Executed(message) => Message::Executed(self.executed(&message)?),
             Wire::Fetch(message) => Message::Fetch(self.fetch(message)?),
-            Wire::Gone(message) => Message::Gone(self.gone(message)?),
+            Wire::Gone(message) => Message::Gone(self.gone(&message)?),
         })
     }
 

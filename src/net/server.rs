@@ -67,7 +67,7 @@ pub struct Waiter {
 
 enum Waiting {
     /// A call of its own.
-    Call(oneshot::Sender<Outcome>),
+    Call(oneshot::Sender<Result<Outcome, Status>>),
     /// One of many proposals on a stream, which has room for its answer.
     Stream { answers: mpsc::UnboundedSender<Answered>, identity: String, number: Option<u64> },
 }
@@ -90,10 +90,20 @@ impl Waiter {
     pub fn answer(mut self, outcome: Outcome) {
         match self.waiting.take() {
             // An error says that the client has left, which is its own affair.
-            Some(Waiting::Call(call)) => drop(call.send(outcome)),
+            Some(Waiting::Call(call)) => drop(call.send(Ok(outcome))),
             Some(Waiting::Stream { answers, identity, number }) => {
                 drop(answers.send(Ok((identity, number, outcome))));
             }
+            None => {}
+        }
+    }
+
+    /// Says that there will be no answer, and why.
+    pub fn refuse(&mut self, why: &str) {
+        let status = Status::unavailable(why);
+        match self.waiting.take() {
+            Some(Waiting::Call(call)) => drop(call.send(Err(status))),
+            Some(Waiting::Stream { answers, .. }) => drop(answers.send(Err(status))),
             None => {}
         }
     }
@@ -213,7 +223,7 @@ impl<C: Send + 'static> Service<C> {
         pushed.map_err(|_| self.stopped())?;
         let mut outcomes = Vec::with_capacity(answers.len());
         for answer in answers {
-            outcomes.push(answer.await.map_err(|_| self.stopped())?);
+            outcomes.push(answer.await.map_err(|_| self.stopped())??);
         }
         Ok(outcomes)
     }

@@ -17,7 +17,7 @@ use crate::epaxos::event::Reply;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::epaxos::replica::{Input, Options, Output, Replica};
-use crate::epaxos::seat::Seat;
+use crate::epaxos::seat::{Seat, Unfit};
 use crate::epaxos::space::Row;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
@@ -283,6 +283,13 @@ impl Driver {
 
     /// Makes one instance of some proposals.
     fn propose(&mut self, proposals: Vec<Proposal>) {
+        if let Err(unfit @ Unfit::LeftBehind(_)) = self.seat.check_serves() {
+            let why = unfit.to_string();
+            for mut proposal in proposals {
+                proposal.waiter.refuse(&why);
+            }
+            return;
+        }
         // Where the replica is down, their waiters go with them, which tells the clients.
         if self.seat.is_up() {
             self.guarded(|it| {
@@ -477,6 +484,20 @@ impl Driver {
         let decision = self.under_way.take().map(|(_, decision)| decision);
         self.carry_out(now, decision, &mut out);
         self.out = out;
+        self.refuse_if_left_behind();
+    }
+
+    /// A replica that was left behind answers nobody any more, and says why.
+    fn refuse_if_left_behind(&mut self) {
+        if self.waiters.is_empty() && self.nameless.is_empty() {
+            return;
+        }
+        if let Err(unfit @ Unfit::LeftBehind(_)) = self.seat.check_serves() {
+            let why = unfit.to_string();
+            let named = self.waiters.values_mut().flatten();
+            named.chain(self.nameless.values_mut()).for_each(|waiter| waiter.refuse(&why));
+            self.let_waiters_go();
+        }
     }
 
     fn carry_out(&mut self, now: Time, decision: Option<Decision>, out: &mut Vec<Output>) {

@@ -409,6 +409,9 @@ fn status(view: &View, instance: Option<InstanceId>) -> Vec<String> {
         return replicas.map(|id| replica_status(view, id)).collect();
     };
     let known = replicas.zip(view.instance(id)).map(|(replica, instance)| match instance {
+        None if view.replica(replica).let_go.contains(id) => {
+            format!("{replica} {id} let go, after it was executed")
+        }
         None => format!("{replica} {id} unknown"),
         Some(instance) => {
             let path = instance.path.map(|path| format!(" {path}")).unwrap_or_default();
@@ -430,7 +433,15 @@ fn replica_status(view: &View, id: ReplicaId) -> String {
     let phases = phases.map(|phase| format!("{phase}={}", replica.in_phase(phase))).join(" ");
     let store = replica.store.iter();
     let store: Vec<_> = store.map(|(key, value)| format!("{key}={}", text(value))).collect();
-    format!("{id} {phases} store={{{}}}", store.join(" "))
+    let let_go = match replica.instances_let_go() {
+        0 => String::new(),
+        count => format!(" let-go={count}"),
+    };
+    let behind = replica.left_behind.map(|(by, _)| {
+        format!(" left behind by {by}: it must be replaced, and with it the whole cluster")
+    });
+    let behind = behind.unwrap_or_default();
+    format!("{id} {phases}{let_go} store={{{}}}{behind}", store.join(" "))
 }
 
 /// In which order each replica executed.

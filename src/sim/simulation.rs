@@ -457,11 +457,17 @@ impl<'a> Simulation<'a> {
         self.write("run");
         if let Err(finding) = self.settle(start) {
             // With too many left behind or down, nothing need come to an end.
-            return if finding.property == LIVENESS && !self.is_able() { Ok(()) } else { Err(finding) };
+            return if finding.property == LIVENESS && !self.is_able() {
+                Ok(())
+            } else {
+                Err(finding)
+            };
         }
         // A replica that was told nothing of an instance need not learn of it until something that it
         // executes depends on it: these reads depend on everything.
-        for id in ReplicaId::all(self.shape_size()).filter(|id| self.serves(*id)).collect::<Vec<_>>() {
+        for id in
+            ReplicaId::all(self.shape_size()).filter(|id| self.serves(*id)).collect::<Vec<_>>()
+        {
             let reads = (0..self.plan.keys).map(|number| Operation::get(key(number))).collect();
             self.propose(id, reads)?;
         }
@@ -516,8 +522,7 @@ impl<'a> Simulation<'a> {
         if let Some((at, request)) = self.open.iter().find(|(at, _)| able.contains(*at)) {
             return Err(self.finding(LIVENESS, format!("{at} never answers {request}")));
         }
-        let stores =
-            self.replicas.seats().filter_map(|seat| Some((seat.id(), seat.replica()?)));
+        let stores = self.replicas.seats().filter_map(|seat| Some((seat.id(), seat.replica()?)));
         let mut stores = stores.filter(|(id, _)| able.contains(*id));
         let Some((first, one)) = stores.next() else { return Ok(()) };
         for (id, replica) in stores {

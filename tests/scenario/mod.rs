@@ -54,6 +54,14 @@ impl<W: World, Make: FnMut(Shape) -> Result<W, String>> Scenario<W, Make> {
         if arguments.take_key("reply-on") == Some("commit") {
             shape.options.reply_on = ReplyOn::Commit;
         }
+        let options = &mut shape.options;
+        for (name, option) in [
+            ("gossip", &mut options.gossip_every),
+            ("keep", &mut options.keep),
+            ("keep-most", &mut options.keep_most),
+        ] {
+            *option = arguments.take_key(name).map_or(Ok(*option), str::parse)?;
+        }
         arguments.reject_next()?;
         let quorums = shape.options.quorums;
         self.world = Some((self.make)(shape)?);

@@ -3,7 +3,7 @@
 //! recovery goes on beside it, with more patience.
 
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::command::{Operation, StateMachine};
+use crate::epaxos::command::{Operation, Payload, StateMachine};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::message::{Fetch, Message};
 use crate::epaxos::replica::{Output, Replica};
@@ -89,7 +89,7 @@ impl<M: StateMachine> Replica<M> {
                 break;
             }
             if instance.phase.is_committed() {
-                let operations = instance.payload.iter().flat_map(|payload| payload.operations());
+                let operations = instance.payload.iter().flat_map(Payload::operations);
                 bytes += operations.map(size).sum::<usize>();
                 self.tell_decision(from, InstanceId::new(row, slot), out);
             }

@@ -65,29 +65,31 @@ impl<M: StateMachine> Replica<M> {
             matches!(attempt.stage, Stage::Recovering(_) | Stage::Validating(_) | Stage::Waiting(_))
         });
         let instances = &self.durable.instances;
-        let is_open = |id: &InstanceId| instances.get(*id).is_some_and(|it| !it.phase.is_committed());
+        let is_open =
+            |id: &InstanceId| instances.get(*id).is_some_and(|it| !it.phase.is_committed());
         let fenced = self.fenced.as_mut().expect("there is one by now");
         fenced.before.retain(is_open);
         if fenced.before.is_empty() && !recovers {
             let upto = fenced.upto;
             self.fenced = None;
-            let behind = |peer: &ReplicaId| !self.durable.heard[peer.index()].covers(&upto);
-            let without = self.peers().filter(behind).collect();
             if self.is_worth(&upto) {
-                self.let_go_upto(&upto, without, out);
+                self.let_go_upto(&upto, out);
             }
         }
     }
 
-    /// Who is not waited for: those furthest behind, where that is too far, and never so many that the
-    /// others are no majority.
+    /// Who is not waited for: those left behind before, then those furthest behind, where that is too
+    /// far; and never so many that the others are no majority.
     fn too_far_behind(&self, own: &Dependencies) -> ReplicaSet {
-        let lag = |peer: ReplicaId| (own.beyond(&self.durable.heard[peer.index()]), peer);
-        let mut left: Vec<_> = self.peers().map(lag).collect();
-        left.retain(|(lag, peer)| *lag > self.options.keep_most || self.is_behind(*peer));
-        left.sort_unstable_by_key(|(lag, peer)| Reverse((*lag, *peer)));
+        let far = |peer: ReplicaId| {
+            let lag = own.beyond(&self.durable.heard[peer.index()]);
+            (self.is_behind(peer), lag, peer)
+        };
+        let mut left: Vec<_> = self.peers().map(far).collect();
+        left.retain(|(behind, lag, _)| *behind || *lag > self.options.keep_most);
+        left.sort_unstable_by_key(|far| Reverse(*far));
         left.truncate(self.options.quorums.failures());
-        left.into_iter().map(|(_, peer)| peer).collect()
+        left.into_iter().map(|(.., peer)| peer).collect()
     }
 
     /// What is known here, or joined, and not decided.

@@ -5,7 +5,7 @@
 //! or not; and nothing that is decided can wait for it any more.
 
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::command::{Operation, StateMachine};
+use crate::epaxos::command::{Operation, Payload, StateMachine};
 use crate::epaxos::event::Event;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase};
@@ -44,7 +44,12 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// Another replica says how far it is.
-    pub(super) fn on_executed(&mut self, from: ReplicaId, message: &Executed, out: &mut Vec<Output>) {
+    pub(super) fn on_executed(
+        &mut self,
+        from: ReplicaId,
+        message: &Executed,
+        out: &mut Vec<Output>,
+    ) {
         let heard = &mut self.durable.heard[from.index()];
         heard.merge(&message.executed);
         let heard = *heard;
@@ -71,7 +76,7 @@ impl<M: StateMachine> Replica<M> {
         }
         let by_all = by_all.without_last(self.options.keep);
         if self.is_worth(&by_all) {
-            self.let_go_upto(&by_all, ReplicaSet::default(), out);
+            self.let_go_upto(&by_all, out);
         }
         self.leave_behind(&own, out);
     }
@@ -83,12 +88,7 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// Lets go of the beginning of each row.
-    pub(super) fn let_go_upto(
-        &mut self,
-        upto: &Dependencies,
-        without: ReplicaSet,
-        out: &mut Vec<Output>,
-    ) {
+    pub(super) fn let_go_upto(&mut self, upto: &Dependencies, out: &mut Vec<Output>) {
         let before = self.durable.let_go;
         self.durable.let_go.merge(upto);
         let after = self.durable.let_go;
@@ -100,6 +100,9 @@ impl<M: StateMachine> Replica<M> {
                 self.forget_keys(&instance);
             }
         }
+        let early = self.options.mutated(Mutation::LetGoEarly);
+        let without: ReplicaSet =
+            self.peers().filter(|peer| !early && self.is_behind(*peer)).collect();
         self.tell(out, || Event::LetGo { upto: after, without });
     }
 
@@ -108,7 +111,7 @@ impl<M: StateMachine> Replica<M> {
         let proposed = instance.initial.as_ref().map(|initial| &initial.payload);
         // What became a no-op was found by its keys before.
         let payloads = proposed.into_iter().chain(&instance.payload);
-        for key in payloads.flat_map(|payload| payload.operations()).map(Operation::key) {
+        for key in payloads.flat_map(Payload::operations).map(Operation::key) {
             let Some(number) = self.keys.number(key) else { continue };
             if self.index.forget(number, &self.durable.let_go) {
                 self.execution.forget(number);

@@ -1,7 +1,7 @@
 //! Coming back after a crash, with what was durable and nothing else.
 
-use crate::epaxos::command::StateMachine;
 use crate::epaxos::attributes::Dependencies;
+use crate::epaxos::command::StateMachine;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::epaxos::quorum::{PreAcceptTally, ReplicaSet};
@@ -48,7 +48,7 @@ impl<M: StateMachine> Replica<M> {
             replica.take_in(*id, has_kept);
         }
         replica.execute(now, out);
-        for id in ids {
+        for id in replica.undecided().collect::<Vec<_>>() {
             replica.take_up(now, id);
         }
         replica

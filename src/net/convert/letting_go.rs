@@ -5,7 +5,7 @@ use crate::epaxos::message::{Executed, Fetch, Gone};
 use crate::net::wire;
 
 impl Dialect {
-    pub(super) fn executed(self, message: wire::Executed) -> Result<Executed, Refusal> {
+    pub(super) fn executed(self, message: &wire::Executed) -> Result<Executed, Refusal> {
         Ok(Executed {
             instance: self.instance(message.instance)?,
             executed: self.prefixes(&message.executed)?,
@@ -19,7 +19,7 @@ impl Dialect {
         })
     }
 
-    pub(super) fn gone(self, message: wire::Gone) -> Result<Gone, Refusal> {
+    pub(super) fn gone(self, message: &wire::Gone) -> Result<Gone, Refusal> {
         Ok(Gone {
             instance: self.instance(message.instance)?,
             let_go: self.prefixes(&message.let_go)?,

@@ -163,7 +163,10 @@ pub fn why(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let Some(replica) = observer(&app.view, id, app.observer) else { return Vec::new() };
     let Some(instance) = app.view.replica(replica).instances.get(id) else {
-        return vec![Line::styled(format!("{replica} has not heard of it."), theme.dim())];
+        let gone = app.view.replica(replica).let_go.contains(id);
+        let sentence =
+            if gone { "has executed it, and let go of it." } else { "has not heard of it." };
+        return vec![Line::styled(format!("{replica} {sentence}"), theme.dim())];
     };
     let mut lines = Vec::new();
     let say = |lines: &mut Vec<Line<'static>>, sentence: &str, style: Style| {

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 
 use crate::observe::filter::Filter;
 use crate::observe::links::{Delay, PerLink};
+use crate::observe::view::ReplicaView;
 use crate::script::words::delay_word;
 use crate::tui::app::App;
 use crate::tui::deed::Screen;
@@ -92,6 +93,10 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     };
     let fast = format!("fast {} slow {}", count(|c| c.fasts), count(|c| c.slows));
     facts.push((fast, theme.text()));
+    let let_go = view.replicas.iter().map(ReplicaView::instances_let_go).max().unwrap_or(0);
+    if let_go > 0 {
+        facts.push((format!("{let_go} instances let go"), theme.dim()));
+    }
     let forgotten = view.log.forgotten();
     if forgotten > 0 {
         facts.push((format!("{forgotten} steps let go"), theme.dim()));
@@ -104,6 +109,10 @@ fn faults(app: &App) -> Vec<(String, Style)> {
     let theme = app.theme;
     let gate = &app.view.gate;
     let mut faults = Vec::new();
+    let left = app.view.replicas.iter().enumerate().filter(|(_, it)| it.left_behind.is_some());
+    for (id, _) in left {
+        faults.push((format!("R{id} LEFT BEHIND: start the cluster anew"), theme.bad()));
+    }
     let down: Vec<_> = app.view.replicas.iter().enumerate().filter(|(_, r)| !r.up).collect();
     match down.as_slice() {
         [] => {}

@@ -87,6 +87,9 @@ fn instance_cell(app: &App, id: InstanceId) -> Vec<Span<'static>> {
     let known = app.view.replicas.iter().map(|replica| replica.instances.get(id));
     let mut spans = match app.observer {
         Some(observer) => match app.view.replica(observer).instances.get(id) {
+            None if app.view.replica(observer).let_go.contains(id) => {
+                vec![Span::styled(GONE, theme.dim())]
+            }
             None => vec![Span::styled("-", theme.dim())],
             Some(instance) => {
                 let letter = instance.phase.letter().to_string();
@@ -100,10 +103,15 @@ fn instance_cell(app: &App, id: InstanceId) -> Vec<Span<'static>> {
             }
         },
         None if known.clone().all(|instance| instance.is_none()) => {
-            vec![Span::styled("-", theme.dim())]
+            let gone = app.view.replicas.iter().any(|replica| replica.let_go.contains(id));
+            vec![Span::styled(if gone { GONE } else { "-" }, theme.dim())]
         }
         None => known
-            .map(|instance| {
+            .zip(&app.view.replicas)
+            .map(|(instance, replica)| {
+                if instance.is_none() && replica.let_go.contains(id) {
+                    return Span::styled("~", theme.dim());
+                }
                 let phase = instance.map_or(Phase::Initial, |instance| instance.phase);
                 let style = theme.phase(phase);
                 let changed = instance.is_some_and(|instance| app.is_changed(instance.since));
@@ -123,6 +131,9 @@ fn instance_cell(app: &App, id: InstanceId) -> Vec<Span<'static>> {
     spans.push(Span::raw(" ".repeat(width(app).saturating_sub(used))));
     spans
 }
+
+/// What stands for an instance that is let go.
+const GONE: &str = "~";
 
 /// How wide a cell is.
 fn width(app: &App) -> usize {

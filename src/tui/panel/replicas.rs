@@ -18,7 +18,13 @@ pub const COUNTED: [Phase; 4] =
 
 /// Draws the pane.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
-    let prompt = format!("proposals go to {}", app.at);
+    let selected = app.view.replicas.get(app.replica.selected);
+    let behind = selected.and_then(|replica| replica.left_behind);
+    let prompt = match behind {
+        // Only a cluster that begins anew begins with the same everywhere.
+        Some((by, _)) => format!("{by} no longer has what it missed: replace the whole cluster"),
+        None => format!("proposals go to {}", app.at),
+    };
     let mut rows = framed(frame, area, app, Pane::Replicas, "Replicas", &prompt);
     let heading = take_top(&mut rows, 1);
     let counts = "   P   A   C    X";
@@ -70,7 +76,11 @@ fn row(app: &App, id: ReplicaId) -> Line<'static> {
     let mut spans = vec![
         cell(mark, 2, theme.accent()),
         cell(&name, 3, here),
-        if replica.up { cell(port, 5, theme.dim()) } else { cell("DOWN", 5, theme.bad()) },
+        match (replica.up, replica.left_behind) {
+            (true, None) => cell(port, 5, theme.dim()),
+            (true, Some(_)) => cell("LEFT", 5, theme.bad()),
+            (false, _) => cell("DOWN", 5, theme.bad()),
+        },
     ];
     spans.extend(counts(app, id, [4, 4, 4, 5]));
     let inbox = inbox(app, id);

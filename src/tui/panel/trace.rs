@@ -73,9 +73,10 @@ fn style(app: &App, line: &TraceLine) -> Style {
             Event::Status(change) => theme.phase(change.to),
             Event::Executed { .. } => theme.phase(Phase::Executed),
             Event::LeftBehind { .. } => theme.bad(),
-            Event::Recovering { .. } | Event::CaughtUp | Event::Ruled { .. } | Event::TimerFired(_) => {
-                theme.notable()
-            }
+            Event::Recovering { .. }
+            | Event::CaughtUp
+            | Event::Ruled { .. }
+            | Event::TimerFired(_) => theme.notable(),
             Event::Blocked { .. }
             | Event::Ignored { .. }
             | Event::Joined { .. }
