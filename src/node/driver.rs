@@ -27,6 +27,7 @@ use crate::net::server::{Incoming, Proposal, Waiter};
 use crate::node::clock::Clock;
 use crate::node::gate::Gate;
 use crate::node::tally::Tally;
+use crate::node::trap::mentions;
 use crate::observe::notice::{Decision, Effect, GateState, Notice, Step};
 use crate::script::request::Report;
 use crate::script::world::Next;
@@ -573,17 +574,6 @@ impl Driver {
     /// Which replica it drives.
     pub fn id(&self) -> ReplicaId {
         self.seat.id()
-    }
-}
-
-/// Whether an input is about a key.
-fn mentions(input: &Input, key: &Key) -> bool {
-    match input {
-        Input::Propose(commands) => commands.iter().any(|command| command.operation.key() == key),
-        Input::Receive { message, .. } => message
-            .payload()
-            .is_some_and(|payload| payload.operations().any(|operation| operation.key() == key)),
-        Input::Wake => false,
     }
 }
 

@@ -20,3 +20,4 @@ pub mod live;
 mod member;
 pub mod standalone;
 pub mod tally;
+mod trap;
