@@ -36,7 +36,9 @@ pub enum Part {
 impl Carried {
     /// So many replicas, with options that differ in nothing but the name.
     pub fn new(replicas: usize, options: impl Fn(Options) -> Options) -> Self {
-        let replica = |id| Replica::new(options(Options::new(id, replicas)), Store::default());
+        // What is counted is the way of a command, without what is told now and then.
+        let quiet = |id| Options { gossip_every: u64::MAX, ..Options::new(id, replicas) };
+        let replica = |id| Replica::new(options(quiet(id)), Store::default());
         Self {
             replicas: ReplicaId::all(replicas).map(replica).collect(),
             waiting: VecDeque::new(),
