@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_free_number_is_given_again_and_no_other_twice() {
         let mut keys = Keys::default();
-        let mut number = |keys: &mut Keys, key: &str| {
+        let number = |keys: &mut Keys, key: &str| {
             let request = RequestId::named("ann", 0);
             let payload = Payload::one(Command { request, operation: Operation::get(key) });
             keys.touches(&payload).as_slice()[0].key.index()

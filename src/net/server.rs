@@ -242,8 +242,10 @@ impl<C: Send + 'static> Service<C> {
             let (read, end) = read_while(chunk, |envelope| {
                 self.dialect.read(envelope).map_err(|refusal| self.refuse("message", &refusal))
             });
-            let pushed = self.queue.send(Incoming::Peer(read)).await;
-            pushed.map_err(|_| self.stopped())?;
+            if !read.is_empty() {
+                let pushed = self.queue.send(Incoming::Peer(read)).await;
+                pushed.map_err(|_| self.stopped())?;
+            }
             match end {
                 None => {}
                 // What cannot be decoded is refused like what makes no sense.
