@@ -226,13 +226,13 @@ pub struct Behaviour {
     /// From what waiting times are drawn that should differ between replicas, and what links lose
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
-    /// Keep the last so many instances of each row that every replica has executed
+    /// Keep the last instances of each row that every replica has executed, of so many commands
     #[arg(long, value_name = "COUNT", default_value_t = KEEP)]
     pub keep: u64,
-    /// Keep so many for a replica that has not executed them, and then go on without it
+    /// Keep so many commands for a replica that has not executed them, and then go on without it
     #[arg(long, value_name = "COUNT", default_value_t = KEEP_MOST)]
     pub keep_most: u64,
-    /// Tell the others what is executed each time that so many more are
+    /// Tell the others what is executed each time that so many more commands are
     #[arg(long, value_name = "COUNT", default_value_t = GOSSIP_EVERY, value_parser = clap::value_parser!(u64).range(1..))]
     pub gossip_every: u64,
     /// Break the protocol on purpose

@@ -186,6 +186,11 @@ impl Payload {
         }
     }
 
+    /// How many commands are counted where instances are weighed: a no-op is one, too.
+    pub fn weight(&self) -> u64 {
+        self.commands().len().max(1) as u64
+    }
+
     /// The operations, none for a no-op.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> + Clone {
         self.commands().iter().map(|command| &command.operation)

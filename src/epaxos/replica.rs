@@ -133,11 +133,12 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// From what waiting times are drawn that should differ between replicas.
     pub seed: u64,
-    /// How many instances are executed from one time that the others are told so to the next.
+    /// How many commands are executed from one time that the others are told so to the next.
     pub gossip_every: u64,
-    /// How many instances of each row are kept that everybody has executed.
+    /// How many commands of each row are kept, at most, that everybody has executed. Counted in
+    /// commands, like the next one, since an instance may hold one or a thousand of them.
     pub keep: u64,
-    /// How many instances are kept for a replica that has not executed them, before the others go on
+    /// How many commands are kept for a replica that has not executed them, before the others go on
     /// without it, if they are a majority.
     pub keep_most: u64,
     /// Whether anybody looks at events. Where nobody does, none are made.
@@ -167,15 +168,15 @@ impl Options {
     }
 }
 
-/// How often the others are told, where nobody says: seldom enough to cost nothing, and not at all in
-/// runs that somebody follows step by step.
-pub const GOSSIP_EVERY: u64 = 1024;
+/// How often the others are told, in commands, where nobody says: seldom enough to cost nothing even
+/// where an instance holds a thousand, and not at all in runs that somebody follows step by step.
+pub const GOSSIP_EVERY: u64 = 10_000;
 
-/// What is kept of each row, where nobody says. Nobody needs it: it is there to be looked at and asked
-/// about, and as long as what the monitor's log tells of it.
+/// How many commands are kept of each row, where nobody says. Nobody needs them: they are there to be
+/// looked at and asked about, and as long as what the monitor's log tells of them.
 pub const KEEP: u64 = 1024;
 
-/// What is kept for one that is behind, where nobody says: a few hundred megabytes, or a minute at ten
+/// How many commands are kept for one that is behind, where nobody says: a few hundred megabytes, or a minute at ten
 /// thousand commands a second.
 pub const KEEP_MOST: u64 = 500_000;
 
@@ -245,6 +246,8 @@ pub struct Replica<M> {
     attempts: BTreeMap<InstanceId, Attempt>,
     /// The undecided instances of others that it will recover if nobody else decides them.
     watches: BTreeMap<InstanceId, Watch>,
+    /// Those of its own that are recoveries which validate a proposal, or wait for what speaks against it.
+    validating: BTreeSet<InstanceId>,
     /// The recoveries of others that were said to wait, with the most holders said.
     waiting: BTreeMap<InstanceId, usize>,
     /// The instances in which it voted for a no-op that is not decided. Each counts as interfering
@@ -259,6 +262,10 @@ pub struct Replica<M> {
     missing: Option<Dependencies>,
     /// How many instances have been executed.
     executed: u64,
+    /// How many commands have been executed since the others were told how far this replica is.
+    untold: u64,
+    /// How many commands are executed and kept, by row.
+    kept: Vec<u64>,
 }
 
 /// A decision that this replica is driving. Lost in a crash.
@@ -290,6 +297,13 @@ enum Stage {
     Waiting(Validation),
 }
 
+impl Stage {
+    /// Whether it looks at what became of other instances.
+    fn is_validation(&self) -> bool {
+        matches!(self, Self::Validating(_) | Self::Waiting(_))
+    }
+}
+
 impl<M: StateMachine> Replica<M> {
     /// A new replica that applies its commands to `machine`.
     pub fn new(options: Options, machine: M) -> Self {
@@ -305,6 +319,7 @@ impl<M: StateMachine> Replica<M> {
             requests: Requests::new(options.id),
             attempts: BTreeMap::new(),
             watches: BTreeMap::new(),
+            validating: BTreeSet::new(),
             waiting: BTreeMap::new(),
             undecided_noops: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -312,6 +327,8 @@ impl<M: StateMachine> Replica<M> {
             fetching: BTreeMap::new(),
             missing: None,
             executed: 0,
+            untold: 0,
+            kept: vec![0; replicas],
             options,
         }
     }

@@ -44,11 +44,11 @@ pub struct Options {
     /// From what waiting times are drawn that should differ between replicas, and what becomes of
     /// messages on links that lose, double or delay some.
     pub seed: u64,
-    /// How many instances are executed from one time that the other replicas are told so to the next.
+    /// How many commands are executed from one time that the other replicas are told so to the next.
     pub gossip_every: u64,
-    /// How many instances of each row are kept that every replica has executed.
+    /// How many commands of each row are kept, at most, that every replica has executed.
     pub keep: u64,
-    /// How many instances are kept for a replica that has not executed them.
+    /// How many commands are kept for a replica that has not executed them.
     pub keep_most: u64,
     /// How the protocol is broken on purpose.
     #[cfg(feature = "mutations")]

@@ -127,7 +127,6 @@ impl<M: StateMachine> Replica<M> {
     pub(super) fn execute(&mut self, now: Time, out: &mut Vec<Output>) {
         let pass = self.execution.advance();
         self.tell(out, || Event::Searched { candidates: pass.candidates, edges: pass.edges });
-        let before = self.executed;
         let last = pass.components.last().and_then(|component| component.members.last()).copied();
         for component in pass.components {
             self.execute_component(now, &component, out);
@@ -135,7 +134,7 @@ impl<M: StateMachine> Replica<M> {
         self.tell_blocked(now, &pass.blocked, out);
         if let Some(last) = last {
             self.catch_up(now, last, out);
-            self.gossip(before, last, out);
+            self.gossip(last, out);
         }
     }
 
@@ -200,6 +199,8 @@ impl<M: StateMachine> Replica<M> {
             let instance = self.durable.instances.get_mut(*id).expect("what executes is recorded");
             instance.execute();
             let payload = instance.payload.clone().expect("a committed payload is known");
+            self.untold += payload.weight();
+            self.kept[id.replica.index()] += payload.weight();
             let Some(members) = &members else {
                 // Nobody watches.
                 for command in payload.commands() {

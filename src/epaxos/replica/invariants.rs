@@ -12,6 +12,8 @@ impl<M: StateMachine> Replica<M> {
         for (id, instance) in self.durable.instances.iter() {
             self.check_instance(id, instance);
         }
+        let validating = self.attempts.iter().filter(|(_, attempt)| attempt.stage.is_validation());
+        assert!(validating.map(|(id, _)| id).eq(&self.validating), "a validation goes unnoticed");
         for (id, attempt) in &self.attempts {
             let instance = self.durable.instances.get(*id).expect("a driven instance is recorded");
             let expected = match attempt.stage {
@@ -37,6 +39,10 @@ impl<M: StateMachine> Replica<M> {
             let first = self.durable.instances.row(row).next();
             let kept = first.is_none_or(|(slot, _)| slot >= let_go.prefix(row));
             assert!(kept, "something is kept of {row} that was let go");
+            let instances = self.durable.instances.row(row).map(|(_, instance)| instance);
+            let executed = instances.filter(|instance| instance.phase == Phase::Executed);
+            let weight: u64 = executed.flat_map(|it| &it.payload).map(Payload::weight).sum();
+            assert_eq!(self.kept[row.index()], weight, "what is kept of {row} is miscounted");
         }
         let own_slots = self.durable.instances.row(self.options.id).next_back();
         let used = own_slots.map_or(0, |(slot, _)| slot + 1);

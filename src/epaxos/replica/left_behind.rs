@@ -54,7 +54,7 @@ impl<M: StateMachine> Replica<M> {
             for peer in self.peers().filter(|peer| !left.contains(*peer)) {
                 upto = upto.common(&self.durable.heard[peer.index()]);
             }
-            let upto = upto.without_last(self.options.keep);
+            let upto = self.without_kept(&upto);
             if !self.is_worth(&upto) {
                 return;
             }
@@ -85,8 +85,15 @@ impl<M: StateMachine> Replica<M> {
             let lag = own.beyond(&self.durable.heard[peer.index()]);
             (self.is_behind(peer), lag, peer)
         };
+        // What it lacks is weighed like the average of what is kept.
+        let instances = self.executed - self.durable.let_go.beyond(&Dependencies::NONE);
+        let commands: u64 = self.kept.iter().sum();
+        let is_too_much = |lag: u64| {
+            u128::from(lag) * u128::from(commands)
+                > u128::from(self.options.keep_most) * u128::from(instances)
+        };
         let mut left: Vec<_> = self.peers().map(far).collect();
-        left.retain(|(behind, lag, _)| *behind || *lag > self.options.keep_most);
+        left.retain(|(behind, lag, _)| *behind || is_too_much(*lag));
         left.sort_unstable_by_key(|far| Reverse(*far));
         left.truncate(self.options.quorums.failures());
         left.into_iter().map(|(.., peer)| peer).collect()
@@ -125,6 +132,7 @@ impl<M: StateMachine> Replica<M> {
         }
         self.missing = Some(let_go);
         self.attempts.clear();
+        self.validating.clear();
         self.watches.clear();
         self.timers.clear();
         self.requests.close_all();

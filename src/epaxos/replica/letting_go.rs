@@ -12,7 +12,7 @@ use crate::epaxos::instance::{Instance, Phase};
 use crate::epaxos::message::{Executed, Message};
 use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::ReplicaSet;
-use crate::epaxos::replica::{Output, Replica, Stage, send};
+use crate::epaxos::replica::{Output, Replica, send};
 
 impl<M: StateMachine> Replica<M> {
     /// For each row, up to where all is executed here.
@@ -26,11 +26,12 @@ impl<M: StateMachine> Replica<M> {
         self.durable.let_go.contains(id)
     }
 
-    /// Tells the others how far this replica is, each time that so many more are executed; `before`
-    /// were when it looked last, and `last` is the one that came last.
-    pub(super) fn gossip(&mut self, before: u64, last: InstanceId, out: &mut Vec<Output>) {
+    /// Tells the others how far this replica is, each time that so many more commands are executed;
+    /// `last` is the instance that came last.
+    pub(super) fn gossip(&mut self, last: InstanceId, out: &mut Vec<Output>) {
         let every = self.options.gossip_every.max(1);
-        if before / every != self.executed / every {
+        if self.untold >= every {
+            self.untold %= every;
             self.tell_executed(last, out);
             self.let_go(out);
         }
@@ -65,8 +66,7 @@ impl<M: StateMachine> Replica<M> {
     /// Not while a recovery of this replica looks at what became of others: one that is gone could
     /// have been a no-op or a command.
     pub(super) fn let_go(&mut self, out: &mut Vec<Output>) {
-        let looks = |stage: &Stage| matches!(stage, Stage::Validating(_) | Stage::Waiting(_));
-        if self.attempts.values().any(|attempt| looks(&attempt.stage)) {
+        if !self.validating.is_empty() {
             return;
         }
         let own = self.executed_prefixes();
@@ -74,11 +74,29 @@ impl<M: StateMachine> Replica<M> {
         if !self.options.mutated(Mutation::LetGoEarly) {
             self.peers().for_each(|peer| by_all = by_all.common(&self.durable.heard[peer.index()]));
         }
-        let by_all = by_all.without_last(self.options.keep);
+        let by_all = self.without_kept(&by_all);
         if self.is_worth(&by_all) {
             self.let_go_upto(&by_all, out);
         }
         self.leave_behind(&own, out);
+    }
+
+    /// The beginnings of `executed` that leave as much of each row as is to be kept.
+    pub(super) fn without_kept(&self, executed: &Dependencies) -> Dependencies {
+        let replicas = self.options.quorums.replicas();
+        let let_go = &self.durable.let_go;
+        let last = |row: ReplicaId| {
+            let end = executed.prefix(row).max(let_go.prefix(row));
+            let mut left = self.kept[row.index()].saturating_sub(self.options.keep);
+            let over = self.durable.instances.row(row).take_while(|(slot, instance)| {
+                let weight = instance.payload.as_ref().map_or(1, Payload::weight);
+                let fits = *slot < end && weight <= left;
+                left = left.saturating_sub(weight);
+                fits
+            });
+            over.last().map_or(let_go.prefix(row), |(slot, _)| slot + 1)
+        };
+        Dependencies::from_prefixes(last, replicas)
     }
 
     /// Whether so much would go that it is worth the while.
@@ -97,6 +115,7 @@ impl<M: StateMachine> Replica<M> {
                 let instance = self.durable.instances.remove(InstanceId::new(row, slot));
                 let instance = instance.expect("what is executed and not let go is kept");
                 debug_assert_eq!(instance.phase, Phase::Executed, "only what is over is let go");
+                self.kept[row.index()] -= instance.payload.as_ref().map_or(1, Payload::weight);
                 self.forget_keys(&instance);
             }
         }
@@ -122,4 +141,4 @@ impl<M: StateMachine> Replica<M> {
 }
 
 /// What is over is let go of in strides of at most so many instances.
-const STRIDE_MAX: u64 = 256;
+const STRIDE_MAX: u64 = 16;

@@ -62,6 +62,7 @@ impl<M: StateMachine> Replica<M> {
         let touches = self.keys.touches(payload);
         self.index.record(id, touches.as_slice(), instance.attributes.seq);
         if instance.phase == Phase::Executed && has_kept {
+            self.kept[id.replica.index()] += payload.weight();
             return self.execution.restore(id);
         }
         if instance.phase.is_committed() {

@@ -77,6 +77,11 @@ impl<M: StateMachine> Replica<M> {
     /// Returns the ballot.
     pub(super) fn enter(&mut self, now: Time, id: InstanceId, stage: Stage) -> Ballot {
         let attempt = self.attempts.get_mut(&id).expect("only a driven instance has stages");
+        if stage.is_validation() {
+            self.validating.insert(id);
+        } else {
+            self.validating.remove(&id);
+        }
         attempt.stage = stage;
         attempt.resends = 0;
         let ballot = attempt.ballot;
@@ -88,6 +93,7 @@ impl<M: StateMachine> Replica<M> {
     pub(super) fn end_attempt(&mut self, id: InstanceId) {
         if let Some(attempt) = self.attempts.remove(&id) {
             self.timers.remove(&attempt.timer);
+            self.validating.remove(&id);
         }
     }
 }

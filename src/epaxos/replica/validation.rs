@@ -220,10 +220,8 @@ impl<M: StateMachine> Replica<M> {
 
     /// Looks again at every recovery that waits: something it may wait for has happened.
     pub(super) fn check_all_waiting(&mut self, now: Time, out: &mut Vec<Output>) {
-        let waiting =
-            self.attempts.iter().filter(|(_, attempt)| matches!(attempt.stage, Stage::Waiting(_)));
-        let waiting: Vec<_> = waiting.map(|(id, _)| *id).collect();
-        for id in waiting {
+        // As a rule there are none, and every decision asks.
+        for id in self.validating.iter().copied().collect::<Vec<_>>() {
             self.check_waiting(now, id, out);
         }
     }
