@@ -58,6 +58,11 @@ impl<V> KeyMap<V> {
         self.map.insert(key, value)
     }
 
+    /// Holds nothing any more for the keys of which `keep` says so, asked in no order.
+    fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
+        self.map.retain(|_, value| keep(value));
+    }
+
     /// Holds nothing for `key` any more.
     pub fn remove(&mut self, key: &str) -> Option<V> {
         self.map.remove(key)
@@ -126,12 +131,14 @@ impl Default for Touches {
 pub struct Keys {
     numbers: KeyMap<KeyId>,
     free: Vec<KeyId>,
+    /// How many keys were left when it was last asked which of them are still in use.
+    left: usize,
 }
 
 impl Keys {
     /// The keys that a payload touches. Those that are new get a number.
     pub fn touches(&mut self, payload: &Payload) -> Touches {
-        let Self { numbers, free } = self;
+        let Self { numbers, free, .. } = self;
         let number = |operation: &Operation| {
             if let Some(known) = numbers.get(operation.key()) {
                 return Some(*known);
@@ -147,14 +154,27 @@ impl Keys {
         touches(payload, number)
     }
 
-    /// The number of a key, if it has one.
-    pub fn number(&self, key: &str) -> Option<KeyId> {
-        self.numbers.get(key).copied()
+    /// Whether there are so many keys that it is worth asking which are still in use: more than
+    /// `spare` beside twice those that were when it was asked last, so that asking costs no more than
+    /// the new keys have.
+    pub fn are_many(&self, spare: u64) -> bool {
+        self.len() as u64 > spare.saturating_add(2 * self.left as u64)
     }
 
-    /// Takes a key's number away: nothing goes by it any more.
-    pub fn free(&mut self, key: &str) {
-        self.free.extend(self.numbers.remove(key));
+    /// Takes the numbers of those keys away by which nothing goes any more, and gives them back.
+    pub fn free_unused(&mut self, mut is_used: impl FnMut(KeyId) -> bool) -> &[KeyId] {
+        let first = self.free.len();
+        self.numbers.retain(|number| {
+            let used = is_used(*number);
+            if !used {
+                self.free.push(*number);
+            }
+            used
+        });
+        self.left = self.numbers.len();
+        let freed = &mut self.free[first..];
+        freed.sort_unstable();
+        freed
     }
 
     /// How many keys have a number.
@@ -223,10 +243,11 @@ mod tests {
         };
         let first: Vec<_> = ["x", "y", "z"].map(|key| number(&mut keys, key)).into();
         assert_eq!(first, [0, 1, 2]);
-        keys.free("y");
-        keys.free("never seen");
-        assert_eq!((keys.number("y"), keys.len()), (None, 2));
+        assert!(keys.are_many(2) && !keys.are_many(3));
+        assert_eq!(keys.free_unused(|key| key.index() == 1), [KeyId(0), KeyId(2)]);
+        assert_eq!((keys.len(), keys.are_many(2)), (1, false));
         let then: Vec<_> = ["v", "w", "x", "y"].map(|key| number(&mut keys, key)).into();
-        assert_eq!(then, [1, 3, 0, 4]);
+        assert_eq!(then, [2, 0, 3, 1]);
+        assert!(keys.are_many(1) && !keys.are_many(2));
     }
 }

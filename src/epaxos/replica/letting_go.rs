@@ -5,10 +5,10 @@
 //! or not; and nothing that is decided can wait for it any more.
 
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::command::{Operation, Payload, StateMachine};
+use crate::epaxos::command::{Payload, StateMachine};
 use crate::epaxos::event::Event;
 use crate::epaxos::id::{InstanceId, ReplicaId};
-use crate::epaxos::instance::{Instance, Phase};
+use crate::epaxos::instance::Phase;
 use crate::epaxos::message::{Executed, Message};
 use crate::epaxos::mutation::Mutation;
 use crate::epaxos::quorum::ReplicaSet;
@@ -116,25 +116,23 @@ impl<M: StateMachine> Replica<M> {
                 let instance = instance.expect("what is executed and not let go is kept");
                 debug_assert_eq!(instance.phase, Phase::Executed, "only what is over is let go");
                 self.kept[row.index()] -= instance.payload.as_ref().map_or(1, Payload::weight);
-                self.forget_keys(&instance);
             }
         }
+        self.forget_keys();
         let early = self.options.mutated(Mutation::LetGoEarly);
         let without: ReplicaSet =
             self.peers().filter(|peer| !early && self.is_behind(*peer)).collect();
         self.tell(out, || Event::LetGo { upto: after, without });
     }
 
-    /// Forgets the keys that nothing touches any more but what is let go.
-    fn forget_keys(&mut self, instance: &Instance) {
-        let proposed = instance.initial.as_ref().map(|initial| &initial.payload);
-        // What became a no-op was found by its keys before.
-        let payloads = proposed.into_iter().chain(&instance.payload);
-        for key in payloads.flat_map(Payload::operations).map(Operation::key) {
-            let Some(number) = self.keys.number(key) else { continue };
-            if self.index.forget(number, &self.durable.let_go) {
-                self.execution.forget(number);
-                self.keys.free(key);
+    /// Forgets the keys that nothing touches any more but what is let go, if there may be many. To ask
+    /// for each command that goes would cost a look-up of its key.
+    fn forget_keys(&mut self) {
+        let Self { keys, index, execution, durable, .. } = self;
+        if keys.are_many(self.options.keep) {
+            let freed = keys.free_unused(|key| !index.forget(key, &durable.let_go));
+            for key in freed {
+                execution.forget(*key);
             }
         }
     }
