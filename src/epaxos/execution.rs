@@ -67,6 +67,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::components::{Found, Search};
 use crate::epaxos::execution::graph::{Cell, Graph, Key, State, VertexId};
@@ -88,7 +90,7 @@ pub struct Execution {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pass {
     /// What is now executed, in order.
-    pub components: Vec<Component>,
+    pub components: Components,
     /// How many instances were looked at as the start of a search.
     pub candidates: u64,
     /// How many edges were followed.
@@ -108,11 +110,42 @@ pub struct Blocked {
     pub again: bool,
 }
 
-/// A strongly connected component: instances that are executed together.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Component {
-    /// Its members in execution order, no-ops included.
-    pub members: Vec<InstanceId>,
+/// Strongly connected components, each of instances that are executed together, in execution order. As
+/// a rule it is one, of one instance, and takes no room of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Components {
+    /// The members of all, one component after another, no-ops included.
+    members: SmallVec<[InstanceId; 1]>,
+    /// Where in `members` each component ends.
+    ends: SmallVec<[usize; 1]>,
+}
+
+impl Components {
+    /// The members of each component.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[InstanceId]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| &self.members[std::mem::replace(&mut start, *end)..*end])
+    }
+
+    /// How many components there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether nothing is executed.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The instance that is executed last.
+    pub fn last(&self) -> Option<InstanceId> {
+        self.members.last().copied()
+    }
+
+    fn push(&mut self, members: impl Iterator<Item = InstanceId>) {
+        self.members.extend(members);
+        self.ends.push(self.members.len());
+    }
 }
 
 impl Execution {
@@ -233,7 +266,7 @@ impl Execution {
         self.graph.execute([(vertex, instance)].into_iter());
         self.pending -= 1;
         pass.candidates = 1;
-        pass.components = vec![Component { members: vec![instance] }];
+        pass.components.push([instance].into_iter());
     }
 
     /// Notes what waits for what.
@@ -247,9 +280,10 @@ impl Execution {
     /// Executes what is ready. All is put in order first: an executed instance leaves the graph.
     fn execute(&mut self, found: &Found, pass: &mut Pass) {
         let order = order::execution_order(found, &self.graph);
-        pass.components.reserve_exact(order.len());
+        pass.components.members.reserve_exact(found.all().len());
+        pass.components.ends.reserve_exact(order.len());
         for component in order {
-            pass.components.push(Component { members: found.members(component).collect() });
+            pass.components.push(found.members(component));
         }
         self.pending -= found.all().len();
         self.graph.execute(found.all());

@@ -64,7 +64,7 @@ pub fn order(log: &[Committed]) -> Order {
     let mut blocked: Vec<_> =
         pass.blocked.iter().map(|blocked| (blocked.instance, blocked.on)).collect();
     blocked.sort_unstable();
-    let components = pass.components.into_iter().map(|component| component.members).collect();
+    let components = pass.components.iter().map(<[_]>::to_vec).collect();
     Order { components, blocked }
 }
 

@@ -5,9 +5,15 @@
 //! and marked. Nothing is told by colour alone; [`Theme::Mono`] has none, and [`Theme::Contrast`] no
 //! text that is dimmed.
 
+use std::time::Duration;
+
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::epaxos::instance::{Path, Phase};
+
+/// How long a terminal has to say what its background is, unless it is far away: one that does not
+/// understand the question keeps the first frame waiting.
+const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 
 /// Which colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,13 +55,18 @@ impl Theme {
         after.unwrap_or(Self::ALL[0])
     }
 
-    /// What suits the terminal: none where `NO_COLOR` is set, otherwise by its background.
+    /// What suits the terminal: none where `NO_COLOR` is set, otherwise by its background, and dark
+    /// where it does not answer.
     pub fn detect() -> Self {
         use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
         if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             return Self::Mono;
         }
-        match theme_mode(QueryOptions::default()) {
+        let mut options = QueryOptions::default();
+        if std::env::var_os("SSH_CONNECTION").is_none() {
+            options.timeout = ANSWER_WITHIN;
+        }
+        match theme_mode(options) {
             Ok(ThemeMode::Light) => Self::Light,
             Ok(ThemeMode::Dark) | Err(_) => Self::Dark,
         }

@@ -97,6 +97,6 @@ fn text(pass: &Pass) -> String {
     let component = |members: &[InstanceId]| {
         members.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
-    let components = pass.components.iter().map(|c| component(&c.members));
+    let components = pass.components.iter().map(component);
     components.collect::<Vec<_>>().join(" | ")
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::epaxos::command::{Command, Outcome, Payload, StateMachine};
 use crate::epaxos::event::{Applied, Cause, Event, Reason, Rule};
-use crate::epaxos::execution::{Blocked, Component};
+use crate::epaxos::execution::Blocked;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Path;
 use crate::epaxos::message::{Commit, Message};
@@ -127,12 +127,11 @@ impl<M: StateMachine> Replica<M> {
     pub(super) fn execute(&mut self, now: Time, out: &mut Vec<Output>) {
         let pass = self.execution.advance();
         self.tell(out, || Event::Searched { candidates: pass.candidates, edges: pass.edges });
-        let last = pass.components.last().and_then(|component| component.members.last()).copied();
-        for component in pass.components {
-            self.execute_component(now, &component, out);
+        for component in pass.components.iter() {
+            self.execute_component(now, component, out);
         }
         self.tell_blocked(now, &pass.blocked, out);
-        if let Some(last) = last {
+        if let Some(last) = pass.components.last() {
             self.catch_up(now, last, out);
             self.gossip(last, out);
         }
@@ -185,16 +184,15 @@ impl<M: StateMachine> Replica<M> {
         }
     }
 
-    fn execute_component(&mut self, now: Time, component: &Component, out: &mut Vec<Output>) {
+    fn execute_component(&mut self, now: Time, component: &[InstanceId], out: &mut Vec<Output>) {
         let mut reordered;
-        let mut order = &component.members;
+        let mut order = component;
         if self.options.mutated(Mutation::OwnFirst) {
-            reordered = component.members.clone();
+            reordered = component.to_vec();
             reordered.sort_by_key(|id| id.replica != self.options.id);
             order = &reordered;
         }
-        let members: Option<Arc<[InstanceId]>> =
-            self.options.observed.then(|| component.members.as_slice().into());
+        let members: Option<Arc<[InstanceId]>> = self.options.observed.then(|| component.into());
         for id in order {
             let instance = self.durable.instances.get_mut(*id).expect("what executes is recorded");
             instance.execute();

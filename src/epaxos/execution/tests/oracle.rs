@@ -81,7 +81,7 @@ fn reference(log: &Log) -> Vec<Vec<InstanceId>> {
 
 fn executed(decisions: &[Decision]) -> Vec<Vec<InstanceId>> {
     let pass = execution(decisions).advance();
-    pass.components.into_iter().map(|component| component.members).collect()
+    pass.components.iter().map(<[_]>::to_vec).collect()
 }
 
 fn log_of(decisions: &[Decision]) -> Log {
@@ -229,7 +229,7 @@ fn check_one_by_one(decisions: &[Decision]) {
         execution.commit(decision);
         log.insert(decision.instance, decision.clone());
         let pass = execution.advance();
-        order.extend(pass.components.into_iter().map(|component| component.members));
+        order.extend(pass.components.iter().map(<[_]>::to_vec));
         check_books(&execution, &log);
     }
     let at_once = executed(decisions);

@@ -101,7 +101,7 @@ fn edges(log: Vec<Decision>) -> u64 {
         }
         let pass = execution.advance();
         assert_eq!(execution.pending(), 0);
-        let members = pass.components.iter().map(|component| component.members.len());
+        let members = pass.components.iter().map(<[_]>::len);
         assert_eq!(members.sum::<usize>(), log.len());
         pass.edges
     };
