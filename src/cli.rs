@@ -10,6 +10,7 @@ mod propose;
 mod replica;
 mod run;
 mod simulate;
+mod watched;
 
 use std::io::{self, Read, Write};
 use std::path::Path;

@@ -33,7 +33,7 @@ async fn every_answer_is_counted_once_by_clients_and_replicas() {
         let load = load(call, Pace::InFlight(30), Limit::Count(500));
         let target = Target::Embedded(cluster);
         let plan = Plan { load, compare: true, rounds: 1 };
-        let rounds = plan.run(&target, |_| {}).await.expect("nothing is in the way");
+        let rounds = plan.run(&target, None, |_| {}).await.expect("nothing is in the way");
         let [round] = &rounds[..] else { panic!("one round was asked for") };
         // What was in flight when the last one counted is answered, too, and counted by replicas.
         let echo = round.echo.as_ref().expect("it was asked for");

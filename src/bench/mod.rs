@@ -50,6 +50,8 @@ pub struct Measurement {
 pub struct Round {
     /// The cluster.
     pub cluster: Measurement,
+    /// The cluster that is watched, where there was one.
+    pub watched: Option<Measurement>,
     /// The bare transport, with unary calls and on streams.
     pub echo: Option<[Measurement; 2]>,
 }
@@ -93,10 +95,12 @@ impl Target {
 }
 
 impl Plan {
-    /// Measures it all, and tells at what it is.
+    /// Measures it all, in turn, and tells at what it is: `target`, and the same cluster again where
+    /// one is `watched`.
     pub async fn run(
         &self,
         target: &Target,
+        watched: Option<&Target>,
         mut tell: impl FnMut(Stage),
     ) -> anyhow::Result<Vec<Round>> {
         let echo = if self.compare { Some(Echo::start().await?) } else { None };
@@ -118,7 +122,15 @@ impl Plan {
             let endpoints = target.endpoints();
             let cluster = measure(&self.load, &endpoints, &progress, || target.tally());
             let cluster = cluster.await.context("the cluster was loaded")?;
-            rounds.push(Round { cluster, echo: echoed });
+            let watched = match watched {
+                None => None,
+                Some(watched) => {
+                    let (progress, endpoints) = (stage("the watched cluster"), watched.endpoints());
+                    let load = measure(&self.load, &endpoints, &progress, || watched.tally());
+                    Some(load.await.context("the watched cluster was loaded")?)
+                }
+            };
+            rounds.push(Round { cluster, watched, echo: echoed });
         }
         Ok(rounds)
     }

@@ -20,6 +20,8 @@ pub struct Report<'a> {
     pub cluster: String,
     /// What came of it.
     pub rounds: &'a [Round],
+    /// What the screen showed of a watched cluster, in words.
+    pub screen: Option<String>,
 }
 
 /// The latencies that are shown, in percent of all answers.
@@ -30,6 +32,7 @@ const PERCENTILES: [(f64, &str); 5] =
 type Part = fn(&Round) -> Option<&Measurement>;
 
 const CLUSTER: Part = |round| Some(&round.cluster);
+const WATCHED: Part = |round| round.watched.as_ref();
 const UNARY: Part = |round| round.echo.as_ref().map(|echo| &echo[0]);
 const STREAM: Part = |round| round.echo.as_ref().map(|echo| &echo[1]);
 
@@ -42,9 +45,9 @@ impl Report<'_> {
     }
 
     /// The median over the rounds of the ratio of two parts' throughput.
-    fn throughput_ratio(&self, to: Part) -> Option<f64> {
+    fn throughput_ratio(&self, of: Part, to: Part) -> Option<f64> {
         let ratio = |round| {
-            let (mine, theirs) = (CLUSTER(round)?, to(round)?);
+            let (mine, theirs) = (of(round)?, to(round)?);
             Some(mine.sample.throughput() / theirs.sample.throughput())
         };
         self.rounds.iter().map(ratio).collect::<Option<Vec<_>>>().map(median)
@@ -71,9 +74,12 @@ impl Report<'_> {
             let _ = write!(out, "{name:>10}");
         }
         let _ = writeln!(out, "{:>12}", "CPU/command");
-        for (name, part) in
-            [("bare unary", UNARY), ("bare stream", STREAM), ("the cluster", CLUSTER)]
-        {
+        for (name, part) in [
+            ("bare unary", UNARY),
+            ("bare stream", STREAM),
+            ("the cluster", CLUSTER),
+            ("watched", WATCHED),
+        ] {
             let Some(throughput) = self.figure(part, |it| Some(it.sample.throughput())) else {
                 continue;
             };
@@ -90,8 +96,12 @@ impl Report<'_> {
     }
 
     fn write_ratios(&self, out: &mut String) {
+        if let Some(watched) = self.throughput_ratio(WATCHED, CLUSTER) {
+            let _ = writeln!(out, "\nwatched: {watched:.2} of the throughput of when nobody looks");
+            let _ = writeln!(out, "{}", self.screen.as_deref().unwrap_or_default());
+        }
         let (Some(unary), Some(stream)) =
-            (self.throughput_ratio(UNARY), self.throughput_ratio(STREAM))
+            (self.throughput_ratio(CLUSTER, UNARY), self.throughput_ratio(CLUSTER, STREAM))
         else {
             return;
         };
@@ -170,8 +180,11 @@ impl Report<'_> {
             "bare_unary": part(UNARY),
             "bare_stream": part(STREAM),
             "measured": part(CLUSTER),
-            "ratio_to_bare_unary": self.throughput_ratio(UNARY),
-            "ratio_to_bare_stream": self.throughput_ratio(STREAM),
+            "watched": part(WATCHED),
+            "screen": self.screen,
+            "ratio_of_watched": self.throughput_ratio(WATCHED, CLUSTER),
+            "ratio_to_bare_unary": self.throughput_ratio(CLUSTER, UNARY),
+            "ratio_to_bare_stream": self.throughput_ratio(CLUSTER, STREAM),
             "latency_ratio": self.latency_ratio(),
             "commit_latency": Value::Object(histogram(COMMIT).into_iter().collect()),
             "execute_latency": Value::Object(histogram(EXECUTE).into_iter().collect()),

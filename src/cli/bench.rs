@@ -13,9 +13,11 @@ use crate::bench::report::Report;
 use crate::bench::workload::Workload;
 use crate::bench::{Plan, Stage, Target};
 use crate::cli::arguments::bench::{BenchArguments, CallArgument};
+use crate::cli::watched::Watched;
 use crate::cli::{Usage, cluster_options, print, read_config};
 use crate::net::convert::VALUE_MAX;
 use crate::node::cluster::{Cluster, Options};
+use crate::tui::unseen::Unseen;
 
 /// Loads a cluster, and says how it bears it.
 pub fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
@@ -24,10 +26,12 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     let options = cluster_options(replicas, &arguments.behaviour);
     let runtime = Runtime::new().context("cannot start a runtime")?;
     let (target, cluster) = target(arguments, &options, &runtime)?;
+    let watched = arguments.watch.then(|| Watched::start(&options)).transpose()?;
     let bar = Bar::new();
     let rounds = runtime.block_on(async {
         let shown = tokio::spawn(bar.clone().keep_showing(plan.load.limit));
-        let rounds = plan.run(&target, |stage| bar.enter(stage)).await;
+        let watched = watched.as_ref().map(|watched| &watched.target);
+        let rounds = plan.run(&target, watched, |stage| bar.enter(stage)).await;
         shown.abort();
         if let Target::Embedded(cluster) = &target {
             cluster.shutdown().await;
@@ -35,9 +39,15 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
         rounds
     });
     bar.0.1.finish_and_clear();
+    let seen = watched.map(Watched::end).transpose()?;
     let rounds = rounds?;
-    let report = Report { plan: &plan, cluster, rounds: &rounds };
+    let report = Report { plan: &plan, cluster, rounds: &rounds, screen: seen.map(words) };
     if arguments.json { print(&format!("{}\n", report.to_json())) } else { print(&report.table()) }
+}
+
+/// What a screen has shown, in words.
+fn words(Unseen { frames, behind }: Unseen) -> String {
+    format!("the screen drew {frames} frames, and at the end had {behind} reports still to look at")
 }
 
 /// What is loaded, and that in words.
@@ -78,7 +88,8 @@ fn plan(arguments: &BenchArguments) -> Result<Plan, Usage> {
         let size = arguments.value_size;
         return Err(Usage(format!("a value has {size} bytes, more than {VALUE_MAX}")));
     }
-    let rounds = if arguments.compare_transport { ROUNDS_COMPARED } else { 1 };
+    let compared = arguments.compare_transport || arguments.watch;
+    let rounds = if compared { ROUNDS_COMPARED } else { 1 };
     Ok(Plan {
         load: Load {
             clients,

@@ -28,7 +28,7 @@ struct Monitor {
     app: App,
     requests: UnboundedSender<Request>,
     reports: UnboundedReceiver<Report>,
-    world: std::thread::JoinHandle<()>,
+    world: std::thread::JoinHandle<usize>,
 }
 
 impl Monitor {

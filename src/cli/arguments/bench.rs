@@ -56,7 +56,11 @@ pub struct BenchArguments {
     /// Measure the bare transport in turn with the cluster, and print the ratios
     #[arg(long)]
     pub compare_transport: bool,
-    /// How often to measure; what is printed is the median [default: 5 with --compare-transport, or 1]
+    /// Measure in turn the cluster and another one that is watched as by the monitor
+    #[arg(long, conflicts_with = "config")]
+    pub watch: bool,
+    /// How often to measure; what is printed is the median [default: 5 with --compare-transport or
+    /// --watch, otherwise 1]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub rounds: Option<usize>,
     /// Print one JSON object

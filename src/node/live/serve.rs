@@ -17,12 +17,12 @@ enum Next {
 /// Carries out requests one after another, and reports all that happens as soon as it is heard,
 /// until nobody can ask for anything any more. Blocks: the world's own thread runs it. Takes a
 /// world in which nothing has happened; a screen that starts from an empty view of the same shape
-/// sees what this world does.
+/// sees what this world does. Returns how much was said by then that was not heard.
 pub fn serve(
     mut world: LiveWorld,
     mut requests: mpsc::UnboundedReceiver<Request>,
     reports: &mpsc::UnboundedSender<Report>,
-) {
+) -> usize {
     world.audience.reports = Some(reports.clone());
     if world.view.gate != GateState::default() {
         reports.send(Report::Notice(Notice::Gate(world.view.gate.clone()))).ok();
@@ -66,7 +66,9 @@ pub fn serve(
             broke.clone_from(&world.view.broke);
         }
     }
+    let unheard = world.inbox.len();
     world.shutdown();
+    unheard
 }
 
 /// How much is heard in between looks at the requests.
