@@ -225,7 +225,8 @@ async fn play(kills: Vec<Kill>) -> Tally {
     // As early as may be: see `Timeouts::patient`.
     let recover_after = Some(Duration::from_millis(600));
     let options = Options { recover_after, seed, ..Options::new(REPLICAS) };
-    let cluster = Cluster::start(&options, Some(reports), &Handle::current()).expect("free ports");
+    let cluster =
+        Cluster::start(&options, Some(reports.into()), &Handle::current()).expect("free ports");
     let cluster = Arc::new(cluster);
     let watched = Watched::new(cluster.shape().clone(), heard);
     let mut scene = Scene { cluster: cluster.clone(), watched, told: Told::default() };

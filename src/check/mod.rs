@@ -28,7 +28,7 @@ use crate::check::history::History;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::quorum::Quorums;
 use crate::epaxos::replica::ReplyOn;
-use crate::observe::notice::Step;
+use crate::observe::notice::{Decision, Step};
 
 /// Something that must be true of every run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -248,6 +248,8 @@ pub struct Checker {
     /// Whether clients are answered only after execution: otherwise nothing is promised about what
     /// they see of each other.
     linearizable: bool,
+    /// The step before which something went unseen. Nothing can be told of what comes after it.
+    blind_since: Option<u64>,
     report: Report,
 }
 
@@ -291,6 +293,7 @@ impl Checker {
             executions: Executions::new(quorums.replicas()),
             history: History::default(),
             linearizable: reply_on == ReplyOn::Execute,
+            blind_since: None,
             report: Report::default(),
         }
     }
@@ -298,6 +301,12 @@ impl Checker {
     /// Takes note of a step.
     pub fn step(&mut self, step: &Step) {
         self.report.at += 1;
+        if let Decision::Show(_) = step.decision {
+            self.blind_since.get_or_insert(self.report.at);
+        }
+        if self.blind_since.is_some() {
+            return;
+        }
         for fact in Fact::of(step) {
             self.fact(step.replica, &fact);
         }
@@ -310,7 +319,7 @@ impl Checker {
     }
 
     fn fact(&mut self, replica: ReplicaId, fact: &Fact<'_>) {
-        let Self { consensus, executions, history, linearizable, report } = self;
+        let Self { consensus, executions, history, linearizable, report, .. } = self;
         consensus.see(replica, fact, executions, report);
         executions.see(replica, fact, consensus, *linearizable, report);
         history.see(fact);
@@ -327,6 +336,9 @@ impl Checker {
     /// Checks what can only be told when nothing more is going to happen. May be called again later:
     /// a run can go on after it.
     pub fn finish(&mut self) {
+        if self.blind_since.is_some() {
+            return;
+        }
         self.executions.finish(&self.consensus, &mut self.report);
         if self.linearizable {
             self.history.finish(&self.executions, &mut self.report);
@@ -348,6 +360,11 @@ impl Checker {
     /// What was found, in the order in which it showed; of each property the first few.
     pub fn violations(&self) -> &[Violation] {
         &self.report.violations
+    }
+
+    /// The step before which something went unseen, if anything did: nothing is checked from there on.
+    pub fn blind_since(&self) -> Option<u64> {
+        self.blind_since
     }
 
     /// How many steps have been told.

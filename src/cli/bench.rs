@@ -25,7 +25,9 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     let replicas = arguments.replicas.unwrap_or(REPLICAS_DEFAULT);
     let options = cluster_options(replicas, &arguments.behaviour);
     let runtime = Runtime::new().context("cannot start a runtime")?;
-    let (target, cluster) = target(arguments, &options, &runtime)?;
+    // A watched cluster has threads of its own, apart from its clients': so has what it is held against.
+    let apart = arguments.watch.then(Runtime::new).transpose().context("cannot start a runtime")?;
+    let (target, cluster) = target(arguments, &options, apart.as_ref().unwrap_or(&runtime))?;
     let watched = arguments.watch.then(|| Watched::start(&options)).transpose()?;
     let bar = Bar::new();
     let rounds = runtime.block_on(async {

@@ -33,7 +33,7 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
 
     let mut world = LiveWorld::start(&options, false)?;
     world.on_lines(files.tracer());
-    let shape = world.view().shape.clone();
+    let (shape, backlog) = (world.view().shape.clone(), world.backlog());
     let (requests, asked) = mpsc::unbounded_channel();
     let (reports, heard) = mpsc::unbounded_channel();
     let serving = thread::Builder::new()
@@ -50,7 +50,7 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
         .context("cannot start a runtime")?;
     let seen = {
         let _runtime = runtime.enter();
-        tui::run(screen, shape, requests, heard)
+        tui::run(screen, shape, requests, heard, backlog)
     };
     // The screen is gone, and with it the only one who could ask the world for anything: it ends.
     serving.join().map_err(|_| anyhow!("the cluster's thread ended in a panic"))?;

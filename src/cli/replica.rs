@@ -28,7 +28,7 @@ pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::R
 
     let runtime = Runtime::new().context("cannot start a runtime")?;
     let (reports, mut heard) = mpsc::unbounded_channel();
-    let replica = Standalone::start(&options, id, Some(reports), runtime.handle())?;
+    let replica = Standalone::start(&options, id, Some(reports.into()), runtime.handle())?;
     writeln!(io::stderr(), "{id} listens at {}", config.endpoints[id.index()]).ok();
     let mut counters = Counters::default();
     let listened = runtime.block_on(async {
@@ -63,7 +63,7 @@ fn hear(report: &Report, counters: &mut Counters, debug: u8, replicas: usize) ->
             }
         }
         Report::Notice(Notice::Lost(_)) => counters.lost += 1,
-        Report::Notice(Notice::Held(_) | Notice::Gate(_) | Notice::Armed)
+        Report::Notice(Notice::Held(_) | Notice::Gate(_) | Notice::Armed | Notice::Away { .. })
         | Report::Said { .. }
         | Report::Answer(_) => {}
     }

@@ -29,7 +29,7 @@ impl Watched {
     /// Starts a cluster, and whoever watches it.
     pub fn start(options: &Options) -> anyhow::Result<Self> {
         let world = LiveWorld::start(options, false)?;
-        let shape = world.view().shape.clone();
+        let (shape, backlog) = (world.view().shape.clone(), world.backlog());
         let target = Target::Running(shape.endpoints.clone());
         let (requests, asked) = mpsc::unbounded_channel();
         let (reports, heard) = mpsc::unbounded_channel();
@@ -41,8 +41,9 @@ impl Watched {
         let runtime = runtime.context("cannot start a runtime")?;
         let ended = CancellationToken::new();
         let end = ended.clone();
-        let watch =
-            move || runtime.block_on(unseen::watch(shape, SCREEN, heard, end.cancelled_owned()));
+        let watch = move || {
+            runtime.block_on(unseen::watch(shape, SCREEN, heard, &backlog, end.cancelled_owned()))
+        };
         let screen = thread::Builder::new().name("screen".to_owned()).spawn(watch);
         let screen = screen.context("cannot start a thread")?;
         Ok(Self { target, requests, world, screen, ended })

@@ -372,6 +372,16 @@ impl<M: StateMachine> Replica<M> {
         &self.machine
     }
 
+    /// How many instances it has executed since it came up with an empty store.
+    pub fn executed(&self) -> u64 {
+        self.executed
+    }
+
+    /// Whether somebody looks at events from now on.
+    pub fn observe(&mut self, observed: bool) {
+        self.options.observed = observed;
+    }
+
     /// What others no longer have, where this replica has not executed it: it leads and answers
     /// nothing any more.
     pub fn missing(&self) -> Option<&Dependencies> {

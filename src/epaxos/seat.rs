@@ -63,6 +63,14 @@ impl<M: StateMachine + Default + Clone> Seat<M> {
         }
     }
 
+    /// Whether somebody looks at events from now on.
+    pub fn observe(&mut self, observed: bool) {
+        self.options.observed = observed;
+        if let State::Up(replica) = &mut self.state {
+            replica.observe(observed);
+        }
+    }
+
     /// Whether the replica is up.
     pub fn is_up(&self) -> bool {
         self.replica().is_some()

@@ -36,6 +36,10 @@ pub fn sentence(view: &View, entry: &Entry) -> String {
             entry.step.replica,
             why.trim_end_matches('.')
         ),
+        Decision::Show(sight) => format!(
+            "{} is seen again: {} steps of it went unseen, since more happened than could be looked at.",
+            entry.step.replica, sight.unseen
+        ),
         Decision::Propose(_) | Decision::Deliver(_) | Decision::Wake | Decision::Restart => {
             Sentence::of(Facts(view), entry).text()
         }

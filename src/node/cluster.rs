@@ -18,10 +18,10 @@ use crate::epaxos::replica::{
 use crate::node::driver::Act;
 use crate::node::member::{Common, Member, Tasks};
 use crate::node::tally::Tally;
+use crate::node::watch::Watcher;
 use crate::observe::filter::Filter;
 use crate::observe::links::Delay;
 use crate::observe::notice::{GateState, Shape};
-use crate::script::request::Report;
 
 /// What a cluster is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,11 +173,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster on a runtime. All that happens in it is reported to `reports`, if anybody
+    /// Starts a cluster on a runtime. All that happens in it is reported to `watcher`, if anybody
     /// watches; where nobody does, no reports are made.
     pub fn start(
         options: &Options,
-        reports: Option<mpsc::UnboundedSender<Report>>,
+        watcher: Option<Watcher>,
         runtime: &Handle,
     ) -> Result<Cluster, StartError> {
         let _runtime = runtime.enter();
@@ -193,7 +193,7 @@ impl Cluster {
             Some(endpoints) => endpoints.clone(),
             None => listeners.iter().map(local).collect::<Result<_, _>>()?,
         };
-        let common = Common::new(options, endpoints, reports)?;
+        let common = Common::new(options, endpoints, watcher)?;
         let members = ReplicaId::all(options.replicas).zip(listeners);
         let members = members.map(|(id, listener)| Member::start(&common, id, listener));
         let members = members.collect::<Result<_, _>>()?;

@@ -1,9 +1,9 @@
 //! The event loop of one replica: one thing at a time, from one queue.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -27,9 +27,9 @@ use crate::net::server::{Incoming, Proposal, Waiter};
 use crate::node::clock::Clock;
 use crate::node::gate::Gate;
 use crate::node::tally::Tally;
-use crate::node::trap::mentions;
-use crate::observe::notice::{Decision, Effect, GateState, Notice, Step};
-use crate::script::request::Report;
+use crate::node::trap::{mentions, sentence};
+use crate::node::watch::{Watch, Watcher};
+use crate::observe::notice::{Decision, Effect, GateState, Notice, Sight, Step};
 use crate::script::world::Next;
 
 /// What a person or a script does to a replica.
@@ -69,7 +69,7 @@ pub enum Act {
 /// What a driver is told once.
 #[derive(Debug)]
 pub struct Parts {
-    /// The replica's options. Whether it is observed is decided by `reports`.
+    /// The replica's options. Whether it is observed is decided by `watcher`.
     pub options: Options,
     /// Whether proposals that wait together become one instance.
     pub batch: bool,
@@ -82,7 +82,7 @@ pub struct Parts {
     /// The replica's clock.
     pub clock: Clock,
     /// Who watches, if anybody does.
-    pub reports: Option<mpsc::UnboundedSender<Report>>,
+    pub watcher: Option<Watcher>,
     /// A key on which the replica panics, once: so that it can be seen what comes of a panic.
     pub trap: Option<Key>,
 }
@@ -99,7 +99,7 @@ pub struct Driver {
     links: Vec<Option<Link>>,
     gate: Gate,
     clock: Clock,
-    reports: Option<mpsc::UnboundedSender<Report>>,
+    watch: Watch,
     /// Who waits for the answers to named requests.
     waiters: BTreeMap<Command, Vec<Waiter>>,
     /// Who waits for those to requests without a name, by number.
@@ -123,7 +123,7 @@ pub struct Driver {
 impl Driver {
     /// A replica that nothing has reached.
     pub fn new(parts: Parts) -> Self {
-        let options = Options { observed: parts.reports.is_some(), ..parts.options };
+        let options = Options { observed: parts.watcher.is_some(), ..parts.options };
         Self {
             seat: Seat::new(options),
             batch: parts.batch,
@@ -132,7 +132,7 @@ impl Driver {
             links: parts.links,
             gate: Gate::new(parts.gate),
             clock: parts.clock,
-            reports: parts.reports,
+            watch: Watch::new(parts.watcher),
             waiters: BTreeMap::new(),
             nameless: Row::default(),
             sent: 0,
@@ -152,7 +152,8 @@ impl Driver {
         let mut alarm = pin!(sleep(Duration::ZERO));
         let mut read = Vec::with_capacity(READ_AT_ONCE);
         loop {
-            let due = self.next_due().map(Instant::from_std);
+            let due =
+                self.next_due().map(Instant::from_std).into_iter().chain(self.watch.next()).min();
             // Timers mostly move later. An alarm that rings early finds nothing due, and costs less
             // than one that is set again with every input.
             if let Some(due) = due.filter(|due| alarm.is_elapsed() || *due < alarm.deadline()) {
@@ -254,12 +255,13 @@ impl Driver {
         if self.seat.next_timer().is_some_and(|(due, _)| due <= now) {
             self.wake();
         }
+        self.look_again();
     }
 
     fn on_envelope(&mut self, envelope: Envelope) {
         match self.gate.admit(envelope, self.clock.now()) {
             Ok(envelope) => self.pass(envelope),
-            Err(held) => self.report(Notice::Held(held)),
+            Err(held) => self.watch.tell(Notice::Held(held)),
         }
     }
 
@@ -296,7 +298,7 @@ impl Driver {
             self.guarded(|it| {
                 let commands: Vec<_> =
                     proposals.into_iter().map(|proposal| it.register(proposal)).collect();
-                let decision = it.reports.is_some().then(|| Decision::Propose(commands.clone()));
+                let decision = it.watch.is_on().then(|| Decision::Propose(commands.clone()));
                 it.step(decision, Input::Propose(commands));
             })
             .ok();
@@ -339,7 +341,7 @@ impl Driver {
                 let (envelope, held) = twin.ok_or_else(|| not_held(id))?;
                 self.copies.insert((id.sender, id.number), copy.copy);
                 self.tell(Decision::Duplicate(envelope, copy));
-                self.report(Notice::Held(held));
+                self.watch.tell(Notice::Held(held));
             }
             Act::Wake => {
                 let due = self.seat.due()?;
@@ -404,7 +406,7 @@ impl Driver {
         }
         let (released, held) = self.gate.set(state, self.clock.now());
         for held in held {
-            self.report(Notice::Held(held));
+            self.watch.tell(Notice::Held(held));
         }
         for envelope in released {
             self.pass(envelope);
@@ -431,7 +433,7 @@ impl Driver {
             ));
         }
         self.panicked = false;
-        self.carry_out(now, self.reports.is_some().then_some(Decision::Restart), &mut out);
+        self.carry_out(now, self.watch.is_on().then_some(Decision::Restart), &mut out);
         Ok(())
     }
 
@@ -462,13 +464,13 @@ impl Driver {
             // Whoever is down receives nothing.
             return self.tell(Decision::Drop(envelope));
         }
-        let decision = self.reports.is_some().then(|| Decision::Deliver(envelope.clone()));
+        let decision = self.watch.is_on().then(|| Decision::Deliver(envelope.clone()));
         let Envelope { id, message, .. } = envelope;
         self.step(decision, Input::Receive { from: id.sender, message });
     }
 
     fn wake(&mut self) {
-        self.step(self.reports.is_some().then_some(Decision::Wake), Input::Wake);
+        self.step(self.watch.is_on().then_some(Decision::Wake), Input::Wake);
     }
 
     /// The one place where something happens to the replica. What happened is reported before any
@@ -505,6 +507,7 @@ impl Driver {
         let id = self.seat.id();
         let Some(decision) = decision else {
             // Nobody watches.
+            self.watch.miss();
             for output in out.drain(..) {
                 let effect = Effect::of(output, id, &mut self.sent);
                 self.carry_out_one(effect);
@@ -555,19 +558,24 @@ impl Driver {
     }
 
     /// Reports what was done to a message without the replica hearing of it.
-    fn tell(&self, decision: Decision) {
+    fn tell(&mut self, decision: Decision) {
         self.report_step(self.clock.now(), decision, Vec::new());
     }
 
-    fn report_step(&self, now: Time, decision: Decision, effects: Vec<Effect>) {
+    fn report_step(&mut self, now: Time, decision: Decision, effects: Vec<Effect>) {
         let (replica, timer) = (self.seat.id(), self.seat.next_timer());
-        self.report(Notice::Step(Step { replica, now, decision, effects, timer }));
+        if self.watch.step(Step { replica, now, decision, effects, timer }) {
+            self.seat.observe(false);
+            self.watch.look_away(replica);
+        }
     }
 
-    fn report(&self, notice: Notice) {
-        if let Some(reports) = &self.reports {
-            // Where nobody listens any more, the end is near.
-            reports.send(Report::Notice(notice)).ok();
+    /// Shows the replica, if it has been left alone and there is time to look at it.
+    fn look_again(&mut self) {
+        if let Some(unseen) = self.watch.is_due(self.id(), Instant::now()) {
+            self.seat.observe(true);
+            let sight = Sight { unseen, seat: self.seat.clone(), held: self.gate.held() };
+            self.tell(Decision::Show(Arc::new(sight)));
         }
     }
 
@@ -575,14 +583,6 @@ impl Driver {
     pub fn id(&self) -> ReplicaId {
         self.seat.id()
     }
-}
-
-/// What a panic said, in one line.
-fn sentence(panic: &(dyn Any + Send)) -> String {
-    let said = panic.downcast_ref::<String>().map(String::as_str);
-    let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
-    let words = said.unwrap_or("it did not say why").split_whitespace();
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// How often others go first before what has gathered is proposed.

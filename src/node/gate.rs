@@ -76,6 +76,11 @@ impl Gate {
         self.waiting.insert(place, waiting);
     }
 
+    /// All that waits, in order of arrival, with what keeps it.
+    pub fn held(&self) -> Vec<(Envelope, HeldBy)> {
+        self.waiting.values().map(|waiting| (waiting.envelope.clone(), waiting.why)).collect()
+    }
+
     /// A message that waits.
     pub fn get(&self, id: MessageId) -> Option<&Envelope> {
         Some(&self.waiting.get(self.places.get(&id)?)?.envelope)

@@ -9,6 +9,7 @@ mod lockstep;
 mod serve;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -22,9 +23,11 @@ use crate::node::cluster::{Cluster, Options, StartError};
 use crate::node::driver::Act;
 use crate::node::live::ledger::Ledger;
 use crate::node::live::lockstep::Lockstep;
+use crate::node::watch::Watcher;
 use crate::observe::notice::{GateState, Notice, Step};
 use crate::observe::trace::Line;
 use crate::observe::view::View;
+use crate::script::backlog::Backlog;
 use crate::script::request::Report;
 use crate::script::stepwise::Stepwise;
 use crate::script::world::{Answer, Next, Proposer, World, requests};
@@ -40,6 +43,7 @@ pub struct LiveWorld {
     inbox: mpsc::UnboundedReceiver<Report>,
     /// Where the answers to our proposals go, between the notices.
     answering: mpsc::UnboundedSender<Report>,
+    backlog: Arc<Backlog>,
     view: View,
     ledger: Ledger,
     /// Each with its place among all answers.
@@ -94,7 +98,9 @@ impl LiveWorld {
         let (answering, inbox) = mpsc::unbounded_channel();
         let paused = options.paused || lockstep;
         let started = Options { paused, ..options.clone() };
-        let cluster = Cluster::start(&started, Some(answering.clone()), runtime.handle())?;
+        let watcher = Watcher::from(answering.clone());
+        let backlog = watcher.backlog.clone();
+        let cluster = Cluster::start(&started, Some(watcher), runtime.handle())?;
         let connections = {
             let _runtime = runtime.enter();
             let connect = |endpoint: &String| {
@@ -110,6 +116,7 @@ impl LiveWorld {
             connections,
             inbox,
             answering,
+            backlog,
             ledger: Ledger::default(),
             answers: Vec::new(),
             proposer: Proposer::default(),
@@ -118,6 +125,12 @@ impl LiveWorld {
         };
         world.hear(Report::Notice(Notice::Gate(options.gate())));
         Ok(world)
+    }
+
+    /// How far whoever listens is behind what is said. A screen that says how much it has heard
+    /// ([`Backlog::mind`]) is told no more than it can look at.
+    pub fn backlog(&self) -> Arc<Backlog> {
+        self.backlog.clone()
     }
 
     /// The cluster.

@@ -23,6 +23,7 @@ use crate::node::clock::Clock;
 use crate::node::cluster;
 use crate::node::cluster::StartError;
 use crate::node::driver::{Act, Control, Driver, Parts};
+use crate::node::watch::Watcher;
 use crate::observe::notice::{GateState, Notice, Shape};
 use crate::script::request::Report;
 
@@ -55,7 +56,7 @@ pub(super) struct Common {
     pub gate: GateState,
     pub panic_at: Option<(ReplicaId, Key)>,
     pub start: Instant,
-    pub reports: Option<mpsc::UnboundedSender<Report>>,
+    pub watcher: Option<Watcher>,
     pub tasks: Tasks,
 }
 
@@ -65,14 +66,14 @@ impl Common {
     pub fn new(
         options: &cluster::Options,
         endpoints: Vec<String>,
-        reports: Option<mpsc::UnboundedSender<Report>>,
+        watcher: Option<Watcher>,
     ) -> Result<Self, StartError> {
         Ok(Self {
             shape: options.shape(endpoints)?,
             gate: options.gate(),
             panic_at: options.panic_at.clone(),
             start: clock::start(),
-            reports,
+            watcher,
             tasks: Tasks::default(),
         })
     }
@@ -111,7 +112,7 @@ impl Member {
             links: member.links(common, dialect)?,
             gate: common.gate.clone(),
             clock: Clock::new(common.start, common.gate.paused),
-            reports: common.reports.clone(),
+            watcher: common.watcher.clone(),
             trap: common.panic_at.as_ref().filter(|(at, _)| *at == id).map(|(_, key)| key.clone()),
         });
         tracker.spawn(watch(driver, cancel.clone()));
@@ -138,10 +139,11 @@ impl Member {
     }
 
     fn losses(&self, common: &Common) -> Losses {
-        let (lost, reports) = (self.lost.clone(), common.reports.clone());
+        let (lost, watcher) = (self.lost.clone(), common.watcher.clone());
         Losses::new(move |id: MessageId| {
             lost.fetch_add(1, Ordering::Relaxed);
-            if let Some(reports) = &reports {
+            if let Some(Watcher { reports, backlog }) = &watcher {
+                backlog.say(1);
                 reports.send(Report::Notice(Notice::Lost(id))).ok();
             }
         })
@@ -191,7 +193,7 @@ mod tests {
             links: vec![None, None, None],
             gate: GateState::default(),
             clock: Clock::new(clock::start(), false),
-            reports: None,
+            watcher: None,
             trap: None,
         });
         (Member { id, queue, refused: Arc::default(), lost: Arc::default() }, driver)

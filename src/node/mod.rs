@@ -21,3 +21,4 @@ mod member;
 pub mod standalone;
 pub mod tally;
 mod trap;
+pub mod watch;

@@ -6,13 +6,12 @@
 use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
 use crate::epaxos::id::ReplicaId;
 use crate::node::cluster::{Options, StartError, listen};
 use crate::node::member::{Common, Member, Tasks};
+use crate::node::watch::Watcher;
 use crate::observe::notice::Shape;
-use crate::script::request::Report;
 
 /// A running replica.
 #[derive(Debug)]
@@ -24,16 +23,16 @@ pub struct Standalone {
 
 impl Standalone {
     /// Starts the replica `id` of the cluster that `options` describe, where each replica's endpoint
-    /// must be given. What happens at it is reported to `reports`, if anybody watches.
+    /// must be given. What happens at it is reported to `watcher`, if anybody watches.
     pub fn start(
         options: &Options,
         id: ReplicaId,
-        reports: Option<mpsc::UnboundedSender<Report>>,
+        watcher: Option<Watcher>,
         runtime: &Handle,
     ) -> Result<Standalone, StartError> {
         let _runtime = runtime.enter();
         let endpoints = options.endpoints.clone().unwrap_or_default();
-        let common = Common::new(options, endpoints, reports)?;
+        let common = Common::new(options, endpoints, watcher)?;
         let Some(endpoint) = common.shape.endpoints.get(id.index()) else {
             return Err(StartError::Replica(id, options.replicas));
         };

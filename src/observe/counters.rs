@@ -55,6 +55,8 @@ pub struct Counters {
     pub duplicated: u64,
     /// Messages this replica sent that never reached a gate.
     pub lost: u64,
+    /// Steps that nobody saw, since there were too many: nothing else counts them.
+    pub unseen: u64,
     /// From proposal to commit at the leader, in microseconds.
     pub commit_latency: Histogram<u64>,
     /// From proposal to execution at the leader, in microseconds.
@@ -90,6 +92,7 @@ impl Default for Counters {
             dropped: 0,
             duplicated: 0,
             lost: 0,
+            unseen: 0,
             commit_latency: histogram(),
             execute_latency: histogram(),
             component_size: histogram(),
@@ -107,6 +110,7 @@ impl Counters {
             Decision::Drop(_) => self.dropped += 1,
             Decision::Duplicate(..) => self.duplicated += 1,
             Decision::Lose(_) => self.lost += 1,
+            Decision::Show(sight) => self.unseen += sight.unseen,
             Decision::Wake | Decision::Crash | Decision::Restart | Decision::Panic(_) => {}
         }
         let mut components = 0;
@@ -184,7 +188,7 @@ impl Counters {
     }
 
     /// The counters that are single numbers, with the names under which they are shown.
-    pub fn plain(&self) -> [(&'static str, u64); 16] {
+    pub fn plain(&self) -> [(&'static str, u64); 17] {
         [
             ("proposals", self.proposals),
             ("repeated", self.repeated),
@@ -202,10 +206,11 @@ impl Counters {
             ("dropped", self.dropped),
             ("duplicated", self.duplicated),
             ("lost", self.lost),
+            ("unseen", self.unseen),
         ]
     }
 
-    fn plain_mut(&mut self) -> [(&'static str, &mut u64); 16] {
+    fn plain_mut(&mut self) -> [(&'static str, &mut u64); 17] {
         [
             ("proposals", &mut self.proposals),
             ("repeated", &mut self.repeated),
@@ -223,6 +228,7 @@ impl Counters {
             ("dropped", &mut self.dropped),
             ("duplicated", &mut self.duplicated),
             ("lost", &mut self.lost),
+            ("unseen", &mut self.unseen),
         ]
     }
 

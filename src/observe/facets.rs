@@ -119,7 +119,11 @@ impl<'a> Facets<'a> {
             | Decision::Duplicate(envelope, _) => self.add_message(envelope, envelope.id.sender),
             Decision::Lose(envelope) => self.add_message(envelope, envelope.to),
             Decision::Propose(commands) => self.commands.extend(commands),
-            Decision::Wake | Decision::Crash | Decision::Restart | Decision::Panic(_) => {}
+            Decision::Wake
+            | Decision::Crash
+            | Decision::Restart
+            | Decision::Panic(_)
+            | Decision::Show(_) => {}
         }
     }
 

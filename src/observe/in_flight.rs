@@ -6,7 +6,7 @@ use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::observe::filter::Filter;
 use crate::observe::log::EntryId;
-use crate::observe::notice::{Decision, Effect, HeldBy, Notice};
+use crate::observe::notice::{Decision, Effect, HeldBy, Notice, Sight};
 
 /// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ impl InFlight {
                     | Decision::Crash
                     | Decision::Restart
                     | Decision::Panic(_) => {}
+                    Decision::Show(sight) => self.show(step.replica, sight),
                 }
                 for effect in &step.effects {
                     if let Effect::Send(envelope) = effect {
@@ -69,7 +70,7 @@ impl InFlight {
                 self.steps += u64::from(self.by_id.contains_key(id));
                 self.remove(*id);
             }
-            Notice::Gate(_) | Notice::Armed => {}
+            Notice::Gate(_) | Notice::Armed | Notice::Away { .. } => {}
         }
     }
 
@@ -88,6 +89,19 @@ impl InFlight {
         *made = copy.copy.max(*made);
         let held = self.get(envelope.id).and_then(|flight| flight.held);
         self.insert(Envelope { id: copy, ..envelope.clone() }, held);
+    }
+
+    /// Of what is on its way to a replica that was not seen for a while, only that is known which is
+    /// held there.
+    fn show(&mut self, replica: ReplicaId, sight: &Sight) {
+        let to = self.flights.values().map(|flight| &flight.envelope);
+        let to: Vec<_> = to.filter(|it| it.to == replica).map(|it| it.id).collect();
+        for id in to {
+            self.remove(id);
+        }
+        for (envelope, why) in &sight.held {
+            self.insert(envelope.clone(), Some(*why));
+        }
     }
 
     fn remove(&mut self, id: MessageId) {

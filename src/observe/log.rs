@@ -99,13 +99,20 @@ impl Log {
             | Decision::Wake
             | Decision::Crash
             | Decision::Restart
-            | Decision::Panic(_) => None,
+            | Decision::Panic(_)
+            | Decision::Show(_) => None,
         }
     }
 
     /// Where a step stands in the happened-before order. What happens to a message on its way is no
     /// step of a replica: it has a past, and nothing comes of it.
     fn moment(&mut self, step: &Step, sent: Option<Clock>) -> Moment {
+        // Of those that were sent before, some arrived while nobody looked, and nothing else will
+        // ever take them out.
+        if let Decision::Show(_) = step.decision {
+            let kept = self.forgotten();
+            self.senders.retain(|_, (entry, _)| *entry >= kept);
+        }
         if let Decision::Drop(_) | Decision::Duplicate(..) | Decision::Lose(_) = step.decision {
             return Moment { clock: sent.unwrap_or_default(), at: None };
         }

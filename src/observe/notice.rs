@@ -1,6 +1,7 @@
 //! What a world, live or simulated, says of itself. All that is ever shown is folded from these.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::epaxos::command::Command;
@@ -8,7 +9,9 @@ use crate::epaxos::event::{Event, Reply, Timer};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::epaxos::replica::{Input, Options, Output, ReplyOn};
+use crate::epaxos::seat::Seat;
 use crate::epaxos::time::Time;
+use crate::kv::Store;
 use crate::observe::filter::Filter;
 use crate::observe::links::{Delay, LinkId, Lot, PerLink, draw, happens};
 use crate::observe::query::Query;
@@ -56,6 +59,42 @@ pub enum Notice {
     /// A message was given up by its sender without ever reaching the receiver's gate, since the
     /// link was down or its queue full.
     Lost(MessageId),
+    /// More happens than can be looked at: nothing else is said of this replica until it shows itself,
+    /// by [`Decision::Show`].
+    Away {
+        /// Which one.
+        replica: ReplicaId,
+        /// How many steps it has taken since then.
+        unseen: u64,
+    },
+}
+
+impl Notice {
+    /// How much it tells of what replicas do, which is about what it takes to look at it.
+    pub fn weight(&self) -> u64 {
+        let Step { decision, effects, .. } = match self {
+            Self::Step(step) => step,
+            Self::Held(_) | Self::Lost(_) | Self::Away { .. } => return 1,
+            Self::Gate(_) | Self::Armed => return 0,
+        };
+        let asked = if let Decision::Propose(commands) = decision { commands.len() } else { 0 };
+        let told = |effect: &Effect| match effect {
+            Effect::Event(Event::Executed { results, .. }) => results.len(),
+            Effect::Send(_) | Effect::Reply(_) | Effect::Event(_) => 1,
+        };
+        1 + (asked + effects.iter().map(told).sum::<usize>()) as u64
+    }
+}
+
+/// A replica as it is, after steps that nobody saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// How many steps those were.
+    pub unseen: u64,
+    /// The replica.
+    pub seat: Seat<Store>,
+    /// What is held at its gate, in order of arrival.
+    pub held: Vec<(Envelope, HeldBy)>,
 }
 
 /// A message at a gate.
@@ -193,6 +232,8 @@ pub enum Decision {
     /// The replica's program failed with this sentence: it lost everything but what is durable, and
     /// is down. What it was at was lost with it.
     Panic(String),
+    /// The replica showed itself: steps of it went unseen, since more happened than could be looked at.
+    Show(Arc<Sight>),
 }
 
 /// What came of a decision.
@@ -219,6 +260,7 @@ impl Decision {
             Self::Crash => "crash",
             Self::Restart => "recover",
             Self::Panic(_) => "panic",
+            Self::Show(_) => "show",
         }
     }
 
@@ -229,7 +271,12 @@ impl Decision {
             | Self::Drop(envelope)
             | Self::Duplicate(envelope, _)
             | Self::Lose(envelope) => Some(envelope),
-            Self::Propose(_) | Self::Wake | Self::Crash | Self::Restart | Self::Panic(_) => None,
+            Self::Propose(_)
+            | Self::Wake
+            | Self::Crash
+            | Self::Restart
+            | Self::Panic(_)
+            | Self::Show(_) => None,
         }
     }
 
@@ -251,7 +298,8 @@ impl Decision {
             | Self::Lose(_)
             | Self::Crash
             | Self::Restart
-            | Self::Panic(_) => None,
+            | Self::Panic(_)
+            | Self::Show(_) => None,
         }
     }
 }

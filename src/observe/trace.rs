@@ -44,7 +44,8 @@ impl Line {
             | Decision::Lose(_)
             | Decision::Crash
             | Decision::Restart
-            | Decision::Panic(_) => Some(0),
+            | Decision::Panic(_)
+            | Decision::Show(_) => Some(0),
             // Told by the events that follow.
             Decision::Propose(_) | Decision::Wake => None,
         };
@@ -141,6 +142,7 @@ fn fmt_decision(
         Decision::Crash => write!(f, "{replica} crashes, and keeps what is durable"),
         Decision::Restart => write!(f, "{replica} comes back with what was durable"),
         Decision::Panic(sentence) => write!(f, "{replica} fails: {sentence}"),
+        Decision::Show(sight) => write!(f, "{replica} is seen again, {} steps later", sight.unseen),
         Decision::Drop(Envelope { id, message, .. }) => {
             write!(f, "{replica} ⇥ {} {message} [{id}] dropped", id.sender)
         }
@@ -223,6 +225,7 @@ fn decision_fields(decision: &Decision, replicas: usize) -> Fields {
             fields
         }
         Decision::Panic(sentence) => vec![("reason", text(sentence))],
+        Decision::Show(sight) => vec![("unseen", json!(sight.unseen))],
         Decision::Wake | Decision::Crash | Decision::Restart => Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Payload, StateMachine};
 use crate::epaxos::event::{Event, StatusChange, Timer};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
-use crate::epaxos::instance::{Path, Phase};
+use crate::epaxos::instance::{Instance, Path, Phase};
 use crate::epaxos::message::Envelope;
 use crate::epaxos::space::Rows;
 use crate::epaxos::time::Time;
@@ -18,7 +18,7 @@ use crate::observe::counters::Counters;
 use crate::observe::facets::Facets;
 use crate::observe::in_flight::InFlight;
 use crate::observe::log::{Entry, EntryId, Log};
-use crate::observe::notice::{Decision, GateState, Notice, Shape, Step};
+use crate::observe::notice::{Decision, GateState, Notice, Shape, Sight, Step};
 use crate::observe::query::Query;
 use crate::observe::trace::Line;
 
@@ -97,6 +97,8 @@ pub struct ReplicaView {
     pub timer: Option<(Time, Timer)>,
     /// Whether it is up.
     pub up: bool,
+    /// How many steps it has taken since it is not looked at, where more happens than can be.
+    pub away: Option<u64>,
     /// Why it is down, where its program failed: one sentence.
     pub panic: Option<String>,
 }
@@ -116,8 +118,8 @@ pub struct InstanceView {
     pub path: Option<Path>,
     /// The entry that changed its phase last.
     pub since: EntryId,
-    /// The change of phase before execution that came last, with its cause.
-    pub change: StatusChange,
+    /// The change of phase before execution that came last, with its cause, where it was seen.
+    pub change: Option<StatusChange>,
     /// When it was first known here.
     pub known: Time,
     /// How long after that it was committed, once it was.
@@ -173,6 +175,10 @@ impl View {
             Notice::Lost(_) => lost.map_or_else(Vec::new, |envelope| self.lose(envelope)),
             Notice::Armed => {
                 self.armed = true;
+                Vec::new()
+            }
+            Notice::Away { replica, unseen } => {
+                self.replicas[replica.index()].away = Some(unseen);
                 Vec::new()
             }
             Notice::Held(_) => Vec::new(),
@@ -262,6 +268,7 @@ impl ReplicaView {
             now: Time::default(),
             timer: None,
             up: true,
+            away: None,
             panic: None,
         }
     }
@@ -280,6 +287,7 @@ impl ReplicaView {
                 self.panic = Some(sentence.clone());
             }
             Decision::Restart => self.restart(),
+            Decision::Show(sight) => self.show(entry.id, sight),
             _ => {}
         }
         for event in entry.events() {
@@ -340,7 +348,7 @@ impl ReplicaView {
             attributes: change.after,
             path: change.path(),
             since: entry,
-            change: change.clone(),
+            change: Some(change.clone()),
             known,
             committed_after: change.to.is_committed().then(|| self.now.since(known)),
             executed_after: None,
@@ -367,6 +375,34 @@ impl ReplicaView {
         while self.executed.front().is_some_and(|id| upto.contains(*id)) {
             self.executed.pop_front();
             self.executed_gone += 1;
+        }
+    }
+
+    /// What is known of the replica is what it shows.
+    fn show(&mut self, entry: EntryId, sight: &Sight) {
+        let durable = sight.seat.durable();
+        self.away = None;
+        self.up = sight.seat.is_up();
+        self.let_go(&durable.let_go);
+        self.instances = Rows::new(self.history.rows());
+        self.open.clear();
+        self.phases = [0; Phase::ALL.len()];
+        for (id, instance) in durable.instances.iter() {
+            let Some(view) = InstanceView::shown(instance, entry, self.now) else { continue };
+            self.phases[view.phase as usize] += 1;
+            if view.phase != Phase::Executed {
+                self.open.insert(id);
+            }
+            self.instances.insert(id, view);
+        }
+        // In which order was not seen.
+        self.executed.clear();
+        if let Some(replica) = sight.seat.replica() {
+            self.store = replica.machine().clone();
+            self.executed_gone = replica.executed();
+            let missing = replica.missing().and_then(|gone| gone.first_beyond(&self.let_go));
+            let before = self.left_behind.map(|(by, _)| by);
+            self.left_behind = missing.map(|id| (before.unwrap_or(id.replica), id));
         }
     }
 
@@ -437,6 +473,29 @@ impl ReplicaView {
     /// How many instances are in `phase`.
     pub fn in_phase(&self, phase: Phase) -> u64 {
         self.phases[phase as usize]
+    }
+}
+
+impl InstanceView {
+    /// An instance as a replica shows it, where it knows what that carries. How it came to that was
+    /// not seen.
+    fn shown(instance: &Instance, entry: EntryId, now: Time) -> Option<Self> {
+        let payload = instance.payload.clone()?;
+        Some(Self {
+            phase: instance.phase,
+            ballot: instance.ballot,
+            payload,
+            attributes: instance.attributes,
+            path: instance.path,
+            since: entry,
+            change: None,
+            known: now,
+            committed_after: None,
+            executed_after: None,
+            order: None,
+            component: None,
+            blocked_on: None,
+        })
     }
 }
 

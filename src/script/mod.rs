@@ -4,6 +4,7 @@
 //! [`grammar`] makes commands of text, [`words`] of their parts, [`why`] of questions, and [`mod@file`] reads many; [`world`] is what a command can do to a cluster; [`session`]
 //! does it, and [`stepwise`] keeps its order; [`request`] is how a screen asks for it. Pure: the world brings the clock and the network.
 
+pub mod backlog;
 pub mod file;
 pub mod grammar;
 pub mod request;

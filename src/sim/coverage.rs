@@ -64,7 +64,7 @@ impl Coverage {
             Decision::Crash | Decision::Panic(_) => self.crashes += 1,
             Decision::Restart => self.restarts += 1,
             Decision::Wake => self.timers += 1,
-            Decision::Propose(_) | Decision::Deliver(_) => {}
+            Decision::Propose(_) | Decision::Deliver(_) | Decision::Show(_) => {}
         }
         for effect in &step.effects {
             if let Effect::Event(event) = effect {

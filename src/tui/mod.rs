@@ -54,6 +54,7 @@ mod outside;
 mod suspend;
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -65,6 +66,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::observe::notice::Shape;
 use crate::observe::view::View;
+use crate::script::backlog::Backlog;
 use crate::script::request::{Report, Request};
 use crate::tui::app::{Action, App, Effect};
 use crate::tui::keys::Keys;
@@ -93,7 +95,7 @@ impl Default for Options {
 }
 
 /// Runs the monitor until the person quits, and returns all that was seen. Gives the terminal back
-/// whatever happens.
+/// whatever happens. Says in `backlog` how much of the reports it has looked at.
 ///
 /// Must be called within a tokio runtime, on a thread that may block on it.
 pub fn run(
@@ -101,6 +103,7 @@ pub fn run(
     shape: Shape,
     requests: UnboundedSender<Request>,
     reports: UnboundedReceiver<Report>,
+    backlog: Arc<Backlog>,
 ) -> io::Result<View> {
     let runtime = tokio::runtime::Handle::current();
     // Asked before the terminal is taken over: the answer comes as input.
@@ -112,7 +115,9 @@ pub fn run(
         (Signals::new()?, Screen::enter(options.mouse)?)
     };
     let outside = Outside::new();
-    let monitor = Monitor { app, screen, requests, signals, outside, begun: Instant::now() };
+    backlog.mind(PATIENCE);
+    let begun = Instant::now();
+    let monitor = Monitor { app, screen, requests, backlog, signals, outside, begun };
     runtime.block_on(monitor.run(reports))
 }
 
@@ -134,6 +139,7 @@ struct Monitor {
     app: App,
     screen: Screen,
     requests: UnboundedSender<Request>,
+    backlog: Arc<Backlog>,
     signals: Signals,
     outside: Outside,
     begun: Instant,
@@ -207,7 +213,10 @@ impl Monitor {
             if let Action::Resize(..) = action {
                 self.screen.forget();
             }
-            for effect in self.app.update(action) {
+            let told = weight(&action);
+            let effects = self.app.update(action);
+            self.backlog.hear(told);
+            for effect in effects {
                 match effect {
                     Effect::Quit => return Ok(()),
                     Effect::Redraw => {
@@ -280,6 +289,14 @@ fn of_event(event: Event) -> Option<Action> {
     }
 }
 
+/// How much reports tell of what replicas do.
+fn weight(action: &Action) -> u64 {
+    let Action::Reports(reports) = action else { return 0 };
+    let told =
+        |report: &Report| if let Report::Notice(notice) = report { notice.weight() } else { 0 };
+    reports.iter().map(told).sum()
+}
+
 /// All that has been reported by now, but not more than leaves a frame its time.
 fn drain(first: Report, reports: &mut UnboundedReceiver<Report>) -> Vec<Report> {
     let mut drained = vec![first];
@@ -293,6 +310,10 @@ fn drain(first: Report, reports: &mut UnboundedReceiver<Report>) -> Vec<Report> 
 
 /// The least time between two frames.
 const FRAME: Duration = Duration::from_micros(16_667);
+
+/// How much may have been told and not been looked at: some hundred megabytes, or what a burst of
+/// twenty thousand commands brings about.
+const PATIENCE: u64 = 1_000_000;
 
 /// How often time is told.
 const TICK: Duration = Duration::from_millis(500);

@@ -8,10 +8,11 @@ use ratatui::backend::TestBackend;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::observe::notice::Shape;
+use crate::script::backlog::Backlog;
 use crate::script::request::Report;
 use crate::tui::app::{Action, App};
 use crate::tui::theme::Theme;
-use crate::tui::{FRAME, TICK, drain, panel};
+use crate::tui::{FRAME, PATIENCE, TICK, drain, panel, weight};
 
 /// What was drawn for nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +31,14 @@ pub async fn watch(
     shape: Shape,
     (width, height): (u16, u16),
     mut reports: UnboundedReceiver<Report>,
+    backlog: &Backlog,
     ended: impl Future<Output = ()>,
 ) -> Unseen {
     let mut ended = std::pin::pin!(ended);
     let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
     let mut app = App::new(shape, Theme::Dark, false, false);
     app.update(Action::Resize(width, height));
+    backlog.mind(PATIENCE);
     let begun = Instant::now();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -59,7 +62,9 @@ pub async fn watch(
             _ = ticks.tick() => Action::Tick(begun.elapsed()),
         };
         // Whatever it wants done is for a person who is not there.
+        let told = weight(&action);
         app.update(action);
+        backlog.hear(told);
     }
     Unseen { frames, behind: reports.len() }
 }

@@ -40,7 +40,7 @@ impl Scene {
         let turn = TURN.lock().await;
         let (reports, mut heard) = mpsc::unbounded_channel();
         let options = Options { recover_after, ..Options::new(REPLICAS) };
-        let cluster = Cluster::start(&options, Some(reports), &Handle::current());
+        let cluster = Cluster::start(&options, Some(reports.into()), &Handle::current());
         let panics = Arc::new(Mutex::new(Vec::new()));
         let seen = panics.clone();
         tokio::spawn(async move {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::epaxos::command::RequestId;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::observe::in_flight::InFlight;
-use crate::observe::notice::{Decision, Effect, HeldBy, Notice, Step};
+use crate::observe::notice::{Decision, Effect, HeldBy, Notice, Sight, Step};
 use crate::script::world::Answer;
 
 /// Messages and proposals that something will yet come of without anybody doing anything. Since
@@ -49,7 +49,7 @@ impl Ledger {
                 }
             }
             Notice::Lost(id) => self.forget(*id),
-            Notice::Gate(_) | Notice::Armed => {}
+            Notice::Gate(_) | Notice::Armed | Notice::Away { .. } => {}
         }
     }
 
@@ -67,6 +67,7 @@ impl Ledger {
             Decision::Duplicate(_, copy) => drop(self.moving.insert(*copy)),
             Decision::Crash | Decision::Panic(_) => self.fail_all(step.replica),
             Decision::Wake | Decision::Restart => {}
+            Decision::Show(sight) => self.show(step.replica, sight),
         }
         for effect in &step.effects {
             match effect {
@@ -77,6 +78,17 @@ impl Ledger {
                 Effect::Event(_) => {}
             }
         }
+    }
+
+    /// What was on its way when a replica was left alone has come or will, and is not waited for: it
+    /// would be for ever.
+    fn show(&mut self, replica: ReplicaId, sight: &Sight) {
+        self.moving.clear();
+        self.delayed.clear();
+        let delayed = sight.held.iter().filter(|(_, why)| matches!(why, HeldBy::Delay(_)));
+        self.delayed.extend(delayed.map(|(envelope, _)| envelope.id));
+        let open = &self.open;
+        self.unseen.retain(|request| open.get(request) != Some(&replica));
     }
 
     /// An answer to one of our proposals has been given, and is on its way to us.

@@ -57,6 +57,9 @@ impl Checks {
     /// Looks at what takes long now and then, while there is not too much of it. Says whether anything
     /// has changed.
     pub fn tick(&mut self, now: Duration) -> bool {
+        if self.checker.blind_since().is_some() {
+            return false;
+        }
         let soon = self.when.is_some_and(|when| now.saturating_sub(when) < LOOK_EVERY);
         if soon || self.looked == self.checker.steps() || self.checker.requests() > REQUESTS_MAX {
             return false;
@@ -73,6 +76,11 @@ impl Checks {
         let first = self.checker.violations().get(index).cloned();
         self.spoken = self.checker.violations().len();
         first.map(|violation| (index, violation))
+    }
+
+    /// The step up to which it was checked, where more happened than could be looked at.
+    pub fn blind_since(&self) -> Option<u64> {
+        self.checker.blind_since()
     }
 
     /// What is wrong, in the order in which it showed.
@@ -92,6 +100,9 @@ impl Checks {
         }
         if !self.checker.promises(property) {
             return Standing::Unknown;
+        }
+        if let Some(step) = self.checker.blind_since() {
+            return Standing::HeldAt(step);
         }
         match property {
             Property::Convergence | Property::Progress | Property::Linearizability => {

@@ -92,7 +92,7 @@ pub fn instance_of(entry: &Entry) -> Option<InstanceId> {
         })
     };
     match &entry.step.decision {
-        Decision::Crash | Decision::Restart | Decision::Panic(_) => None,
+        Decision::Crash | Decision::Restart | Decision::Panic(_) | Decision::Show(_) => None,
         decision => decision.instance().or_else(told),
     }
 }

@@ -83,7 +83,8 @@ impl Down {
     fn note(&mut self, entry: &Entry) {
         let bit = 1 << entry.step.replica.index();
         match entry.step.decision {
-            Decision::Crash | Decision::Panic(_) => self.0 |= bit,
+            Decision::Show(ref sight) if sight.seat.is_up() => self.0 &= !bit,
+            Decision::Crash | Decision::Panic(_) | Decision::Show(_) => self.0 |= bit,
             Decision::Restart => self.0 &= !bit,
             _ => {}
         }

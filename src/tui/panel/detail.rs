@@ -178,7 +178,7 @@ pub fn why(app: &App, id: InstanceId, columns: usize) -> Vec<Line<'static>> {
     if let Some(votes) = slow_votes(app, id) {
         let phase =
             if instance.phase == Phase::Executed { Phase::Committed } else { instance.phase };
-        let what = format!("{phase} at {replica}: {}", sentence(&instance.change.cause));
+        let what = format!("{phase} at {replica}: {}", since(instance));
         say(&mut lines, &what, theme.strong());
         lines.extend(vote_lines(app, id, &votes, columns));
     } else {
@@ -202,8 +202,16 @@ pub fn why_in_short(app: &App) -> Option<String> {
     let id = app.selected?;
     let replica = observer(&app.view, id, app.observer)?;
     let instance = app.view.replica(replica).instances.get(id)?;
-    let cause = sentence(&instance.change.cause);
-    Some(format!("{} at {replica}: {cause}", instance.change.to))
+    let phase = instance.change.as_ref().map_or(instance.phase, |change| change.to);
+    Some(format!("{phase} at {replica}: {}", since(instance)))
+}
+
+/// How an instance came to where it is, as a sentence.
+fn since(instance: &InstanceView) -> String {
+    match &instance.change {
+        Some(change) => sentence(&change.cause),
+        None => "more happened than could be looked at, so nobody saw why.".to_owned(),
+    }
 }
 
 /// A cause as a sentence.
@@ -232,7 +240,8 @@ fn sentence(cause: &Cause) -> String {
 /// last.
 fn slow_votes(app: &App, id: InstanceId) -> Option<Vec<(ReplicaId, Attributes)>> {
     let leader = app.view.replica(id.replica).instances.get(id)?;
-    if let Cause::SlowPath { votes, .. } = &leader.change.cause {
+    let cause = leader.change.as_ref().map(|change| &change.cause);
+    if let Some(Cause::SlowPath { votes, .. }) = cause {
         return Some(votes.clone());
     }
     let history = app.view.replica(id.replica).history.get(id)?;

@@ -153,6 +153,10 @@ fn headline(entry: &Entry) -> Vec<String> {
         Decision::Crash => vec![format!("{replica} crashes, and keeps what is durable")],
         Decision::Restart => vec![format!("{replica} comes back with what was durable")],
         Decision::Panic(sentence) => vec![format!("{replica} fails: {sentence}")],
+        Decision::Show(sight) => vec![
+            format!("{replica} is seen again"),
+            format!("{} steps went unseen: more happened than could be looked at", sight.unseen),
+        ],
     }
 }
 

@@ -85,8 +85,16 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
         facts.push((format!("seen by {observer}"), theme.accent()));
     }
     facts.extend(faults(app));
+    let away = view.replicas.iter().filter_map(|replica| replica.away);
+    if let Some(unseen) = away.reduce(|sum, unseen| sum + unseen) {
+        let shown = format!("TOO FAST to be shown: {unseen} steps unseen");
+        facts.push((shown, theme.notable()));
+    }
     if app.checks.violations().is_empty() {
-        facts.push(("checks ok".to_owned(), theme.good()));
+        facts.push(match app.checks.blind_since() {
+            None => ("checks ok".to_owned(), theme.good()),
+            Some(step) => (format!("checked up to step {step}"), theme.notable()),
+        });
     }
     let count = |pick: fn(&crate::observe::counters::Counters) -> u64| -> u64 {
         view.replicas.iter().map(|replica| pick(&replica.counters)).sum()

@@ -266,6 +266,9 @@ impl Drawing<'_> {
             }
             Decision::Crash => self.local(buffer, "✗", "crashes", false),
             Decision::Restart => self.local(buffer, "▲", "comes back", true),
+            Decision::Show(sight) => {
+                self.local(buffer, "◇", &format!("{} steps unseen", sight.unseen), true);
+            }
             Decision::Panic(sentence) => {
                 self.local(buffer, "✗", &format!("fails: {sentence}"), false);
             }

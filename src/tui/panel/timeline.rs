@@ -70,6 +70,7 @@ fn mark(app: &App, entry: &Entry) -> (&'static str, Style) {
         (None, Decision::Wake) => ("t", theme.notable()),
         (None, Decision::Crash | Decision::Panic(_)) => ("!", theme.bad()),
         (None, Decision::Restart) => ("^", theme.good()),
+        (None, Decision::Show(_)) => ("?", theme.notable()),
         (None, Decision::Deliver(_)) => ("", theme.text()),
     }
 }
