@@ -66,6 +66,18 @@ fn checks_of_a_sound_run_and_of_broken_ones() {
 }
 
 #[test]
+fn too_much_to_be_shown() {
+    for (size, name) in SIZES {
+        let mut drive = Drive::conflict(size);
+        drive.act(checks::away(1_234));
+        look!(format!("too_fast_{name}"), drive);
+        drive.act(checks::seen_again());
+        drive.press("8");
+        look!(format!("seen_again_{name}"), drive);
+    }
+}
+
+#[test]
 fn space_time_at_every_zoom_and_in_every_state() {
     for (size, name) in SIZES {
         look!(format!("space_time_{name}"), space_time::shown(Stage::held(), size));

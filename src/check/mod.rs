@@ -302,10 +302,7 @@ impl Checker {
     pub fn step(&mut self, step: &Step) {
         self.report.at += 1;
         if let Decision::Show(_) = step.decision {
-            self.blind_since.get_or_insert(self.report.at);
-        }
-        if self.blind_since.is_some() {
-            return;
+            self.miss(self.report.at);
         }
         for fact in Fact::of(step) {
             self.fact(step.replica, &fact);
@@ -318,7 +315,15 @@ impl Checker {
         self.fact(replica, fact);
     }
 
+    /// Takes note that something went unseen before what is told as this step or line.
+    pub fn miss(&mut self, at: u64) {
+        self.blind_since.get_or_insert(at);
+    }
+
     fn fact(&mut self, replica: ReplicaId, fact: &Fact<'_>) {
+        if self.blind_since.is_some() {
+            return;
+        }
         let Self { consensus, executions, history, linearizable, report, .. } = self;
         consensus.see(replica, fact, executions, report);
         executions.see(replica, fact, consensus, *linearizable, report);

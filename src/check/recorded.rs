@@ -121,6 +121,7 @@ impl Recording {
         match line.event.as_str() {
             "crash" => self.fact(n, replica, &Fact::Crashed),
             "recover" => self.fact(n, replica, &Fact::Restarted),
+            "show" => self.checker.iter_mut().for_each(|checker| checker.miss(n)),
             "propose" if line.instance.is_some() => {
                 let instance = instance()?;
                 let commands = self.commands(line)?;

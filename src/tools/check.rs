@@ -19,6 +19,8 @@ pub struct Checked {
     pub properties: Vec<Property>,
     /// What is wrong, in the order in which it showed.
     pub violations: Vec<Violation>,
+    /// The event before which something went unseen, if anything did: what comes after it is not checked.
+    pub blind_since: Option<u64>,
 }
 
 /// Why a trace could not be checked.
@@ -56,6 +58,7 @@ pub fn check(trace: impl BufRead) -> Result<Checked, CheckError> {
         decided: checker.decided(),
         properties: Property::ALL.into_iter().filter(|it| checker.promises(*it)).collect(),
         violations: checker.violations().to_vec(),
+        blind_since: checker.blind_since(),
     })
 }
 
@@ -67,6 +70,10 @@ impl Checked {
             let holds = self.violations.iter().all(|violation| violation.property != *property);
             let sign = if holds { "ok  " } else { "FAIL" };
             writeln!(text, "{sign} {property:<16} {}", property.sentence()).expect("it grows");
+        }
+        if let Some(event) = self.blind_since {
+            let why = "steps before it went unseen, so nothing after it is checked";
+            writeln!(text, "event {event}: {why}").expect("it grows");
         }
         for violation in &self.violations {
             writeln!(text, "event {}: {violation}", violation.at).expect("it grows");
@@ -90,6 +97,7 @@ impl Checked {
             "decided": self.decided,
             "properties": self.properties.iter().map(|it| it.name()).collect::<Vec<_>>(),
             "violations": violations.collect::<Vec<_>>(),
+            "blind_since": self.blind_since,
         })
     }
 }

@@ -1,10 +1,15 @@
 //! The checks screen: of a sound run, and of one of a protocol that is broken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use epaxos_tui::check::Property;
 use epaxos_tui::epaxos::id::{InstanceId, ReplicaId};
 use epaxos_tui::epaxos::mutation::Mutation;
+use epaxos_tui::epaxos::seat::Seat;
+use epaxos_tui::epaxos::time::Time;
+use epaxos_tui::observe::notice::{Decision, Notice, Shape, Sight, Step};
+use epaxos_tui::script::request::Report;
 use epaxos_tui::tui::app::{Action, Standing};
 use epaxos_tui::tui::deed::Screen;
 use epaxos_tui::tui::layout::Pane;
@@ -40,6 +45,24 @@ pub fn broken() -> Stage {
         "deliver kind=RecoverReply to=R3",
     ]);
     stage
+}
+
+/// A replica is too fast to be looked at.
+pub fn away(unseen: u64) -> Action {
+    Action::Reports(vec![Report::Notice(Notice::Away { replica: ReplicaId(0), unseen })])
+}
+
+/// It shows itself as it was when nothing had happened.
+pub fn seen_again() -> Action {
+    let seat = Seat::new(Shape::new(5).options);
+    let sight = Sight { unseen: 2_345, seat, held: Vec::new() };
+    Action::Reports(vec![Report::Notice(Notice::Step(Step {
+        replica: ReplicaId(0),
+        now: Time(9_000),
+        decision: Decision::Show(Arc::new(sight)),
+        effects: Vec::new(),
+        timer: None,
+    }))])
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Checks {
     /// Looks at what takes long now and then, while there is not too much of it. Says whether anything
     /// has changed.
     pub fn tick(&mut self, now: Duration) -> bool {
-        if self.checker.blind_since().is_some() {
+        if self.checked().is_some() {
             return false;
         }
         let soon = self.when.is_some_and(|when| now.saturating_sub(when) < LOOK_EVERY);
@@ -78,9 +78,9 @@ impl Checks {
         first.map(|violation| (index, violation))
     }
 
-    /// The step up to which it was checked, where more happened than could be looked at.
-    pub fn blind_since(&self) -> Option<u64> {
-        self.checker.blind_since()
+    /// How many steps were checked, where more happened than could be looked at.
+    pub fn checked(&self) -> Option<u64> {
+        self.checker.blind_since().map(|step| step.saturating_sub(1))
     }
 
     /// What is wrong, in the order in which it showed.
@@ -101,7 +101,7 @@ impl Checks {
         if !self.checker.promises(property) {
             return Standing::Unknown;
         }
-        if let Some(step) = self.checker.blind_since() {
+        if let Some(step) = self.checked() {
             return Standing::HeldAt(step);
         }
         match property {

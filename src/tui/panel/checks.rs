@@ -17,7 +17,10 @@ use crate::tui::panel::{draw_lines, framed, row_of, text, titled};
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let broken = app.checks.violations();
     let remark = match broken.len() {
-        0 => format!("{} steps checked, nothing is wrong", app.view.log.len()),
+        0 => format!(
+            "{} steps checked, nothing is wrong",
+            app.checks.checked().unwrap_or(app.view.log.len())
+        ),
         1 => "1 violation".to_owned(),
         count => format!("{count} violations"),
     };

@@ -88,10 +88,11 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     let away = view.replicas.iter().filter_map(|replica| replica.away);
     if let Some(unseen) = away.reduce(|sum, unseen| sum + unseen) {
         let shown = format!("TOO FAST to be shown: {unseen} steps unseen");
+        let shown = if wide { shown } else { "TOO FAST".to_owned() };
         facts.push((shown, theme.notable()));
     }
     if app.checks.violations().is_empty() {
-        facts.push(match app.checks.blind_since() {
+        facts.push(match app.checks.checked() {
             None => ("checks ok".to_owned(), theme.good()),
             Some(step) => (format!("checked up to step {step}"), theme.notable()),
         });
