@@ -267,6 +267,11 @@ impl<T> Rows<T> {
         self.rows[replica.index()].iter()
     }
 
+    /// The first slot of a row that something is held for.
+    pub fn first(&self, replica: ReplicaId) -> Option<u64> {
+        self.row(replica).next().map(|(slot, _)| slot)
+    }
+
     /// The part of a row from `slot` on, in slot order.
     pub fn row_from(
         &self,

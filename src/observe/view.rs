@@ -362,10 +362,13 @@ impl ReplicaView {
     /// Nothing is known any more of what a replica has let go.
     fn let_go(&mut self, upto: &Dependencies) {
         for row in ReplicaId::all(self.history.rows()) {
-            for slot in self.let_go.prefix(row)..upto.prefix(row) {
-                let id = InstanceId::new(row, slot);
-                self.history.remove(id);
-                if let Some(gone) = self.instances.remove(id) {
+            // Of millions that went unseen nothing is here.
+            let end = upto.prefix(row);
+            while let Some(slot) = self.history.first(row).filter(|slot| *slot < end) {
+                self.history.remove(InstanceId::new(row, slot));
+            }
+            while let Some(slot) = self.instances.first(row).filter(|slot| *slot < end) {
+                if let Some(gone) = self.instances.remove(InstanceId::new(row, slot)) {
                     self.phases[gone.phase as usize] -= 1;
                 }
             }
