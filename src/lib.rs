@@ -7,7 +7,7 @@
 //!   [`sim`] is the simulated one;
 //! * what **shows** cannot tell these apart: [`observe`] folds what a world says into what can be
 //!   seen, [`check`] says whether it may be so, [`explain`] why it is so, [`script`] is the language in
-//!   which people act on a world, [`tui`] is the screen, [`bench`] says how fast it is, and
+//!   which people act on a world, [`tui`] is the screen, [`bench`](mod@bench) says how fast it is, and
 //!   [`tools`] are the commands without one.
 //!
 //! `docs/ARCHITECTURE.md` follows one command through all of it.
