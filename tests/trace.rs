@@ -4,7 +4,7 @@
 mod document;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use epaxos_tui::epaxos::attributes::{Attributes, Dependencies};
 use epaxos_tui::epaxos::command::{Command, Operation, Payload, RequestId};
@@ -12,9 +12,10 @@ use epaxos_tui::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
 use epaxos_tui::epaxos::instance::Path;
 use epaxos_tui::epaxos::message::{Commit, Envelope, Executed, Gone, Message, PreAcceptReply};
 use epaxos_tui::epaxos::replica::{Input, Options, Output, Replica};
+use epaxos_tui::epaxos::seat::Seat;
 use epaxos_tui::epaxos::time::Time;
 use epaxos_tui::kv::Store;
-use epaxos_tui::observe::notice::{Decision, Effect, Notice, Shape, Step};
+use epaxos_tui::observe::notice::{Decision, Effect, Notice, Shape, Sight, Step};
 use epaxos_tui::observe::trace::Line;
 use epaxos_tui::observe::view::View;
 use epaxos_tui::script::file::Script;
@@ -151,11 +152,29 @@ fn let_go() -> View {
     view
 }
 
+/// What is seen of a replica that was too fast to be looked at.
+fn too_fast() -> View {
+    let shape = Shape::new(REPLICAS);
+    let seat = Seat::new(shape.options.clone());
+    let sight = Sight { unseen: 48_123, seat, held: Vec::new() };
+    let mut view = View::new(shape);
+    view.apply(Notice::Step(Step {
+        replica: ReplicaId(0),
+        now: Time(8_123_456),
+        decision: Decision::Show(Arc::new(sight)),
+        effects: Vec::new(),
+        timer: None,
+    }));
+    assert_eq!(view.total().unseen, 48_123);
+    view
+}
+
 /// Every line of all of them.
 fn lines() -> Vec<Line> {
     let (played, repeated, panicked, given_up) = (played(), repeated(), panicked(), given_up());
     let let_go = let_go();
-    let others = [&repeated, &panicked, &given_up, &let_go];
+    let too_fast = too_fast();
+    let others = [&repeated, &panicked, &given_up, &let_go, &too_fast];
     let lines = others.into_iter().flat_map(|view| &view.trace);
     played.view().trace.iter().chain(lines).cloned().collect()
 }
