@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use epaxos_tui::node::cluster::Options;
-use epaxos_tui::node::live::{LiveWorld, serve};
+use epaxos_tui::node::live::{LiveWorld, Serving, spawn};
 use epaxos_tui::script::request::{Report, Request};
 use epaxos_tui::tui::app::{Action, App, Effect};
 use epaxos_tui::tui::picture;
 use epaxos_tui::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// The monitor of a live cluster, without a terminal.
 struct Monitor {
@@ -149,9 +149,7 @@ fn main() -> anyhow::Result<()> {
     let script = std::fs::read_to_string(folder.join("film.txt"))?;
     let world = LiveWorld::start(&Options::new(5), false)?;
     let shape = world.cluster().shape().clone();
-    let (requests, asked) = unbounded_channel();
-    let (reporting, reports) = unbounded_channel();
-    let serving = std::thread::spawn(move || serve(world, asked, &reporting));
+    let Serving { requests, reports, thread: serving } = spawn(world).expect("a thread");
     let theme = Theme::Dark;
     let app = App::new(shape, theme, false, true);
     let mut monitor = Monitor { app, requests, reports, begun: Instant::now() };

@@ -2,18 +2,16 @@
 
 use std::io::{self, IsTerminal};
 use std::mem::ManuallyDrop;
-use std::thread;
 
 use anyhow::{Context, anyhow};
 use tokio::runtime;
-use tokio::sync::mpsc;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::arguments::{ClusterArguments, ScreenArguments, ThemeArgument};
 use crate::cli::files::Files;
 use crate::cli::{Usage, embedded_options, print, read_input};
-use crate::node::live::{self, LiveWorld};
+use crate::node::live::{self, LiveWorld, Serving};
 use crate::script::world::World;
 use crate::tui;
 use crate::tui::keys::{FileError, Keys};
@@ -34,12 +32,8 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
     let mut world = LiveWorld::start(&options, false)?;
     world.on_lines(files.tracer());
     let (shape, backlog) = (world.view().shape.clone(), world.backlog());
-    let (requests, asked) = mpsc::unbounded_channel();
-    let (reports, heard) = mpsc::unbounded_channel();
-    let serving = thread::Builder::new()
-        .name("world".to_owned())
-        .spawn(move || live::serve(world, asked, &reports))
-        .context("cannot start a thread")?;
+    let Serving { requests, reports, thread: world } =
+        live::spawn(world).context("cannot start a thread")?;
 
     let screen =
         tui::Options { ascii: screen.ascii, theme: theme(screen), mouse: !screen.no_mouse, keys };
@@ -50,10 +44,10 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
         .context("cannot start a runtime")?;
     let seen = {
         let _runtime = runtime.enter();
-        tui::run(screen, shape, requests, heard, backlog)
+        tui::run(screen, shape, requests, reports, backlog)
     };
     // The screen is gone, and with it the only one who could ask the world for anything: it ends.
-    serving.join().map_err(|_| anyhow!("the cluster's thread ended in a panic"))?;
+    world.join().map_err(|_| anyhow!("the cluster's thread ended in a panic"))?;
     // The program ends here: to free bit by bit all that was seen would keep the shell waiting.
     let seen = ManuallyDrop::new(seen.context("the screen failed")?);
     files.finish(&seen)

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bench::Target;
 use crate::node::cluster::Options;
-use crate::node::live::{self, LiveWorld};
+use crate::node::live::{self, LiveWorld, Serving};
 use crate::script::request::Request;
 use crate::script::world::World;
 use crate::tui::unseen::{self, Unseen};
@@ -31,18 +31,14 @@ impl Watched {
         let world = LiveWorld::start(options, false)?;
         let (shape, backlog) = (world.view().shape.clone(), world.backlog());
         let target = Target::Running(shape.endpoints.clone());
-        let (requests, asked) = mpsc::unbounded_channel();
-        let (reports, heard) = mpsc::unbounded_channel();
-        let world = thread::Builder::new()
-            .name("world".to_owned())
-            .spawn(move || live::serve(world, asked, &reports))
-            .context("cannot start a thread")?;
+        let Serving { requests, reports, thread: world } =
+            live::spawn(world).context("cannot start a thread")?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot start a runtime")?;
         let ended = CancellationToken::new();
         let end = ended.clone();
         let watch = move || {
-            runtime.block_on(unseen::watch(shape, SCREEN, heard, &backlog, end.cancelled_owned()))
+            runtime.block_on(unseen::watch(shape, SCREEN, reports, &backlog, end.cancelled_owned()))
         };
         let screen = thread::Builder::new().name("screen".to_owned()).spawn(watch);
         let screen = screen.context("cannot start a thread")?;

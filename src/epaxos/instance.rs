@@ -188,6 +188,11 @@ impl Instance {
         self.phase = Phase::Committed;
     }
 
+    /// How many commands it is counted as; see [`Payload::weight`].
+    pub fn weight(&self) -> u64 {
+        self.payload.as_ref().map_or(1, Payload::weight)
+    }
+
     /// Notes that the decided commands have been applied.
     pub fn execute(&mut self) {
         assert_eq!(self.phase, Phase::Committed, "only what is decided and new is executed");

@@ -32,7 +32,7 @@ use crate::script::request::Report;
 use crate::script::stepwise::Stepwise;
 use crate::script::world::{Answer, Next, Proposer, World, requests};
 
-pub use crate::node::live::serve::serve;
+pub use crate::node::live::serve::{Serving, serve, spawn};
 
 /// A cluster of replicas in this process, over real gRPC. Not to be used, or dropped, on a runtime.
 #[derive(Debug)]

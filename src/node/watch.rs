@@ -80,13 +80,8 @@ impl Watch {
             self.miss();
             return false;
         }
-        let Some(Watcher { reports, backlog }) = &self.watcher else { return false };
-        let notice = Notice::Step(step);
-        let weight = notice.weight();
-        self.lately += weight;
-        backlog.say(weight);
-        // Where nobody listens any more, the end is near.
-        reports.send(Report::Notice(notice)).ok();
+        self.lately += self.say(Notice::Step(step));
+        let Some(Watcher { backlog, .. }) = &self.watcher else { return false };
         let Some(patience) = backlog.patience() else { return false };
         let most = if self.glimpses { patience / GLIMPSES } else { patience };
         let mut too_much = backlog.len() > most;
@@ -120,11 +115,14 @@ impl Watch {
         }
     }
 
-    fn say(&self, notice: Notice) {
-        if let Some(Watcher { reports, backlog }) = &self.watcher {
-            backlog.say(notice.weight());
-            reports.send(Report::Notice(notice)).ok();
-        }
+    /// Says something, if anybody is there to hear it, and returns how much that was.
+    fn say(&self, notice: Notice) -> u64 {
+        let Some(Watcher { reports, backlog }) = &self.watcher else { return 0 };
+        let weight = notice.weight();
+        backlog.say(weight);
+        // Where nobody listens any more, the end is near.
+        reports.send(Report::Notice(notice)).ok();
+        weight
     }
 
     /// Leaves the replica alone: longer each time, as long as every glimpse is too much.

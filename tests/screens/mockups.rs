@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use epaxos_tui::node::cluster::Options;
-use epaxos_tui::node::live::{LiveWorld, serve};
+use epaxos_tui::node::live::{LiveWorld, Serving, spawn};
 use epaxos_tui::observe::notice::Shape;
 use epaxos_tui::script::file::Script;
 use epaxos_tui::script::request::{Report, Request};
@@ -19,7 +19,7 @@ use epaxos_tui::tui::panel;
 use epaxos_tui::tui::theme::Theme;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::{drive, picture};
 
@@ -37,9 +37,7 @@ impl Monitor {
         let world = LiveWorld::start(&options, true).expect("free ports");
         let endpoints = (0..5).map(|index| format!("127.0.0.1:{}", 50_051 + index)).collect();
         let shape = Shape { endpoints, ..world.cluster().shape().clone() };
-        let (requests, asked) = unbounded_channel();
-        let (reporting, reports) = unbounded_channel();
-        let world = std::thread::spawn(move || serve(world, asked, &reporting));
+        let Serving { requests, reports, thread: world } = spawn(world).expect("a thread");
         let app = App::new(shape, Theme::Dark, false, true);
         Self { app, requests, reports, world }
     }

@@ -5,7 +5,7 @@
 //! or not; and nothing that is decided can wait for it any more.
 
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::command::{Payload, StateMachine};
+use crate::epaxos::command::StateMachine;
 use crate::epaxos::event::Event;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
@@ -89,7 +89,7 @@ impl<M: StateMachine> Replica<M> {
             let end = executed.prefix(row).max(let_go.prefix(row));
             let mut left = self.kept[row.index()].saturating_sub(self.options.keep);
             let over = self.durable.instances.row(row).take_while(|(slot, instance)| {
-                let weight = instance.payload.as_ref().map_or(1, Payload::weight);
+                let weight = instance.weight();
                 let fits = *slot < end && weight <= left;
                 left = left.saturating_sub(weight);
                 fits
@@ -115,7 +115,7 @@ impl<M: StateMachine> Replica<M> {
                 let instance = self.durable.instances.remove(InstanceId::new(row, slot));
                 let instance = instance.expect("what is executed and not let go is kept");
                 debug_assert_eq!(instance.phase, Phase::Executed, "only what is over is let go");
-                self.kept[row.index()] -= instance.payload.as_ref().map_or(1, Payload::weight);
+                self.kept[row.index()] -= instance.weight();
             }
         }
         self.forget_keys();

@@ -1,5 +1,9 @@
 //! A live world behind a screen: requests in, reports out.
 
+use std::io;
+use std::thread;
+use std::thread::JoinHandle;
+
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -7,6 +11,26 @@ use crate::node::live::LiveWorld;
 use crate::observe::notice::{GateState, Notice};
 use crate::script::request::{Report, Request};
 use crate::script::session::{Session, stop_where_broken};
+
+/// A world that serves on a thread of its own, from outside.
+#[derive(Debug)]
+pub struct Serving {
+    /// Where to ask. Once this is dropped, the world ends.
+    pub requests: mpsc::UnboundedSender<Request>,
+    /// What it reports.
+    pub reports: mpsc::UnboundedReceiver<Report>,
+    /// Its thread, which returns how much was said by then that was not heard.
+    pub thread: JoinHandle<usize>,
+}
+
+/// Lets a world [`serve`] on a thread of its own.
+pub fn spawn(world: LiveWorld) -> io::Result<Serving> {
+    let (requests, asked) = mpsc::unbounded_channel();
+    let (reporting, reports) = mpsc::unbounded_channel();
+    let thread = thread::Builder::new().name("world".to_owned());
+    let thread = thread.spawn(move || serve(world, asked, &reporting))?;
+    Ok(Serving { requests, reports, thread })
+}
 
 /// What a world that serves has to deal with next.
 enum Next {
