@@ -5,7 +5,7 @@ use std::time::Duration;
 use epaxos_tui::epaxos::command::{Command, Operation, Outcome, RequestId, StateMachine};
 use epaxos_tui::epaxos::event::{Event, Reply};
 use epaxos_tui::epaxos::id::ReplicaId;
-use epaxos_tui::epaxos::replica::{Input, Options, Output, Replica};
+use epaxos_tui::epaxos::replica::{Input, Options, Output, REPEATABLE, Replica};
 use epaxos_tui::epaxos::time::Time;
 use epaxos_tui::kv::Store;
 
@@ -164,6 +164,32 @@ fn one_number_for_two_operations_is_two_requests() {
     let stores: Vec<_> = trio.replicas.iter().map(|replica| &replica.machine().store).collect();
     assert!(stores[0] == stores[1] && stores[1] == stores[2], "{stores:?}");
     assert_eq!(trio.answers().len(), 2);
+}
+
+/// What is remembered is bounded, and forgotten at the same place of the order everywhere, also where
+/// some replica executes the one that is too late in the middle of others.
+#[test]
+fn a_write_repeated_too_late_is_a_new_one_at_every_replica() {
+    let mut trio = Trio::new();
+    let first = RequestId::named("alice", 1);
+    trio.propose(0, &first, Operation::put("x", "first"));
+    for number in 0..REPEATABLE as u64 - 1 {
+        trio.propose(1, &RequestId::named("bob", number), Operation::put("x", "later"));
+    }
+    trio.propose(2, &first, Operation::put("x", "first"));
+    assert_eq!(trio.applied(), [REPEATABLE; 3], "still remembered");
+
+    // The one that is forgotten over this and the one that is repeated are under way together.
+    trio.connected = false;
+    trio.propose(1, &RequestId::named("bob", 1000), Operation::put("x", "later"));
+    let early = RequestId::named("bob", 0);
+    trio.propose(0, &early, Operation::put("x", "later"));
+    trio.connected = true;
+    trio.flow();
+    trio.propose(2, &first, Operation::put("x", "first"));
+    assert_eq!(trio.applied(), [REPEATABLE + 2; 3]);
+    let stores: Vec<_> = trio.replicas.iter().map(|replica| &replica.machine().store).collect();
+    assert!(stores.iter().all(|store| store.get("x").is_some_and(|value| **value == *b"first")));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::epaxos::keys::KeyMap;
 use crate::epaxos::quorum::ReplicaSet;
+use crate::epaxos::replica::REPEATABLE;
 use crate::epaxos::space::Rows;
 use crate::kv::Store;
 
@@ -323,14 +324,19 @@ impl Executions {
             (2 * before).saturating_sub(1)
         };
         let outcome = result.outcome.clone();
-        let made = Made { instance: id, replica, outcome, place };
-        let earlier = self.effects.insert(command.clone(), made);
-        if let Some(earlier) = earlier.filter(|earlier| earlier.instance != id)
-            && operation.is_write()
-        {
+        self.check_once(command, Made { instance: id, replica, outcome, place }, report);
+    }
+
+    /// A write takes effect once, or so late again that it is a new one.
+    fn check_once(&mut self, command: &Command, made: Made, report: &mut Report) {
+        let Made { instance: id, replica, place, .. } = made;
+        let Some(earlier) = self.effects.insert(command.clone(), made) else { return };
+        // For replicas the writes of clients without a name do not count.
+        let soon = place.abs_diff(earlier.place) <= 2 * REPEATABLE;
+        if command.operation.is_write() && earlier.instance != id && soon {
             let sentence = format!(
-                "{} ({operation}) takes effect in {} and in {id}",
-                command.request, earlier.instance
+                "{} ({}) takes effect in {} and in {id}",
+                command.request, command.operation, earlier.instance
             );
             report.violation(Property::Once, replica, id, sentence);
         }

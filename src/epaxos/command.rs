@@ -18,7 +18,8 @@ pub type Value = Arc<[u8]>;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
     /// A client that gave itself a name. It may repeat a request at any replica, and gets the first
-    /// one's answer: replicas remember what its requests came to.
+    /// one's answer: replicas remember for a while what its requests came to
+    /// ([`REPEATABLE`](crate::epaxos::replica::REPEATABLE)).
     Named(Arc<str>),
     /// A client without a name, whose request came in at this replica, which numbered it. Such a
     /// request cannot be repeated, so nothing is remembered of it.

@@ -14,6 +14,8 @@ mod restart;
 mod timers;
 mod validation;
 
+pub use self::requests::REPEATABLE;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

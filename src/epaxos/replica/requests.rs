@@ -1,5 +1,7 @@
 //! Clients: who waits for an answer, and what the requests of named clients came to.
 
+mod remembered;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +13,10 @@ use crate::epaxos::replica::{Output, Replica};
 use crate::epaxos::space::Row;
 use crate::epaxos::time::Time;
 
+use self::remembered::Remembered;
+
+pub use self::remembered::REPEATABLE;
+
 /// What is known of requests.
 ///
 /// A request is repeated where its name *and* its operation are the same. A client that uses one
@@ -19,9 +25,9 @@ use crate::epaxos::time::Time;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Requests {
     me: ReplicaId,
-    /// What the executed commands of named clients came to. The same at every replica that has
-    /// executed the same commands, so that a repeated one has no effect anywhere.
-    outcomes: BTreeMap<Command, Outcome>,
+    /// What the executed commands of named clients came to. Of writes the same is known at every
+    /// replica that has executed the same commands, so that a repeated one has no effect anywhere.
+    remembered: Remembered,
     /// The commands of named clients that were proposed here and have not been executed. Lost in a
     /// crash, like the next, with the clients' connections.
     named: BTreeMap<Command, Open>,
@@ -41,8 +47,8 @@ struct Open {
 impl Requests {
     /// Nothing known to the replica `me`.
     pub(super) fn new(me: ReplicaId) -> Self {
-        let (outcomes, named) = (BTreeMap::new(), BTreeMap::new());
-        Self { me, outcomes, named, anonymous: Row::default() }
+        let remembered = Remembered::default();
+        Self { me, remembered, named: BTreeMap::new(), anonymous: Row::default() }
     }
 
     fn open(&mut self, command: &Command, now: Time) {
@@ -108,10 +114,10 @@ impl Requests {
         self.get(command).map(|open| now.since(open.proposed))
     }
 
-    /// What a command of a named client came to, once it has been executed.
+    /// What a command of a named client came to that has been executed and may be repeated.
     pub(super) fn outcome(&self, command: &Command) -> Option<&Outcome> {
         match command.request.client {
-            Client::Named(_) => self.outcomes.get(command),
+            Client::Named(_) => self.remembered.get(command),
             Client::Anonymous(_) => None,
         }
     }
@@ -119,7 +125,7 @@ impl Requests {
     /// Remembers what a command came to, where it could be repeated.
     pub(super) fn remember(&mut self, command: &Command, outcome: &Outcome) {
         if let Client::Named(_) = command.request.client {
-            self.outcomes.insert(command.clone(), outcome.clone());
+            self.remembered.insert(command, outcome.clone());
         }
     }
 }
