@@ -54,11 +54,12 @@ pub fn counts(app: &App, id: ReplicaId, columns: [usize; COUNTED.len()]) -> Vec<
     COUNTED.into_iter().zip(columns).map(count).collect()
 }
 
-/// A count that leaves a space in `columns`.
+/// A count that leaves a space in `columns`; only a plus where even its millions do not.
 pub fn brief(count: u64, columns: usize) -> String {
-    let (plain, thousands) = (count.to_string(), format!("{}k", count / 1_000));
-    let fits = |text: &String| text.len() < columns;
-    [plain, thousands].into_iter().find(fits).unwrap_or_else(|| format!("{}M", count / 1_000_000))
+    let units = [(1, ""), (1_000, "k"), (1_000_000, "M")];
+    let known = units.into_iter().filter(|(size, _)| count >= *size || *size == 1);
+    let mut texts = known.map(|(size, unit)| format!("{}{unit}", count / size));
+    texts.find(|text| text.len() < columns).unwrap_or_else(|| "+".to_owned())
 }
 
 fn row(app: &App, id: ReplicaId) -> Line<'static> {
@@ -100,5 +101,20 @@ fn clock(micros: u64) -> String {
     match micros / 1_000_000 {
         seconds @ 0..1_000 => format!("{seconds}.{:03}s", micros / 1_000 % 1_000),
         seconds => format!("{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_says_what_it_can_in_its_columns() {
+        let brief = |columns: usize| {
+            [0, 9, 10, 999, 1_000, 99_999, 3_200_000].map(|count| brief(count, columns))
+        };
+        assert_eq!(brief(2), ["0", "9", "+", "+", "+", "+", "+"]);
+        assert_eq!(brief(4), ["0", "9", "10", "999", "1k", "99k", "3M"]);
+        assert_eq!(brief(9), ["0", "9", "10", "999", "1000", "99999", "3200000"]);
     }
 }
