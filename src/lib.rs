@@ -19,6 +19,7 @@ pub mod config;
 pub mod epaxos;
 pub mod explain;
 pub mod kv;
+pub mod multiverse;
 pub mod net;
 pub mod node;
 pub mod observe;

@@ -14,17 +14,33 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("explain", &["epaxos", "kv", "observe"]),
     ("script", &["epaxos", "kv", "observe", "explain"]),
     ("sim", &["epaxos", "kv", "observe", "check", "explain", "script"]),
+    ("multiverse", &["epaxos", "kv", "observe", "check", "explain", "script", "sim"]),
     ("config", &["epaxos"]),
     ("net", &["epaxos", "config"]),
     ("node", &["epaxos", "kv", "observe", "explain", "script", "config", "net"]),
     ("bench", &["epaxos", "net", "node"]),
-    ("tui", &["epaxos", "kv", "observe", "check", "explain", "script"]),
-    ("tools", &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "config"]),
+    ("tui", &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "multiverse"]),
+    (
+        "tools",
+        &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "multiverse", "config"],
+    ),
     (
         "cli",
         &[
-            "epaxos", "kv", "observe", "check", "explain", "script", "sim", "config", "net",
-            "node", "bench", "tui", "tools",
+            "epaxos",
+            "kv",
+            "observe",
+            "check",
+            "explain",
+            "script",
+            "sim",
+            "multiverse",
+            "config",
+            "net",
+            "node",
+            "bench",
+            "tui",
+            "tools",
         ],
     ),
 ];
@@ -38,6 +54,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("explain", &[]),
     ("script", &["clap", "humantime", "shlex", "thiserror"]),
     ("sim", &["fastrand"]),
+    ("multiverse", &["serde", "serde_json", "thiserror"]),
 ];
 
 /// What no pure module may name.

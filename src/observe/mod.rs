@@ -16,5 +16,6 @@ pub mod log;
 pub mod notice;
 pub mod query;
 pub mod trace;
+pub mod turn;
 pub mod view;
 pub mod walk;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::epaxos::command::{Command, Operation, Outcome, RequestId};
+use crate::epaxos::command::{Client, Command, Operation, Outcome, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::observe::in_flight::InFlight;
 use crate::observe::notice::{GateState, Step};
@@ -128,6 +128,13 @@ impl Proposer {
             Command { request: RequestId::named(PROPOSER, self.proposals), operation }
         };
         operations.into_iter().map(command).collect()
+    }
+
+    /// Takes note of commands that were proposed elsewhere, so that no number is used twice.
+    pub fn note(&mut self, commands: &[Command]) {
+        let ours = |it: &&Command| it.request.client == Client::Named(PROPOSER.into());
+        let last = commands.iter().filter(ours).map(|command| command.request.number).max();
+        self.proposals = self.proposals.max(last.unwrap_or(0));
     }
 }
 

@@ -1,5 +1,7 @@
 //! N replicas in one thread, joined by nothing but the messages on their way.
 
+mod follow;
+
 use std::time::Duration;
 
 use crate::epaxos::command::{Operation, RequestId};
@@ -18,7 +20,7 @@ use crate::sim::replicas::Replicas;
 
 /// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
 /// cluster delivers it when it is told to settle or to let time pass, and not before.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cluster {
     replicas: Replicas,
     /// The one clock, which every replica goes by until its own is set forward.
@@ -82,12 +84,17 @@ impl Cluster {
         self.replicas.seats().filter_map(Seat::replica).for_each(Replica::check_invariants);
     }
 
-    /// Takes one decision: the only way in which anything happens.
+    /// Takes one decision now.
     fn decide(&mut self, id: ReplicaId, decision: Decision) {
+        self.decide_at(id, decision, self.now);
+    }
+
+    /// Takes one decision: the only way in which anything happens.
+    fn decide_at(&mut self, id: ReplicaId, decision: Decision, now: Time) {
         if let Decision::Deliver(envelope) | Decision::Drop(envelope) = &decision {
             self.delays.forget(envelope.id);
         }
-        let step = self.replicas.decide(id, decision, self.now);
+        let step = self.replicas.decide(id, decision, now);
         let effects = step.effects.clone();
         self.say(Notice::Step(step));
         for effect in effects {
@@ -118,6 +125,14 @@ impl Cluster {
         // What nothing keeps waits to be delivered, as if everything were paused.
         let why = held.unwrap_or(HeldBy::Pause);
         self.say(Notice::Held(Held { id: envelope.id, why }));
+    }
+
+    /// Whoever waits for an answer of a replica is told that there will be none.
+    fn let_open_go(&mut self, replica: ReplicaId) {
+        let lost = self.open.extract_if(.., |(at, _)| *at == replica);
+        let lost =
+            lost.map(|(at, request)| Answer { request, result: Err(format!("{at} is down")) });
+        self.answers.extend(lost);
     }
 
     fn envelope(&self, id: MessageId) -> Result<Envelope, String> {
@@ -209,11 +224,7 @@ impl World for Cluster {
     fn crash(&mut self, replica: ReplicaId) -> Result<(), String> {
         self.seat(replica).check_up()?;
         self.decide(replica, Decision::Crash);
-        // Whoever waits for an answer is told that there will be none.
-        let lost = self.open.extract_if(.., |(at, _)| *at == replica);
-        let lost =
-            lost.map(|(at, request)| Answer { request, result: Err(format!("{at} is down")) });
-        self.answers.extend(lost);
+        self.let_open_go(replica);
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! The replicas of a simulated cluster, each with what its host keeps for it. What becomes of the
 //! messages that they send is the business of who holds them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::replica::Options;
 use crate::epaxos::seat::Seat;
@@ -61,6 +63,12 @@ impl Replicas {
     pub fn decide(&mut self, id: ReplicaId, decision: Decision, now: Time) -> Step {
         self.nodes[id.index()].decide(id, decision, now)
     }
+
+    /// Takes a decision at which a replica's program failed: what it had changed by then stays, and
+    /// nothing of what it was about to say is heard.
+    pub fn fail(&mut self, id: ReplicaId, decision: Decision, now: Time) -> Step {
+        self.nodes[id.index()].fail(id, decision, now)
+    }
 }
 
 impl Node {
@@ -75,11 +83,23 @@ impl Node {
         }
         match decision {
             Decision::Crash => assert!(self.seat.crash(), "{id} is down already"),
+            Decision::Panic(_) => drop(self.seat.crash()),
             Decision::Restart => assert!(self.seat.restart(self.now, &mut out), "{id} is up"),
             _ => {}
         }
         let effects = out.into_iter().map(|output| Effect::of(output, id, &mut self.sent));
         let effects = effects.collect();
+        Step { replica: id, now: self.now, decision, effects, timer: self.seat.next_timer() }
+    }
+
+    fn fail(&mut self, id: ReplicaId, decision: Decision, now: Time) -> Step {
+        self.now = self.now.max(now);
+        if let Some(input) = decision.input() {
+            let step = || self.seat.step(self.now, input, &mut Vec::new());
+            // It may fail again; that it did is told by the next decision.
+            catch_unwind(AssertUnwindSafe(step)).ok();
+        }
+        let effects = Vec::new();
         Step { replica: id, now: self.now, decision, effects, timer: self.seat.next_timer() }
     }
 }

@@ -1,0 +1,14 @@
+//! The tree of runs: what happened, what could have happened, and any place in either.
+//!
+//! All that is not determined by what was before is a [`Turn`](crate::observe::turn::Turn), so a run
+//! is a list of turns, and to go back is to take the first of them again, in the simulator: whatever
+//! the run was, live, simulated or recorded, looking back at it disturbs nothing. Acting in the past
+//! begins a [`Branch`](tree::Branch), which shares its turns with the run that it leaves.
+//!
+//! [`tree`] keeps branches and finds places; [`checkpoints`] make that quick; [`digest`] says in one
+//! number what came of the turns; [`what_if`] makes a branch by changing one turn.
+
+pub mod checkpoints;
+pub mod digest;
+pub mod tree;
+pub mod what_if;

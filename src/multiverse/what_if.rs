@@ -1,0 +1,201 @@
+//! A branch made by changing one turn of another.
+//!
+//! What comes after is as it was, as far as that is still possible: a message is the same where the
+//! same replica sends the same kind of message about the same instance to the same receiver. What is
+//! then still on its way is delivered, the oldest first.
+
+use crate::epaxos::command::Operation;
+use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::message::Envelope;
+use crate::multiverse::tree::{Branch, BranchId, Multiverse};
+use crate::observe::notice::HeldBy;
+use crate::observe::turn::{Choice, Turn};
+use crate::script::session::pass;
+use crate::script::stepwise::Stepwise;
+use crate::script::world::World;
+use crate::sim::cluster::Cluster;
+
+/// What is to be otherwise at a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The message is lost.
+    Drop,
+    /// The message arrives twice.
+    Duplicate,
+    /// The message arrives after everything else.
+    Delay,
+    /// The turn after this one comes first.
+    Swap,
+    /// This replica crashes before it; where none is named, the one that was reached.
+    Crash(Option<ReplicaId>),
+    /// Clients ask for these instead.
+    Propose(Vec<Operation>),
+    /// Clients ask this replica for these before it.
+    Add(ReplicaId, Vec<Operation>),
+}
+
+/// A run that was, and one that is like it but for a change.
+struct Rewriting<'a> {
+    multiverse: &'a mut Multiverse,
+    of: BranchId,
+    /// What was: it says what the messages are that its turns name.
+    original: Cluster,
+    changed: Cluster,
+}
+
+impl Multiverse {
+    /// Makes a branch in which one turn of `of`, the one after `at` others, is changed, and runs it
+    /// until nothing moves any more. Returns the branch, and the cluster at its end.
+    pub fn what_if(
+        &mut self,
+        of: BranchId,
+        at: u64,
+        change: &Change,
+        name: Option<&str>,
+    ) -> Result<(BranchId, Cluster), String> {
+        let original = self.at(of, at).map_err(|astray| astray.to_string())?;
+        let branch = self.branch(of, at, &original.view().gate, name)?;
+        let changed = original.clone();
+        let mut rewriting = Rewriting { multiverse: self, of, original, changed };
+        match rewriting.change(branch, at, change) {
+            Ok(()) => Ok((branch, rewriting.changed)),
+            Err(reason) => {
+                self.forget(branch);
+                Err(reason)
+            }
+        }
+    }
+}
+
+impl Rewriting<'_> {
+    fn change(&mut self, branch: BranchId, at: u64, change: &Change) -> Result<(), String> {
+        let turn = self.turn(at)?;
+        let mut next = at + 1;
+        match change {
+            Change::Drop => {
+                let id = delivered(at, &turn)?;
+                self.changed.drop(id)?;
+            }
+            Change::Delay => drop(delivered(at, &turn)?),
+            Change::Duplicate => {
+                self.changed.duplicate(delivered(at, &turn)?)?;
+                self.changed.follow(&turn)?;
+            }
+            Change::Swap => {
+                let after = self.turn(at + 1)?;
+                let too_soon = |reason| format!("#{} cannot come before #{at}: {reason}", at + 1);
+                self.changed.follow(&after).map_err(too_soon)?;
+                self.changed.follow(&turn).ok();
+                next += 1;
+            }
+            Change::Crash(replica) => {
+                self.changed.crash(replica.unwrap_or(turn.replica))?;
+                self.changed.follow(&turn).ok();
+            }
+            Change::Propose(operations) => {
+                if !matches!(turn.choice, Choice::Propose(_)) {
+                    return Err(format!("#{at} is no proposal"));
+                }
+                self.changed.propose(turn.replica, operations.clone())?;
+            }
+            Change::Add(replica, operations) => {
+                self.changed.propose(*replica, operations.clone())?;
+                self.changed.follow(&turn).ok();
+            }
+        }
+        self.multiverse.grow(branch, &self.changed.view().log);
+        for passed in at..next {
+            let turn = self.turn(passed)?;
+            self.original.follow(&turn)?;
+        }
+        self.follow_from(branch, next)?;
+        let late = matches!(change, Change::Delay).then(|| turn.choice.message()).flatten();
+        self.quieten(late)?;
+        self.multiverse.grow(branch, &self.changed.view().log);
+        Ok(())
+    }
+
+    fn turn(&self, at: u64) -> Result<Turn, String> {
+        self.multiverse.turn(self.of, at).cloned().ok_or_else(|| format!("there is no #{at}"))
+    }
+
+    /// Takes the turns that were taken from `at` on, as far as they are still possible.
+    fn follow_from(&mut self, branch: BranchId, at: u64) -> Result<(), String> {
+        let end = self.multiverse.get(self.of).map_or(0, Branch::len);
+        for at in at..end {
+            let turn = self.turn(at)?;
+            if let Some(counterpart) = self.counterpart(&turn) {
+                // What has become impossible does not happen.
+                self.changed.follow(&counterpart).ok();
+            }
+            self.multiverse.go_on(self.of, at, &mut self.original).map_err(|it| it.to_string())?;
+            if self.original.view().gate != self.changed.view().gate {
+                self.multiverse.grow(branch, &self.changed.view().log);
+                let gate = self.original.view().gate.clone();
+                self.multiverse.set_gate(branch, &gate);
+                self.changed.set_gate(gate)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The turn that is here what a turn was there.
+    fn counterpart(&self, turn: &Turn) -> Option<Turn> {
+        let choice = match &turn.choice {
+            Choice::Deliver(id) => Choice::Deliver(self.same(*id)?),
+            Choice::Drop(id) => Choice::Drop(self.same(*id)?),
+            Choice::Lose(id) => Choice::Lose(self.same(*id)?),
+            Choice::Duplicate(id, _) => {
+                let id = self.same(*id)?;
+                Choice::Duplicate(id, self.changed.in_flight().copy_of(id))
+            }
+            Choice::Wake => {
+                let timer = |cluster: &Cluster| cluster.seat(turn.replica).next_timer();
+                let due = timer(&self.original)?.1;
+                (timer(&self.changed)?.1 == due).then_some(Choice::Wake)?
+            }
+            choice => choice.clone(),
+        };
+        Some(Turn { choice, ..turn.clone() })
+    }
+
+    /// The message that is here what a message is there.
+    fn same(&self, id: MessageId) -> Option<MessageId> {
+        let there = &self.original.in_flight().get(id)?.envelope;
+        let is_same = |here: &Envelope| {
+            let what =
+                |it: &Envelope| (it.id.sender, it.to, it.message.kind(), it.message.instance());
+            what(here) == what(there)
+        };
+        let named = self.changed.in_flight().get(id).map(|flight| &flight.envelope);
+        let others = self.changed.in_flight().iter().map(|flight| &flight.envelope);
+        named.into_iter().chain(others).find(|here| is_same(here)).map(|here| here.id)
+    }
+
+    /// Delivers what may move, but for one message, and that at last.
+    fn quieten(&mut self, late: Option<MessageId>) -> Result<(), String> {
+        let waits = |cluster: &Cluster, id: MessageId| cluster.in_flight().get(id).is_some();
+        if let Some(late) = late.filter(|id| waits(&self.changed, *id)) {
+            while let Some(id) = self.next_but(late) {
+                pass(&mut self.changed, id)?;
+            }
+            pass(&mut self.changed, late)?;
+        }
+        self.changed.deliver_everything()
+    }
+
+    fn next_but(&self, late: MessageId) -> Option<MessageId> {
+        let mut held = self.changed.in_flight().held();
+        let free = |why| why == Some(HeldBy::Pause);
+        let next = held.find(|flight| free(flight.held) && flight.envelope.id != late);
+        next.map(|flight| flight.envelope.id)
+    }
+}
+
+/// The message that a turn delivers.
+fn delivered(at: u64, turn: &Turn) -> Result<MessageId, String> {
+    match turn.choice {
+        Choice::Deliver(id) => Ok(id),
+        _ => Err(format!("#{at} delivers no message")),
+    }
+}
