@@ -95,12 +95,11 @@ proptest! {
             let branches: Vec<_> = multiverse.iter().map(|(id, branch)| (id, branch.len())).collect();
             let (of, len) = branches[place.index(branches.len())];
             let at = place.index(usize::try_from(len).unwrap() + 1) as u64;
-            match multiverse.what_if(of, at, &change, None) {
-                Ok((branch, cluster)) => {
-                    prop_assert_eq!(multiverse.get(branch).unwrap().len(), cluster.view().log.len());
-                    made.push((branch, cluster));
-                }
-                Err(_) => prop_assert_eq!(multiverse.iter().count(), branches.len()),
+            if let Ok((branch, cluster)) = multiverse.what_if(of, at, &change, None) {
+                prop_assert_eq!(multiverse.get(branch).unwrap().len(), cluster.view().log.len());
+                made.push((branch, cluster));
+            } else {
+                prop_assert_eq!(multiverse.iter().count(), branches.len());
             }
         }
         for (branch, cluster) in made {

@@ -332,6 +332,10 @@ impl Multiverse {
         line.push((id, at));
         // The last part that begins before the place.
         let part = line.iter().position(|(_, end)| *end >= at).unwrap_or(line.len() - 1);
+        // Whoever looks at one branch is not looking at the others.
+        self.checkpoints.retain(|kept| {
+            line.iter().any(|(branch, _)| *branch == kept) || kept == BranchId::MAIN
+        });
         line.truncate(part + 1);
         line[part].1 = at;
         let (mut done, mut cluster, from) = self.nearest(&line);
