@@ -6,13 +6,57 @@ mod runs;
 use epaxos_tui::epaxos::command::Operation;
 use epaxos_tui::epaxos::id::ReplicaId;
 use epaxos_tui::multiverse::digest::Digests;
-use epaxos_tui::multiverse::tree::BranchId;
+use epaxos_tui::multiverse::tree::{BranchId, Multiverse};
 use epaxos_tui::multiverse::what_if::Change;
+use epaxos_tui::observe::notice::Shape;
+use epaxos_tui::observe::view::View;
+use epaxos_tui::script::session::Session;
 use epaxos_tui::script::world::World;
 use epaxos_tui::sim::cluster::Cluster;
 use proptest::prelude::*;
 
-use runs::{Act, Run, acts};
+use runs::{Act, acts, perform};
+
+/// A run, with what it was at each entry.
+#[derive(Clone, Debug)]
+struct Run {
+    cluster: Cluster,
+    multiverse: Multiverse,
+    digests: Vec<u64>,
+    view: View,
+}
+
+impl Run {
+    /// A cluster in which nothing has happened.
+    fn start(replicas: usize) -> Cluster {
+        Cluster::new(Shape::new(replicas))
+    }
+
+    /// Does all that can be done.
+    fn of(replicas: usize, acts: &[Act]) -> Self {
+        let mut cluster = Self::start(replicas);
+        cluster.listen();
+        let mut run = Self {
+            cluster,
+            multiverse: Multiverse::new(Shape::new(replicas)),
+            digests: Vec::new(),
+            view: View::new(Shape::new(replicas)),
+        };
+        let (mut session, mut digests) = (Session::default(), Digests::default());
+        for act in acts {
+            perform(&mut run.cluster, &mut session, *act);
+            for notice in run.cluster.take_notices() {
+                run.multiverse.note(BranchId::MAIN, &notice);
+                // What is set is set after the steps before it and before those after it.
+                run.view.apply(notice);
+                run.multiverse.grow(BranchId::MAIN, &run.view.log);
+            }
+        }
+        let entries: Vec<_> = run.cluster.view().log.iter().cloned().collect();
+        run.digests = entries.iter().map(|entry| digests.note(&entry.step)).collect();
+        run
+    }
+}
 
 /// All replicas of a cluster, to compare.
 fn seats(cluster: &Cluster) -> Vec<String> {

@@ -54,7 +54,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("explain", &[]),
     ("script", &["clap", "humantime", "shlex", "thiserror"]),
     ("sim", &["fastrand"]),
-    ("multiverse", &["serde", "serde_json", "thiserror"]),
+    ("multiverse", &["base64", "serde", "serde_json", "thiserror"]),
 ];
 
 /// What no pure module may name.

@@ -203,6 +203,9 @@ pub struct ClusterArguments {
     /// Write the trace to a file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Record the run in a file as it happens, for 'epaxos-tui replay'
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// How a replica behaves.

@@ -1,7 +1,7 @@
-//! The files that a cluster leaves behind: its trace and its counters.
+//! The files that a cluster leaves behind: its trace, its recording and its counters.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -9,8 +9,12 @@ use anyhow::Context;
 
 use crate::cli::Usage;
 use crate::cli::arguments::ClusterArguments;
+use crate::multiverse::recorder::Recorder;
+use crate::node::live::LiveWorld;
+use crate::observe::notice::Notice;
 use crate::observe::trace::Line;
 use crate::observe::view::View;
+use crate::script::world::World;
 use crate::tools::metrics;
 use crate::tools::run::Printer;
 
@@ -18,22 +22,85 @@ use crate::tools::run::Printer;
 /// once and not when there is something to lose.
 pub struct Files {
     trace: Option<Arc<Mutex<Printer<BufWriter<File>>>>>,
+    record: Option<File>,
+    recording: Option<Arc<Mutex<Recording>>>,
     metrics: Option<File>,
+}
+
+/// A recording that is being made.
+struct Recording {
+    recorder: Recorder,
+    out: BufWriter<File>,
+    /// The first failure to write, after which nothing more is written.
+    failed: Option<io::Error>,
+}
+
+impl Recording {
+    fn write(&mut self, line: &str) {
+        if self.failed.is_none() {
+            self.failed = writeln!(self.out, "{line}").err();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.failed.is_none() {
+            self.failed = self.out.flush().err();
+        }
+    }
+
+    fn note(&mut self, notice: &Notice, view: &View) {
+        self.recorder.note(notice);
+        for line in self.recorder.lines(&view.log) {
+            self.write(&line);
+        }
+        // What is written is there to be read, should the process be killed.
+        self.flush();
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let end = self.recorder.end();
+        self.write(&end);
+        self.flush();
+        self.failed.take().map_or(Ok(()), Err)
+    }
 }
 
 impl Files {
     /// Makes the files that the arguments ask for, of a cluster of `replicas`.
     pub fn create(arguments: &ClusterArguments, replicas: usize) -> anyhow::Result<Self> {
-        if arguments.trace.is_some() && arguments.trace == arguments.metrics {
-            return Err(Usage("--trace and --metrics name the same file".to_owned()).into());
+        let ClusterArguments { trace, metrics, record, .. } = arguments;
+        let named = [("--trace", trace), ("--metrics", metrics), ("--record", record)];
+        for (index, (one, file)) in named.iter().enumerate() {
+            let same = named[..index].iter().find(|(_, other)| file.is_some() && other == file);
+            if let Some((other, _)) = same {
+                return Err(Usage(format!("{other} and {one} name the same file")).into());
+            }
         }
         let trace = arguments.trace.as_deref().map(create).transpose()?;
         let printer =
             |file| Arc::new(Mutex::new(Printer::new(BufWriter::new(file), true, replicas)));
         Ok(Self {
             trace: trace.map(printer),
+            record: record.as_deref().map(create).transpose()?,
+            recording: None,
             metrics: arguments.metrics.as_deref().map(create).transpose()?,
         })
+    }
+
+    /// Records what happens in a world from now on, in which nothing has happened yet, if that is
+    /// wanted.
+    pub fn record(&mut self, world: &mut LiveWorld) {
+        let Some(file) = self.record.take() else { return };
+        let (recorder, first) = Recorder::new(&world.view().shape);
+        let mut recording = Recording { recorder, out: BufWriter::new(file), failed: None };
+        recording.write(&first);
+        let recording = Arc::new(Mutex::new(recording));
+        self.recording = Some(recording.clone());
+        world.on_notices(move |notice, view| {
+            if let Ok(mut recording) = recording.lock() {
+                recording.note(notice, view);
+            }
+        });
     }
 
     /// What writes lines of the trace down, if they are wanted.
@@ -56,6 +123,11 @@ impl Files {
             && let Ok(mut printer) = printer.lock()
         {
             printer.finish().context("cannot write the trace")?;
+        }
+        if let Some(recording) = self.recording
+            && let Ok(mut recording) = recording.lock()
+        {
+            recording.finish().context("cannot write the recording")?;
         }
         if let Some(mut file) = self.metrics {
             let json = serde_json::to_string_pretty(&metrics::to_json(view))?;

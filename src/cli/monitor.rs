@@ -26,11 +26,12 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
         return print(&keys.to_string());
     }
     check_terminal()?;
-    let files = Files::create(cluster, options.replicas)?;
+    let mut files = Files::create(cluster, options.replicas)?;
     tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
 
     let mut world = LiveWorld::start(&options, false)?;
     world.on_lines(files.tracer());
+    files.record(&mut world);
     let (shape, backlog) = (world.view().shape.clone(), world.backlog());
     let Serving { requests, reports, thread: world } =
         live::spawn(world).context("cannot start a thread")?;

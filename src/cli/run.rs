@@ -20,9 +20,10 @@ pub fn run(file: &Path, json: bool, arguments: &ClusterArguments) -> anyhow::Res
     // All of it is understood before anything is started.
     let script = Script::parse(&read_input(file)?).with_context(|| file.display().to_string())?;
     let options = embedded_options(arguments)?;
-    let files = Files::create(arguments, options.replicas)?;
+    let mut files = Files::create(arguments, options.replicas)?;
 
     let mut world = LiveWorld::start(&options, false)?;
+    files.record(&mut world);
     let out = BufWriter::new(io::stdout());
     let printer = Arc::new(Mutex::new(Printer::new(out, json, options.replicas)));
     let (shown, mut trace) = (printer.clone(), files.tracer());

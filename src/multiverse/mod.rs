@@ -6,9 +6,13 @@
 //! begins a [`Branch`](tree::Branch), which shares its turns with the run that it leaves.
 //!
 //! [`tree`] keeps branches and finds places; [`checkpoints`] make that quick; [`digest`] says in one
-//! number what came of the turns; [`what_if`] makes a branch by changing one turn.
+//! number what came of the turns; [`what_if`] makes a branch by changing one turn; [`recording`] is a
+//! run as a file, which [`recorder`] writes and [`reader`] reads.
 
 pub mod checkpoints;
 pub mod digest;
+pub mod reader;
+pub mod recorder;
+pub mod recording;
 pub mod tree;
 pub mod what_if;

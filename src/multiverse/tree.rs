@@ -6,7 +6,7 @@ use std::fmt;
 use crate::epaxos::id::ReplicaId;
 use crate::multiverse::checkpoints::Checkpoints;
 use crate::observe::log::Log;
-use crate::observe::notice::{Decision, GateState, Notice, Shape, Step};
+use crate::observe::notice::{GateState, Notice, Shape, Step};
 use crate::observe::turn::{Choice, Turn};
 use crate::script::world::World;
 use crate::sim::cluster::Cluster;
@@ -103,25 +103,30 @@ impl Branch {
     }
 
     fn note_step(&mut self, step: &Step) {
-        let Some(turn) = Turn::of(step) else {
-            self.ended = Some(Ended::Unseen);
-            return;
-        };
+        let silent = step.effects.is_empty() && step.decision.input().is_some();
+        match Turn::of(step) {
+            Some(turn) => self.add(turn, silent),
+            None => self.ended = Some(Ended::Unseen),
+        }
+    }
+
+    /// Adds a turn; `silent` says whether a replica was reached, and nothing was said to come of it.
+    fn add(&mut self, turn: Turn, silent: bool) {
         if self.turns.len() >= TURNS_MOST {
             self.ended = Some(Ended::Full);
             return;
         }
         // A program that fails says what it was at, and nothing of what came of it.
-        if let Decision::Panic(_) = step.decision
-            && let Some(index) = self.silent.get(&step.replica)
+        if let Choice::Panic(_) = turn.choice
+            && let Some(index) = self.silent.get(&turn.replica)
         {
             let choice = &mut self.turns[*index].choice;
             let failed = std::mem::replace(choice, Choice::Wake);
             *choice = Choice::Failed(Box::new(failed));
         }
-        self.silent.remove(&step.replica);
-        if step.effects.is_empty() && step.decision.input().is_some() {
-            self.silent.insert(step.replica, self.turns.len());
+        self.silent.remove(&turn.replica);
+        if silent {
+            self.silent.insert(turn.replica, self.turns.len());
         }
         self.turns.push(turn);
     }
@@ -134,7 +139,9 @@ impl Branch {
 impl Multiverse {
     /// A tree of one run in which nothing has happened.
     pub fn new(shape: Shape) -> Self {
-        let shape = Shape { endpoints: Vec::new(), ..shape };
+        let mut shape = Shape { endpoints: Vec::new(), ..shape };
+        // Somebody looks at events here, whoever does elsewhere.
+        shape.options.observed = true;
         let main = Branch::new("main".to_owned(), None);
         Self {
             start: Cluster::new(shape),
@@ -190,6 +197,33 @@ impl Multiverse {
         {
             branch.note_step(&entry.step);
         }
+    }
+
+    /// Takes note of a turn of a branch; `silent` says whether a replica was reached, and nothing was
+    /// said to come of it.
+    pub(super) fn add(&mut self, id: BranchId, turn: Turn, silent: bool) {
+        if let Some(branch) = self.branches.get_mut(&id) {
+            branch.add(turn, silent);
+        }
+    }
+
+    /// Forgets the turns of the run itself after the first `len`.
+    pub(super) fn truncate(&mut self, len: u64) {
+        if let Some(main) = self.branches.get_mut(&BranchId::MAIN) {
+            main.turns.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+            main.sets.retain(|at, _| *at <= len);
+        }
+        self.checkpoints = Checkpoints::default();
+    }
+
+    /// A cluster in which nothing has happened.
+    pub fn start(&self) -> Cluster {
+        self.start.clone()
+    }
+
+    /// What the cluster is.
+    pub fn shape(&self) -> &Shape {
+        &self.start.view().shape
     }
 
     /// Takes note of what a branch's gates hold back from now on.

@@ -58,12 +58,18 @@ pub struct LiveWorld {
 struct Audience {
     reports: Option<mpsc::UnboundedSender<Report>>,
     lines: Option<Box<dyn ShowLines>>,
+    notices: Option<Box<dyn ShowNotice>>,
 }
 
 /// What can be called with lines.
 trait ShowLines: FnMut(&[Line]) + Send {}
 
 impl<F: FnMut(&[Line]) + Send> ShowLines for F {}
+
+/// What can be called with what is said and what has been seen by then.
+trait ShowNotice: FnMut(&Notice, &View) + Send {}
+
+impl<F: FnMut(&Notice, &View) + Send> ShowNotice for F {}
 
 impl Audience {
     /// Ends when a screen that there was is gone: nothing need be waited for any more.
@@ -143,6 +149,13 @@ impl LiveWorld {
         self.audience.lines = Some(Box::new(show));
     }
 
+    /// Shows each notice as it is heard, with the view of what was heard by then, it included. The
+    /// gates that the world starts with are the first of them.
+    pub fn on_notices(&mut self, mut show: impl FnMut(&Notice, &View) + Send + 'static) {
+        show(&Notice::Gate(self.view.gate.clone()), &self.view);
+        self.audience.notices = Some(Box::new(show));
+    }
+
     /// Stops the cluster, and waits until it has.
     pub fn shutdown(self) {
         self.runtime.block_on(self.cluster.shutdown());
@@ -158,7 +171,11 @@ impl LiveWorld {
         match report {
             Report::Notice(notice) => {
                 self.ledger.note(&notice);
+                let heard = self.audience.notices.is_some().then(|| notice.clone());
                 let lines = self.view.apply(notice);
+                if let (Some(show), Some(notice)) = (&mut self.audience.notices, heard) {
+                    show(&notice, &self.view);
+                }
                 if let Some(show) = &mut self.audience.lines
                     && !lines.is_empty()
                 {

@@ -446,7 +446,8 @@ impl ReplicaView {
         order: u64,
         component: &Arc<[InstanceId]>,
     ) {
-        let view = self.instances.get_mut(id).expect("what executes was committed before");
+        // A program that fails may have decided it in the step of which nothing was heard.
+        let Some(view) = self.instances.get_mut(id) else { return };
         self.open.remove(&id);
         self.executed.push_back(id);
         self.phases[view.phase as usize] -= 1;

@@ -6,6 +6,7 @@
 
 pub mod backlog;
 pub mod file;
+pub mod gates;
 pub mod grammar;
 pub mod request;
 pub mod session;

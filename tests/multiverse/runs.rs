@@ -1,10 +1,6 @@
-//! Random runs with faults, remembered as trees.
+//! Random runs with faults.
 
 use epaxos_tui::epaxos::id::ReplicaId;
-use epaxos_tui::multiverse::digest::Digests;
-use epaxos_tui::multiverse::tree::{BranchId, Multiverse};
-use epaxos_tui::observe::notice::Shape;
-use epaxos_tui::observe::view::View;
 use epaxos_tui::script::grammar::Command;
 use epaxos_tui::script::session::Session;
 use epaxos_tui::script::world::World;
@@ -72,87 +68,46 @@ pub fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..most)
 }
 
-/// A run, with what it was at each entry.
-#[derive(Clone, Debug)]
-pub struct Run {
-    pub cluster: Cluster,
-    pub multiverse: Multiverse,
-    pub digests: Vec<u64>,
-    view: View,
-}
-
-impl Run {
-    /// A cluster in which nothing has happened.
-    pub fn start(replicas: usize) -> Cluster {
-        Cluster::new(Shape::new(replicas))
-    }
-
-    /// Does all that can be done.
-    pub fn of(replicas: usize, acts: &[Act]) -> Self {
-        let mut cluster = Self::start(replicas);
-        cluster.listen();
-        let mut run = Self {
-            cluster,
-            multiverse: Multiverse::new(Shape::new(replicas)),
-            digests: Vec::new(),
-            view: View::new(Shape::new(replicas)),
-        };
-        let (mut session, mut digests) = (Session::default(), Digests::default());
-        for act in acts {
-            run.act(&mut session, *act, replicas);
-            for notice in run.cluster.take_notices() {
-                run.multiverse.note(BranchId::MAIN, &notice);
-                // What is set is set after the steps before it and before those after it.
-                run.view.apply(notice);
-                run.multiverse.grow(BranchId::MAIN, &run.view.log);
+/// Does something to a cluster, if it can be done.
+pub fn perform(cluster: &mut Cluster, session: &mut Session, act: Act) {
+    let replicas = cluster.view().shape.replicas();
+    let replica = |id: u8| ReplicaId(id % u8::try_from(replicas).expect("few"));
+    let key = |key: u8| ["x", "y", "z"][usize::from(key)];
+    let message = |nth: u16| {
+        let flights = cluster.in_flight();
+        let nth = usize::from(nth).checked_rem(flights.len())?;
+        flights.iter().nth(nth).map(|flight| flight.envelope.id)
+    };
+    let line = match act {
+        Act::Put(at, on) => format!("put {} {at} @{}", key(on), replica(at)),
+        Act::Get(at, on) => format!("get {} @{}", key(on), replica(at)),
+        Act::Batch(at, on) => format!("batch \"put {} b\" \"get z\" @{}", key(on), replica(at)),
+        Act::Deliver(nth) => message(nth).map_or_else(String::new, |id| format!("deliver {id}")),
+        Act::Drop(nth) => message(nth).map_or_else(String::new, |id| format!("drop {id}")),
+        Act::Duplicate(nth) => message(nth).map_or_else(String::new, |id| format!("dup {id}")),
+        Act::Lose(nth) => {
+            if let Some(id) = message(nth) {
+                cluster.lose(id);
             }
+            String::new()
         }
-        let entries: Vec<_> = run.cluster.view().log.iter().cloned().collect();
-        run.digests = entries.iter().map(|entry| digests.note(&entry.step)).collect();
-        run
-    }
-
-    fn act(&mut self, session: &mut Session, act: Act, replicas: usize) {
-        let replica = |id: u8| ReplicaId(id % u8::try_from(replicas).expect("few"));
-        let key = |key: u8| ["x", "y", "z"][usize::from(key)];
-        let message = |nth: u16| {
-            let flights = self.cluster.in_flight();
-            let nth = usize::from(nth).checked_rem(flights.len())?;
-            flights.iter().nth(nth).map(|flight| flight.envelope.id)
-        };
-        let line = match act {
-            Act::Put(at, on) => format!("put {} {at} @{}", key(on), replica(at)),
-            Act::Get(at, on) => format!("get {} @{}", key(on), replica(at)),
-            Act::Batch(at, on) => format!("batch \"put {} b\" \"get z\" @{}", key(on), replica(at)),
-            Act::Deliver(nth) => {
-                message(nth).map_or_else(String::new, |id| format!("deliver {id}"))
-            }
-            Act::Drop(nth) => message(nth).map_or_else(String::new, |id| format!("drop {id}")),
-            Act::Duplicate(nth) => message(nth).map_or_else(String::new, |id| format!("dup {id}")),
-            Act::Lose(nth) => {
-                if let Some(id) = message(nth) {
-                    self.cluster.lose(id);
-                }
-                String::new()
-            }
-            Act::Wake(at) => format!("wake {}", replica(at)),
-            Act::Crash(at) => format!("crash {}", replica(at)),
-            Act::Recover(at) => format!("recover {}", replica(at)),
-            Act::Loss(percent) => format!("loss {percent}"),
-            Act::Doubling(percent) => format!("dup {percent}"),
-            Act::Delay(millis) => format!("delay 0ms..{millis}ms"),
-            Act::Cut(from, to) => format!("cut {} {}", replica(from), replica(to)),
-            Act::Heal => "heal".to_owned(),
-            Act::Hold => "hold kind=Commit".to_owned(),
-            Act::Release => "release".to_owned(),
-            Act::Pause => "pause".to_owned(),
-            Act::Run => "run".to_owned(),
-            Act::Sleep(millis) => format!("sleep {millis}ms"),
-            Act::Settle => "settle".to_owned(),
-        };
-        // What cannot be done is not.
-        if let Ok(Some(command)) = Command::parse(&line) {
-            session.perform(&mut self.cluster, &command).ok();
-        }
+        Act::Wake(at) => format!("wake {}", replica(at)),
+        Act::Crash(at) => format!("crash {}", replica(at)),
+        Act::Recover(at) => format!("recover {}", replica(at)),
+        Act::Loss(percent) => format!("loss {percent}"),
+        Act::Doubling(percent) => format!("dup {percent}"),
+        Act::Delay(millis) => format!("delay 0ms..{millis}ms"),
+        Act::Cut(from, to) => format!("cut {} {}", replica(from), replica(to)),
+        Act::Heal => "heal".to_owned(),
+        Act::Hold => "hold kind=Commit".to_owned(),
+        Act::Release => "release".to_owned(),
+        Act::Pause => "pause".to_owned(),
+        Act::Run => "run".to_owned(),
+        Act::Sleep(millis) => format!("sleep {millis}ms"),
+        Act::Settle => "settle".to_owned(),
+    };
+    // What cannot be done is not.
+    if let Ok(Some(command)) = Command::parse(&line) {
+        session.perform(cluster, &command).ok();
     }
 }
