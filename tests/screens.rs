@@ -28,6 +28,8 @@ mod space_time;
 mod stage;
 #[path = "screens/stepping.rs"]
 mod stepping;
+#[path = "screens/times.rs"]
+mod times;
 #[path = "screens/traps.rs"]
 mod traps;
 #[path = "screens/why.rs"]
@@ -309,5 +311,19 @@ fn faults_of_a_replica_that_failed() {
         look!(format!("failed_cockpit_{name}"), drive);
         drive.press("7 j j j l l");
         look!(format!("failed_faults_{name}"), drive);
+    }
+}
+
+#[test]
+fn the_past_and_a_branch_of_it() {
+    for (size, name) in SIZES {
+        let mut drive = Drive::conflict(size);
+        drive.press("[ ' [ p p p");
+        look!(format!("past_{name}"), drive);
+        drive.press("b");
+        drive.press("i");
+        drive.type_in("put x 7 @R3");
+        drive.press("Enter Esc");
+        look!(format!("branch_{name}"), drive);
     }
 }

@@ -347,6 +347,11 @@ impl Multiverse {
         forks
     }
 
+    /// Whether something leaves a branch at a place, or it leaves another there.
+    pub fn is_left_at(&self, id: BranchId, at: u64) -> bool {
+        self.branches.len() > 1 && self.forks(id).binary_search(&at).is_ok()
+    }
+
     /// The branches that a branch comes from, the run itself first, each with the place at which the
     /// next one leaves it.
     fn line(&self, id: BranchId) -> Vec<(BranchId, u64)> {

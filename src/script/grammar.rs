@@ -297,6 +297,18 @@ impl Command {
         Ok(self)
     }
 
+    /// Whether nothing can come of it but words.
+    pub fn only_looks(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { .. }
+                | Self::Order
+                | Self::Help { .. }
+                | Self::Why(_)
+                | Self::Preview { .. }
+        )
+    }
+
     /// The operation that the command proposes, and where, if it proposes one.
     pub fn proposal(&self) -> Option<(Operation, Option<ReplicaId>)> {
         let (operation, at) = match self {

@@ -39,15 +39,7 @@ impl Session {
     pub fn perform(&mut self, world: &mut impl World, command: &Command) -> Said {
         self.check(world.view(), command)?;
         // Whoever only looks does not go on.
-        let looks = matches!(
-            command,
-            Command::Status { .. }
-                | Command::Order
-                | Command::Help { .. }
-                | Command::Why(_)
-                | Command::Preview { .. }
-        );
-        if !looks && !world.view().gate.breaks.is_empty() {
+        if !command.only_looks() && !world.view().gate.breaks.is_empty() {
             world.arm();
         }
         let broke = world.view().broke.clone();

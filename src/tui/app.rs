@@ -19,6 +19,7 @@ mod requests;
 mod saving;
 mod space_time;
 mod stepping;
+mod times;
 mod trace_list;
 mod wishes;
 
@@ -35,6 +36,7 @@ pub use rate::Rate;
 pub use saving::Save;
 pub use space_time::{Chosen, OVERVIEW_EVENTS, Row, SpaceTime, Zoom};
 pub use stepping::{Play, rates};
+pub use times::{Past, Times};
 pub use trace_list::TraceList;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -147,8 +149,10 @@ pub enum Tone {
 /// The state of the screen.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct App {
-    /// Everything known of the cluster.
+    /// Everything known of the cluster, at the place in time that is looked at.
     pub view: View,
+    /// All places in time.
+    pub times: Times,
     /// The colours.
     pub theme: Theme,
     /// The keys.
@@ -250,6 +254,7 @@ impl App {
     pub fn new(shape: Shape, theme: Theme, ascii: bool, mouse: bool) -> Self {
         Self {
             checks: Checks::new(&shape),
+            times: Times::new(shape.clone()),
             view: View::new(shape),
             theme,
             keys: Keys::default(),

@@ -7,6 +7,8 @@ use crate::tui::app::Save;
 use crate::tui::deed::{Deed, Screen};
 use crate::tui::keys::Keys;
 use crate::tui::theme::Theme;
+use crate::tui::times;
+use crate::tui::times::TimeWish;
 
 /// What a line comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum Wish {
     Speed(String),
     /// A picture is to be saved.
     Save(Save),
+    /// Another place in time is to be looked at, or made.
+    Time(TimeWish),
 }
 
 /// A command of the screen that takes more words: its name, what can follow, and what it does.
@@ -44,8 +48,8 @@ pub struct Form {
     pub about: &'static str,
 }
 
-/// All commands of the screen that take more words.
-pub const FORMS: [Form; 7] = [
+/// The commands of the screen that take more words, but for those about time.
+const FORMS: [Form; 7] = [
     Form { name: "screen", words: "NAME", about: "Go to a screen" },
     Form { name: "observer", words: "R|all", about: "See with the eyes of one replica, or of all" },
     Form { name: "theme", words: "NAME", about: "Use other colours" },
@@ -54,6 +58,11 @@ pub const FORMS: [Form; 7] = [
     Form { name: "save", words: "FILE", about: "Save the screen as text or as a picture" },
     Form { name: "save!", words: "FILE", about: "The same, in place of a file that there is" },
 ];
+
+/// All commands of the screen that take more words.
+pub fn forms() -> impl Iterator<Item = &'static Form> {
+    FORMS.iter().chain(&times::FORMS)
+}
 
 /// Reads one line; `None` for one that says nothing. The error is one sentence.
 pub fn parse(line: &str) -> Result<Option<Line>, String> {
@@ -88,6 +97,9 @@ fn wish(verb: &str, rest: &str) -> Option<Result<Wish, String>> {
         }
         ("save!", _) => Err("save! needs the name of a file, such as picture.svg".to_owned()),
         (verb, rest) => {
+            if let Some(wish) = times::parse(verb, rest) {
+                return Some(wish.map(Wish::Time));
+            }
             let deed = Deed::parse(verb)?;
             if Command::list().iter().any(|(name, _)| name == verb) {
                 return None;
@@ -130,16 +142,14 @@ fn no_such<T: AsRef<str>>(what: &str, name: &str, names: &[T]) -> String {
 
 /// The names of all that can be done beside the script language, each once.
 pub fn names() -> Vec<&'static str> {
-    let forms = FORMS.iter().map(|form| form.name);
     let deeds = Deed::all().map(Deed::name);
-    let deeds = deeds.filter(|name| FORMS.iter().all(|form| form.name != *name));
-    forms.chain(deeds).collect()
+    let deeds = deeds.filter(|name| forms().all(|form| form.name != *name));
+    forms().map(|form| form.name).chain(deeds).collect()
 }
 
 /// What can be asked for help on beside the script language, a line each.
 pub fn help(keys: &Keys) -> Vec<String> {
-    let forms = FORMS
-        .iter()
+    let forms = forms()
         .map(|Form { name, words, about }| format!("{:16} {about}", format!("{name} {words}")));
     let deeds = Deed::all().map(|deed| format!("{:16} {}", deed.name(), keys.about(deed)));
     forms.chain(deeds).collect()
@@ -147,7 +157,7 @@ pub fn help(keys: &Keys) -> Vec<String> {
 
 /// How a command of the screen is written, and what it does.
 pub fn explain(name: &str, keys: &Keys) -> Option<Vec<String>> {
-    let forms = FORMS.iter().filter(|form| form.name == name);
+    let forms = forms().filter(|form| form.name == name);
     let mut lines: Vec<String> =
         forms.map(|Form { name, words, about }| format!("{name} <{words}>: {about}")).collect();
     lines.extend(Deed::parse(name).map(|deed| format!("{name}: {}", keys.about(deed))));
@@ -182,7 +192,7 @@ mod tests {
                 other => panic!("{deed:?}: {other:?}"),
             }
         }
-        for form in FORMS {
+        for form in forms() {
             assert!(!scripts.contains(&form.name.to_owned()), "{}", form.name);
         }
     }

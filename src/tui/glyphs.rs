@@ -16,6 +16,8 @@ pub const TO: &str = "→";
 pub const PAUSED: &str = "‖";
 /// The world runs.
 pub const RUNNING: &str = "▶";
+/// The past is looked at.
+pub const BACK: &str = "◄";
 /// A decision on the timeline.
 pub const DECISION: &str = "●";
 /// Levels of a small bar chart, lowest first.

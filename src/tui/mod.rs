@@ -48,6 +48,7 @@ pub mod picture;
 pub mod prompt;
 pub mod terminal;
 pub mod theme;
+pub mod times;
 pub mod unseen;
 
 mod outside;

@@ -6,7 +6,7 @@ use ratatui::crossterm::event::KeyEvent;
 
 use crate::script::grammar::Command;
 use crate::tui::app::App;
-use crate::tui::command::FORMS;
+use crate::tui::command::forms;
 use crate::tui::deed::Deed;
 use crate::tui::keys::Context;
 use crate::tui::list::Place;
@@ -95,7 +95,7 @@ impl Palette {
             about,
             choice: Choice::Command(name),
         }));
-        entries.extend(FORMS.iter().map(|form| Entry {
+        entries.extend(forms().map(|form| Entry {
             keys: String::new(),
             command: form.name.to_owned(),
             words: form.words,

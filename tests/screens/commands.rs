@@ -128,7 +128,7 @@ fn pasted_lines_may_be_for_the_screen() {
 #[test]
 fn other_keys_do_it_and_are_shown() {
     let mut drive = Drive::held(LARGE);
-    let file = "normal x,Left step\nnormal none play\nnormal s show-store\nnormal p pause-or-run\n\
+    let file = "normal x,Left step\nnormal none play\nnormal s show-store\nnormal none step-back\nnormal p pause-or-run\n\
                 always F2 palette\nnormal none go-left\nprompt Ctrl-G back";
     // The arrow is free once nothing else has it.
     let file = format!("{file}\nnormal h go-left").replace("normal none go-left\n", "");

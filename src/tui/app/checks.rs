@@ -7,6 +7,7 @@ use crate::check::{Checker, Property, Violation};
 use crate::observe::facets::Facets;
 use crate::observe::notice::{Shape, Step};
 use crate::observe::query::Query;
+use crate::observe::view::View;
 use crate::tui::list::Place;
 
 /// The checks, and the place among them.
@@ -47,6 +48,17 @@ impl Checks {
             query: Query::default(),
             place: Place::default(),
         }
+    }
+
+    /// Checks a run from its beginning on, where there is not too much of it; otherwise nothing is said
+    /// of it. The place in the list is that of others.
+    pub fn look_again(&mut self, view: &View, others: &Checks) {
+        (self.query, self.place) = (others.query.clone(), others.place);
+        if view.log.len() > STEPS_MOST || view.log.forgotten() > 0 {
+            return self.checker.miss(0);
+        }
+        view.log.iter().for_each(|entry| self.checker.step(&entry.step));
+        self.spoken = self.checker.violations().len();
     }
 
     /// Takes note of a step.
@@ -155,6 +167,9 @@ impl Checks {
 
 /// How often to look at what takes long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A run of more steps than this takes too long to be checked from its beginning.
+const STEPS_MOST: u64 = 5_000;
 
 /// With more requests than this a look would take longer than a frame may.
 const REQUESTS_MAX: usize = 5_000;

@@ -150,7 +150,7 @@ impl App {
             Deed::WalkOn | Deed::WalkBack => self.graph.walk_on(deed == Deed::WalkOn),
             Deed::HideLane => self.space_time.hide(self.view.shape.replicas()),
             Deed::ShowLanes => self.space_time.show_all(),
-            _ => {}
+            _ => self.travel(deed),
         }
     }
 
@@ -168,6 +168,11 @@ impl App {
             Deed::FocusNext | Deed::FocusBack | Deed::Observer | Deed::Zoom => {
                 self.layout().order.len() > 1
             }
+            Deed::Step if self.can_go_forth() => true,
+            Deed::StepBack | Deed::PreviousDecision | Deed::Start => self.times.place().1 > 0,
+            Deed::NextDecision | Deed::NextFork => self.can_go_forth(),
+            Deed::Now => self.times.past.is_some(),
+            Deed::WhatIf => !self.view.log.is_empty(),
             Deed::Step | Deed::Round | Deed::Quiet => {
                 self.view.gate.paused && self.deliverables.messages > 0
             }

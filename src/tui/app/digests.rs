@@ -25,6 +25,12 @@ pub struct Digests {
 }
 
 impl Digests {
+    /// The stores are others.
+    pub fn look_again(&mut self) {
+        self.keys_at = u64::MAX;
+        self.known.clear();
+    }
+
     /// Takes note of what was executed in small stores.
     pub fn settle(&mut self, view: &View) {
         self.refresh(view, KEYS_MAX);

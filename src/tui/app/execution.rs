@@ -41,6 +41,11 @@ impl Execution {
         }
     }
 
+    /// The log is another one.
+    pub fn look_again(&mut self) {
+        self.forget();
+    }
+
     fn forget(&mut self) {
         self.executed.clear();
         self.scanned = 0;

@@ -16,12 +16,31 @@ impl App {
             MouseEventKind::ScrollUp => self.wheel(place, Move::Up),
             MouseEventKind::ScrollDown => self.wheel(place, Move::Down),
             MouseEventKind::Down(MouseButton::Left) => return self.click(place),
+            MouseEventKind::Drag(MouseButton::Left) if self.over.is_none() => {
+                self.slide(place);
+            }
             _ => {}
         }
         Vec::new()
     }
 
+    /// Goes to the place in time that is pointed at. Says whether there is one.
+    fn slide(&mut self, place: Position) -> bool {
+        let timeline = self.layout().timeline;
+        let Some(at) = panel::timeline::place_at(self, place, timeline) else { return false };
+        let (branch, _) = self.times.place();
+        self.go_to_place(branch, at);
+        true
+    }
+
     fn wheel(&mut self, place: Position, to: Move) {
+        if self.over.is_none() && self.layout().timeline.contains(place) {
+            let deed = if to == Move::Up { Deed::StepBack } else { Deed::Step };
+            if self.can(deed) && (deed == Deed::StepBack || self.can_go_forth()) {
+                self.perform(deed);
+            }
+            return;
+        }
         if self.over.is_none() {
             match self.layout().pane_at(place) {
                 Some(pane) => self.focus_on(pane),
@@ -47,6 +66,9 @@ impl App {
             if let Some(screen) = panel::header::tab_at(self, place.x, layout.tabs) {
                 self.screen = screen;
             }
+            return Vec::new();
+        }
+        if self.slide(place) {
             return Vec::new();
         }
         let Some(pane) = layout.pane_at(place) else { return Vec::new() };

@@ -77,9 +77,15 @@ impl App {
         if known || self.preview.asked.is_some() || !replica.up {
             return None;
         }
+        let command = Command::Preview { next };
+        if self.times.past.is_some() {
+            let said = self.perform_aside(&command);
+            self.preview.said = Some((subject, said));
+            return None;
+        }
         let id = self.requests;
         self.requests += 1;
         self.preview.asked = Some((id, subject));
-        Some(Effect::Request(Request { id, at: self.at, command: Command::Preview { next } }))
+        Some(Effect::Request(Request { id, at: self.at, command }))
     }
 }

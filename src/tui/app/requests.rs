@@ -24,6 +24,9 @@ impl App {
             return Vec::new();
         }
         self.note_change(&command);
+        if self.times.past.is_some() {
+            return self.act_aside(&command);
+        }
         let id = self.requests;
         self.requests += 1;
         self.pending.insert(id, command.to_string());
@@ -156,14 +159,12 @@ impl App {
 
     pub(super) fn on_report(&mut self, report: Report) {
         match report {
+            Report::Notice(notice) if self.times.past.is_some() => self.hear(notice),
             Report::Notice(notice) => {
                 self.note(&notice);
-                if let Notice::Step(step) = &notice {
-                    self.checks.step(step);
-                    self.tell_violation();
-                }
                 let broke = self.view.broke.clone();
-                self.view.apply(notice);
+                self.hear(notice);
+                self.tell_violation();
                 if self.view.broke != broke {
                     self.tell_break();
                 }
@@ -186,7 +187,7 @@ impl App {
     }
 
     /// Says which breakpoint was met, and goes to what met it.
-    fn tell_break(&mut self) {
+    pub(super) fn tell_break(&mut self) {
         let Some(broke) = self.view.broke.clone() else { return };
         self.play.on = false;
         self.say(broke.to_string(), Tone::Bad);
@@ -201,7 +202,7 @@ impl App {
     }
 
     /// Remembers what was proposed, and selects it where the selection follows.
-    fn note(&mut self, notice: &Notice) {
+    pub(super) fn note(&mut self, notice: &Notice) {
         let Notice::Step(step) = notice else { return };
         if let Decision::Panic(sentence) = &step.decision {
             self.say(format!("{} has failed: {sentence}", step.replica), Tone::Bad);
@@ -228,7 +229,7 @@ impl App {
         self.tell(command.unwrap_or_default(), said);
     }
 
-    fn on_answer(&mut self, answer: &Answer) {
+    pub(super) fn on_answer(&mut self, answer: &Answer) {
         let named = self.asked.iter().rev().find(|(request, _)| *request == answer.request);
         let name = named.map_or_else(|| answer.request.to_string(), |(_, command)| command.clone());
         match &answer.result {

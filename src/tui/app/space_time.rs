@@ -341,6 +341,11 @@ impl SpaceTime {
         self.lane = self.lane.min(last).saturating_add_signed(by).min(last);
     }
 
+    /// The log is another one.
+    pub fn look_again(&mut self) {
+        self.scan_again();
+    }
+
     /// Rows are made anew, and the place is kept at its entry as far as that can be.
     fn scan_again(&mut self) {
         let entry = |number| Some(self.rows.get(self.index(number)?)?.entry);

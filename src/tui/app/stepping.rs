@@ -78,7 +78,7 @@ impl App {
             let key = |deed| self.keys.key(Context::Normal, deed);
             let (slower, faster) = (key(Deed::Slower), key(Deed::Faster));
             self.say(format!("playing, {rate}; {slower} and {faster} change that"), Tone::Plain);
-            if !self.view.gate.paused {
+            if !self.view.gate.paused && !self.can_go_forth() {
                 return self.send(Command::Pause);
             }
         } else {
@@ -113,7 +113,8 @@ impl App {
     /// Takes the next step, when it is time for it.
     pub(super) fn play_on(&mut self, now: Duration) -> Vec<Effect> {
         // A step that is still being taken is waited for.
-        if !self.play.on || !self.view.gate.paused || !self.is_idle() {
+        let steps = self.can_go_forth() || self.view.gate.paused;
+        if !self.play.on || !steps || !self.is_idle() {
             return Vec::new();
         }
         // A clock that is told a little too early must not cost a whole beat.
@@ -122,6 +123,12 @@ impl App {
             return Vec::new();
         }
         self.play.last = Some(now);
+        if self.can_go_forth() {
+            self.go_by(true);
+            self.revision += 1;
+            self.settle();
+            return Vec::new();
+        }
         if self.deliverables.messages == 0 {
             self.play.on = false;
             self.say("nothing is left to deliver", Tone::Plain);
@@ -177,7 +184,8 @@ impl App {
     /// Whether something that an entry changed last was changed by the last step. While everything
     /// moves, so does everything else, and nothing is marked.
     pub fn is_changed(&self, since: EntryId) -> bool {
-        self.view.gate.paused && self.mark.is_some_and(|mark| since >= mark)
+        let still = self.view.gate.paused || self.times.past.is_some();
+        still && self.mark.is_some_and(|mark| since >= mark)
     }
 }
 

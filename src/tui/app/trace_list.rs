@@ -47,6 +47,12 @@ impl TraceList {
         }
     }
 
+    /// The trace is another one.
+    pub fn look_again(&mut self) {
+        self.matches.clear();
+        self.scanned = 0;
+    }
+
     /// Whether anything is left out.
     pub fn is_filtered(&self) -> bool {
         !self.query.is_empty()

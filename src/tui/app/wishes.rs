@@ -42,6 +42,12 @@ impl App {
                 self.tell_rate();
                 Ok(Vec::new())
             }
+            Wish::Time(wish) => {
+                self.fulfil_in_time(wish)?;
+                self.prompt.accept();
+                self.mode = Mode::Normal;
+                Ok(Vec::new())
+            }
             Wish::Save(save) => {
                 self.leave_prompt();
                 Ok(vec![Effect::Save(save)])

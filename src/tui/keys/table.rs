@@ -57,12 +57,14 @@ pub(super) const TABLE: &[Row] = {
         Palette, Prompt, Replicas, SpaceTime, Trace, Why as Answer,
     };
     use Deed::{
-        Back, Complete, CompleteBack, Cone, Copy, CrashOrRecover, Cut, CutBothWays, DelayMore,
-        DoubleMore, Drop, Duplicate, Enter, Faster, FocusBack, FocusNext, Fold, FollowLink, Go,
-        HideLane, HistoryBack, HistoryForth, Hold, LogWidget, LoseMore, Matrix, MendAll, MendLink,
-        Mouse, NextTheme, Observer, Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play,
-        Present, Quiet, Quit, Redraw, Release, Round, Save, Show, ShowLanes, Slower, Step, Suspend,
-        Waiting, Wake, Walk, WalkBack, WalkOn, Why, Zoom, ZoomIn, ZoomOut,
+        Back, Bookmark, Branch, Complete, CompleteBack, Cone, Copy, CrashOrRecover, Cut,
+        CutBothWays, DelayMore, DoubleMore, Drop, Duplicate, Enter, Faster, FocusBack, FocusNext,
+        Fold, FollowLink, Go, HideLane, HistoryBack, HistoryForth, Hold, LogWidget, LoseMore,
+        Matrix, MendAll, MendLink, Mouse, NextDecision, NextFork, NextTheme, Now, Observer, Open,
+        OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present, PreviousDecision,
+        PreviousFork, Quiet, Quit, Redraw, Release, Round, Save, Show, ShowLanes, Slower, Start,
+        Step, StepBack, Suspend, Waiting, Wake, Walk, WalkBack, WalkOn, WhatIf, Why, Zoom, ZoomIn,
+        ZoomOut,
     };
     &[
         bind(
@@ -184,6 +186,27 @@ pub(super) const TABLE: &[Row] = {
         bind(Checks, &[ENTER], Open, "see it", "Go to the instance that shows what is wrong"),
         bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
         bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
+        bind(Normal, &[char('p'), char(',')], StepBack, "back", "Look one step back"),
+        bind(
+            Normal,
+            &[char('[')],
+            PreviousDecision,
+            "",
+            "Look back to the decision before: what was more than a delivery",
+        ),
+        bind(Normal, &[char(']')], NextDecision, "", "Look at the next decision"),
+        bind(Normal, &[char('{')], PreviousFork, "", "Look back to where branches part"),
+        bind(Normal, &[char('}')], NextFork, "", "Look at the next place where branches part"),
+        bind(Normal, &[char('0')], Start, "", "Look back to the beginning"),
+        bind(Normal, &[char('$')], Now, "", "Look at what is going on now"),
+        bind(Normal, &[char('\'')], Bookmark, "", "Remember this place; goto leads back to it"),
+        bind(
+            Normal,
+            &[char('B')],
+            WhatIf,
+            "",
+            "Let the selected entry be otherwise, and see what would have come of it",
+        ),
         bind(
             Normal,
             &[char('N')],
@@ -208,6 +231,7 @@ pub(super) const TABLE: &[Row] = {
         bind(Normal, &[BACK_TAB], FocusBack, "", "Go to the pane before"),
         bind(Normal, &[char('w')], Why, "why", "Ask why about what is selected"),
         bind(Normal, &[char('W')], Wake, "wake", "Fire the next timer of the selected replica"),
+        bind(Normal, &[char('b')], Branch, "branch", "Begin a branch here, in the simulator"),
         bind(
             Normal,
             &[char('c')],

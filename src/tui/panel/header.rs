@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::multiverse::tree::BranchId;
 use crate::observe::filter::Filter;
 use crate::observe::links::{Delay, PerLink};
 use crate::observe::view::ReplicaView;
@@ -32,7 +33,9 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         format!(" N{} F{}", quorums.replicas(), quorums.failures())
     };
     spans.push(Span::styled(size, theme.dim()));
-    let (state, style) = if app.play.on {
+    let (state, style) = if let Some(place) = place(app, wide) {
+        (format!("  {} {place}", glyphs::BACK), theme.accent())
+    } else if app.play.on {
         (format!("  {} PLAY {}", glyphs::RUNNING, app.play.rate()), theme.notable())
     } else if app.view.gate.paused {
         (format!("  {} PAUSED", glyphs::PAUSED), theme.notable())
@@ -50,6 +53,21 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         spans.push(Span::styled(part, style));
     }
     frame.render_widget(Line::from(spans), area);
+}
+
+/// Where in time that is which is looked at, where it is not what is going on now.
+fn place(app: &App, wide: bool) -> Option<String> {
+    app.times.past.as_ref()?;
+    let (branch, at) = app.times.place();
+    let (name, len) = (&app.times.branch().name, app.times.branch().len());
+    let playing = if app.play.on { " PLAY" } else { "" };
+    Some(match (branch == BranchId::MAIN, wide) {
+        (true, true) if app.times.is_live() => format!("LOOKING BACK {at} of {len}{playing}"),
+        (true, true) => format!("RECORDED {at} of {len}{playing}"),
+        (true, false) => format!("BACK {at}/{len}{playing}"),
+        (false, true) => format!("BRANCH {name} {at} of {len}{playing}"),
+        (false, false) => format!("{name} {at}/{len}{playing}"),
+    })
 }
 
 /// What is worth a word, the most important first.
