@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod epaxos;
 pub mod explain;
+pub mod export;
 pub mod kv;
 pub mod net;
 pub mod node;
