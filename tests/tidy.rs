@@ -12,19 +12,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("observe", &["epaxos", "kv"]),
     ("check", &["epaxos", "kv", "observe"]),
     ("explain", &["epaxos", "kv", "observe"]),
+    ("export", &["epaxos", "kv", "observe"]),
     ("script", &["epaxos", "kv", "observe", "explain"]),
     ("sim", &["epaxos", "kv", "observe", "check", "explain", "script"]),
     ("config", &["epaxos"]),
     ("net", &["epaxos", "config"]),
     ("node", &["epaxos", "kv", "observe", "explain", "script", "config", "net"]),
     ("bench", &["epaxos", "net", "node"]),
-    ("tui", &["epaxos", "kv", "observe", "check", "explain", "script"]),
+    ("tui", &["epaxos", "kv", "observe", "check", "explain", "export", "script"]),
     ("tools", &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "config"]),
     (
         "cli",
         &[
-            "epaxos", "kv", "observe", "check", "explain", "script", "sim", "config", "net",
-            "node", "bench", "tui", "tools",
+            "epaxos", "kv", "observe", "check", "explain", "export", "script", "sim", "config",
+            "net", "node", "bench", "tui", "tools",
         ],
     ),
 ];
@@ -36,6 +37,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("observe", &["hdrhistogram", "serde_json"]),
     ("check", &["serde", "serde_json", "thiserror"]),
     ("explain", &[]),
+    ("export", &["ascii_dag", "serde_json", "unicode_width"]),
     ("script", &["clap", "humantime", "shlex", "thiserror"]),
     ("sim", &["fastrand"]),
 ];

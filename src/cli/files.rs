@@ -1,5 +1,6 @@
-//! The files that a cluster leaves behind: its trace and its counters.
+//! The files that a cluster leaves behind: its trace, its counters, and what other programs read.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -8,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 
 use crate::cli::Usage;
-use crate::cli::arguments::ClusterArguments;
+use crate::cli::arguments::{ClusterArguments, Exported};
+use crate::export::{Format, export};
 use crate::observe::trace::Line;
 use crate::observe::view::View;
 use crate::tools::metrics;
@@ -19,20 +21,22 @@ use crate::tools::run::Printer;
 pub struct Files {
     trace: Option<Arc<Mutex<Printer<BufWriter<File>>>>>,
     metrics: Option<File>,
+    exports: Vec<(Format, File)>,
 }
 
 impl Files {
     /// Makes the files that the arguments ask for, of a cluster of `replicas`.
     pub fn create(arguments: &ClusterArguments, replicas: usize) -> anyhow::Result<Self> {
-        if arguments.trace.is_some() && arguments.trace == arguments.metrics {
-            return Err(Usage("--trace and --metrics name the same file".to_owned()).into());
-        }
+        check_apart(arguments)?;
         let trace = arguments.trace.as_deref().map(create).transpose()?;
         let printer =
             |file| Arc::new(Mutex::new(Printer::new(BufWriter::new(file), true, replicas)));
+        let exports = arguments.export.iter();
+        let exports = exports.map(|Exported { format, file }| anyhow::Ok((*format, create(file)?)));
         Ok(Self {
             trace: trace.map(printer),
             metrics: arguments.metrics.as_deref().map(create).transpose()?,
+            exports: exports.collect::<anyhow::Result<_>>()?,
         })
     }
 
@@ -61,8 +65,34 @@ impl Files {
             let json = serde_json::to_string_pretty(&metrics::to_json(view))?;
             writeln!(file, "{json}").context("cannot write the counters")?;
         }
+        for (format, mut file) in self.exports {
+            let written = file.write_all(export(format, view).as_bytes());
+            written.with_context(|| format!("cannot write the {format} file"))?;
+        }
         Ok(())
     }
+}
+
+/// Refuses two files that are one.
+fn check_apart(arguments: &ClusterArguments) -> Result<(), Usage> {
+    let trace = arguments.trace.iter().map(|file| ("--trace".to_owned(), file));
+    let metrics = arguments.metrics.iter().map(|file| ("--metrics".to_owned(), file));
+    let exports = arguments.export.iter();
+    let exports = exports.map(|own| (format!("--export {}", own.format), &own.file));
+    let mut named = Vec::new();
+    let mut files = BTreeSet::new();
+    for (option, file) in trace.chain(metrics).chain(exports) {
+        named.push((option, file));
+        if !files.insert(file) {
+            let same: Vec<_> = named
+                .into_iter()
+                .filter(|(_, own)| *own == file)
+                .map(|(option, _)| option)
+                .collect();
+            return Err(Usage(format!("{} name the same file", same.join(" and "))));
+        }
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> anyhow::Result<File> {

@@ -56,41 +56,30 @@ impl<'a> Graph<'a> {
     /// The edges that others do not imply, but for those within a component, where each counts. What
     /// reaches what is the same without the rest.
     pub fn reduced(&self) -> Edges {
+        // Each after all that it depends on.
+        let components = components(&self.edges);
         let mut part = BTreeMap::new();
-        for (index, members) in self.components.iter().enumerate() {
+        for (index, members) in components.iter().enumerate() {
             part.extend(members.iter().map(|id| (*id, index)));
         }
-        let reach = self.reach(&part);
+        let mut reach: Vec<BTreeSet<usize>> = Vec::new();
         let mut reduced = Edges::new();
-        for (from, all) in &self.edges {
-            let is_implied = |to: &InstanceId| {
-                part[from] != part[to]
-                    && all.iter().any(|via| {
-                        let apart = part[via] != part[from] && part[via] != part[to];
-                        apart && reach[part[via]].contains(&part[to])
-                    })
-            };
-            let kept = all.iter().copied().filter(|to| !is_implied(to)).collect();
-            reduced.insert(*from, kept);
+        for (index, members) in components.iter().enumerate() {
+            let out = members.iter().flat_map(|id| &self.edges[id]).map(|to| part[to]);
+            let out: BTreeSet<usize> = out.filter(|to| *to != index).collect();
+            for id in members {
+                let is_implied = |to: &&InstanceId| {
+                    let over = |via: &usize| *via != part[to] && reach[*via].contains(&part[to]);
+                    part[to] != index && out.iter().any(over)
+                };
+                let kept = self.edges[id].iter().filter(|to| !is_implied(to)).copied().collect();
+                reduced.insert(*id, kept);
+            }
+            let further = out.iter().flat_map(|to| reach[*to].iter()).copied();
+            let all = further.chain(out.iter().copied()).collect();
+            reach.push(all);
         }
         reduced
-    }
-
-    /// Which components each component reaches.
-    fn reach(&self, part: &BTreeMap<InstanceId, usize>) -> Vec<BTreeSet<usize>> {
-        let mut reach: Vec<Option<BTreeSet<usize>>> = vec![None; self.components.len()];
-        // What a component depends on comes before it, but where the order of another replica is told
-        // that knows of fewer dependencies.
-        for _ in 0..self.components.len() {
-            for (index, members) in self.components.iter().enumerate() {
-                let out = members.iter().flat_map(|id| &self.edges[id]).map(|to| part[to]);
-                let out: BTreeSet<usize> = out.filter(|to| *to != index).collect();
-                let mut reached = out.clone();
-                reached.extend(out.iter().filter_map(|to| reach[*to].as_ref()).flatten());
-                reach[index] = Some(reached);
-            }
-        }
-        reach.into_iter().map(Option::unwrap_or_default).collect()
     }
 
     /// What is told of an instance, a line each.
@@ -108,7 +97,8 @@ impl<'a> Graph<'a> {
 
     /// What is told of a component of several.
     pub fn caption(&self, members: &[InstanceId]) -> String {
-        let places: Vec<u64> = members.iter().filter_map(|id| self.order.get(id).copied()).collect();
+        let places: Vec<u64> =
+            members.iter().filter_map(|id| self.order.get(id).copied()).collect();
         let count = members.len();
         match (places.iter().min(), places.iter().max()) {
             (Some(first), Some(last)) if places.len() == count => {
@@ -164,7 +154,7 @@ fn latest(
         return known;
     }
     let mut known: Vec<_> = known.into_iter().collect();
-    known.sort_by_key(|(id, own)| (own.known, *id));
+    known.sort_by_key(|(id, own)| (own.since, *id));
     known.split_off(known.len() - most).into_iter().collect()
 }
 
@@ -172,9 +162,8 @@ fn edges(view: &View, kept: &BTreeMap<InstanceId, &InstanceView>) -> Edges {
     let mut gone = Dependencies::NONE;
     view.replicas.iter().for_each(|replica| gone.merge(&replica.let_go));
     let touched: BTreeMap<_, _> = kept.iter().map(|(id, own)| (*id, touches(own))).collect();
-    let known_to_any = |id: InstanceId| {
-        view.replicas.iter().any(|replica| replica.instances.get(id).is_some())
-    };
+    let known_to_any =
+        |id: InstanceId| view.replicas.iter().any(|replica| replica.instances.get(id).is_some());
     let mut edges: Edges = kept.keys().map(|id| (*id, BTreeSet::new())).collect();
     for (id, own) in kept {
         let mut found = BTreeSet::new();
@@ -225,10 +214,13 @@ fn order(
 fn missing(view: &View, left_out: usize) -> Vec<String> {
     let gone = view.replicas.iter().map(|replica| replica.instances_let_go()).max().unwrap_or(0);
     let gone = (gone > 0).then(|| {
-        format!("{gone} instances that were executed everywhere are no longer kept, nor edges to them")
+        format!(
+            "{gone} instances that were executed everywhere are no longer kept, nor edges to them"
+        )
     });
-    let left_out = (left_out > 0)
-        .then(|| format!("{left_out} instances that came before these are left out, and their edges"));
+    let left_out = (left_out > 0).then(|| {
+        format!("{left_out} instances that came before these are left out, and their edges")
+    });
     let log = text::let_go(view).map(|told| format!("of the log, {told}"));
     log.into_iter().chain(text::unseen(view)).chain(gone).chain(left_out).collect()
 }

@@ -42,6 +42,10 @@ impl App {
                 self.tell_rate();
                 Ok(Vec::new())
             }
+            Wish::Export(export) => {
+                self.leave_prompt();
+                Ok(vec![Effect::Export(export)])
+            }
             Wish::Save(save) => {
                 self.leave_prompt();
                 Ok(vec![Effect::Save(save)])
