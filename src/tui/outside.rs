@@ -115,7 +115,8 @@ fn export_to(what: &Export, view: &View) -> Result<String, String> {
         let file = file.map_err(|error| format!("cannot write a file here: {error}"))?;
         return Ok(format!("wrote {}, to {file}", format.about()));
     };
-    write(file, what.replace, &text).map_err(|error| refusal(&error, file, "export!"))?;
+    write(file, what.replace, &text)
+        .map_err(|error| refusal(&error, file, &format!("export! {format}")))?;
     Ok(format!("wrote {}, to {file}", format.about()))
 }
 
@@ -136,7 +137,7 @@ fn save(what: &Save, screen: &Buffer, theme: Theme) -> Result<String, String> {
 fn refusal(error: &io::Error, file: &str, over: &str) -> String {
     match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            format!("there is a file {file} already; {over} writes over it")
+            format!("there is a file {file} already; {over} {file} writes over it")
         }
         _ => format!("cannot write {file}: {error}"),
     }
