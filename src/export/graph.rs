@@ -4,7 +4,7 @@
 //! any has. Dependencies are prefixes; the edges are those members that interfere, and, where nobody
 //! knows the last member of a row, that one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::epaxos::attributes::Dependencies;
 use crate::epaxos::command::Key;
@@ -53,8 +53,9 @@ impl<'a> Graph<'a> {
         Self { nodes, edges, components, observer, order, missing }
     }
 
-    /// The edges that others do not imply, but for those within a component, where each counts. What
-    /// reaches what is the same without the rest.
+    /// The edges that others do not imply: what reaches what is the same without the rest. Between two
+    /// components one edge is enough, and in a large one so many that all its members reach each other;
+    /// in a small one, each counts.
     pub fn reduced(&self) -> Edges {
         // Each after all that it depends on.
         let components = components(&self.edges);
@@ -63,23 +64,41 @@ impl<'a> Graph<'a> {
             part.extend(members.iter().map(|id| (*id, index)));
         }
         let mut reach: Vec<BTreeSet<usize>> = Vec::new();
-        let mut reduced = Edges::new();
+        let mut reduced: Edges = self.edges.keys().map(|id| (*id, BTreeSet::new())).collect();
         for (index, members) in components.iter().enumerate() {
-            let out = members.iter().flat_map(|id| &self.edges[id]).map(|to| part[to]);
-            let out: BTreeSet<usize> = out.filter(|to| *to != index).collect();
-            for id in members {
-                let is_implied = |to: &&InstanceId| {
-                    let over = |via: &usize| *via != part[to] && reach[*via].contains(&part[to]);
-                    part[to] != index && out.iter().any(over)
-                };
-                let kept = self.edges[id].iter().filter(|to| !is_implied(to)).copied().collect();
-                reduced.insert(*id, kept);
+            let mut out = BTreeMap::new();
+            for (from, to) in members.iter().flat_map(|id| self.edges_of(*id)) {
+                if part[&to] != index {
+                    out.entry(part[&to]).or_insert((from, to));
+                }
             }
-            let further = out.iter().flat_map(|to| reach[*to].iter()).copied();
-            let all = further.chain(out.iter().copied()).collect();
+            let is_implied = |to: &usize| out.keys().any(|via| reach[*via].contains(to));
+            let between = out.iter().filter(|(to, _)| !is_implied(to)).map(|(_, edge)| *edge);
+            for (from, to) in between.chain(self.within(members)) {
+                reduced.entry(from).or_default().insert(to);
+            }
+            let further = out.keys().flat_map(|to| reach[*to].iter()).copied();
+            let all = further.chain(out.keys().copied()).collect();
             reach.push(all);
         }
         reduced
+    }
+
+    fn edges_of(&self, id: InstanceId) -> impl Iterator<Item = (InstanceId, InstanceId)> {
+        self.edges.get(&id).into_iter().flatten().map(move |to| (id, *to))
+    }
+
+    /// Edges within a component, along which all its members reach each other.
+    fn within(&self, members: &[InstanceId]) -> Vec<(InstanceId, InstanceId)> {
+        let all = members.iter().flat_map(|id| self.edges_of(*id));
+        let all: Vec<_> = all.filter(|(_, to)| members.contains(to)).collect();
+        if members.len() <= MEMBERS_FEW {
+            return all;
+        }
+        let back: Vec<_> = all.iter().map(|(from, to)| (*to, *from)).collect();
+        let back = spanning(members[0], &back).into_iter().map(|(to, from)| (from, to));
+        let kept: BTreeSet<_> = spanning(members[0], &all).into_iter().chain(back).collect();
+        kept.into_iter().collect()
     }
 
     /// What is told of an instance, a line each.
@@ -87,11 +106,13 @@ impl<'a> Graph<'a> {
         let Some(own) = self.nodes.get(&id).copied().flatten() else {
             return vec![id.to_string(), "not known to anybody".to_owned()];
         };
-        let path = own.path.map(|path| format!(", {path} path")).unwrap_or_default();
-        let place = self.order.get(&id).map(|place| format!(", #{place}")).unwrap_or_default();
+        let path = own.path.map(|path| format!("{path} path"));
+        let place = self.order.get(&id).map(|place| format!("#{place}"));
+        let how: Vec<String> = path.into_iter().chain(place).collect();
         vec![
             format!("{id} {}", text::payload(&own.payload, most)),
-            format!("seq {}, {}{path}{place}", own.attributes.seq, own.phase),
+            format!("seq {}, {}", own.attributes.seq, own.phase),
+            how.join(", "),
         ]
     }
 
@@ -117,6 +138,22 @@ impl<'a> Graph<'a> {
         about.extend(self.missing.iter().cloned());
         about
     }
+}
+
+/// Edges along which all that is reached from an instance is reached, one to each.
+fn spanning(root: InstanceId, edges: &[(InstanceId, InstanceId)]) -> Vec<(InstanceId, InstanceId)> {
+    let mut seen = BTreeSet::from([root]);
+    let mut tree = Vec::new();
+    let mut front = VecDeque::from([root]);
+    while let Some(id) = front.pop_front() {
+        for (from, to) in edges.iter().filter(|(from, _)| *from == id) {
+            if seen.insert(*to) {
+                tree.push((*from, *to));
+                front.push_back(*to);
+            }
+        }
+    }
+    tree
 }
 
 /// The replica that has executed most.
@@ -224,3 +261,6 @@ fn missing(view: &View, left_out: usize) -> Vec<String> {
     let log = text::let_go(view).map(|told| format!("of the log, {told}"));
     log.into_iter().chain(text::unseen(view)).chain(gone).chain(left_out).collect()
 }
+
+/// Up to so many members, each edge of a component counts.
+const MEMBERS_FEW: usize = 4;

@@ -1,7 +1,7 @@
 //! The dependency graph as a picture that stands for itself: the latest instances, and of their edges
 //! those that others do not imply.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fmt::Write;
 
@@ -142,8 +142,8 @@ impl Picture<'_> {
     }
 }
 
-/// Where rows and columns of characters lie on the sheet. Rows with boxes are as high as these, others
-/// only as high as an arrow needs.
+/// Where rows and columns of characters lie on the sheet. Rows with boxes are as high as these, and what
+/// is between them as high as arrows need.
 struct Sheet {
     /// The upper end of each row.
     tops: Vec<usize>,
@@ -152,10 +152,16 @@ struct Sheet {
 
 impl Sheet {
     fn new(layout: &LayoutIR, lines: usize) -> Self {
-        let mut heights = vec![GAP; layout.height() + 1];
-        for node in layout.nodes() {
-            heights[node.y] = BOX;
+        let mut heights = vec![0; layout.height() + 1];
+        let boxes: BTreeSet<usize> = layout.nodes().iter().map(|node| node.y).collect();
+        let rows: Vec<usize> = boxes.iter().copied().collect();
+        // However many rows the layout has between two of boxes, arrows need so much there.
+        for (row, next) in rows.iter().zip(rows.iter().skip(1)) {
+            let between = &mut heights[row + 1..*next];
+            let each = GAP / between.len().max(1);
+            between.fill(each);
         }
+        boxes.iter().for_each(|row| heights[*row] = BOX);
         let mut height = MARGIN + TITLE + lines * LINE;
         let mut tops = Vec::with_capacity(heights.len());
         for high in heights {
@@ -188,7 +194,7 @@ impl Sheet {
         let mut points = vec![(from.0, start)];
         if let EdgePath::MultiSegment { waypoints, .. } = &edge.path {
             let mut via: Vec<_> =
-                waypoints.iter().map(|(x, y)| (self.x(*x), self.top(*y) + GAP / 2)).collect();
+                waypoints.iter().map(|(x, y)| (self.x(*x), self.top(*y) + BOX / 2)).collect();
             via.sort_by_key(|(_, y)| if up { usize::MAX - y } else { *y });
             points.extend(via);
         }
@@ -264,13 +270,13 @@ const FRAMES: [&str; 6] = ["#b07aa1", "#4e79a7", "#e15759", "#76b7b2", "#edc948"
 const INSTANCES_MOST: usize = 60;
 
 /// How much is said of a command.
-const CHARACTERS_MOST: usize = 28;
+const CHARACTERS_MOST: usize = 18;
 
 /// What a character takes, in units of the picture; and a box, the space between rows of boxes, the
 /// frame of a component, a line of text, what is above all that, and what is around it.
 const CELL: usize = 8;
-const BOX: usize = 40;
-const GAP: usize = 18;
+const BOX: usize = 56;
+const GAP: usize = 64;
 const FRAME: usize = 4;
 const LINE: usize = 18;
 const TITLE: usize = 34;

@@ -211,7 +211,11 @@ fn check_picture(name: &str, view: &View, dot: &Dot) {
     let frames =
         with("component").map(|frame| frame.children().filter(|it| it.has_tag_name("rect")));
     let framed: usize = frames.map(Iterator::count).sum();
-    assert_eq!(framed, components(&among).iter().map(BTreeSet::len).sum(), "{name}: frames");
+    assert_eq!(
+        framed,
+        components(&among).iter().map(BTreeSet::len).sum::<usize>(),
+        "{name}: frames"
+    );
 }
 
 /// No box lies on another one or off the sheet.

@@ -107,7 +107,7 @@ pub fn lossy() -> View {
     perform(&mut cluster, &["run", "loss 20", "burst 20 conflict=50", "sleep 5s", "crash R3"]);
     perform(
         &mut cluster,
-        &["burst 5 conflict=100", "sleep 5s", "recover R3", "put y 2 @R3", "pause"],
+        &["put x 5 @R0", "put x 6 @R4", "sleep 5s", "recover R3", "put y 2 @R3", "pause"],
     );
     perform(&mut cluster, &["put y 3 @R1", "put y 4 @R4"]);
     cluster.view().clone()
