@@ -52,12 +52,11 @@ fn visit(
     let mut path = vec![(root, out(root))];
     while let Some((id, rest)) = path.last_mut() {
         let id = *id;
-        match rest.find(|to| seen.insert(*to)) {
-            Some(to) => path.push((to, out(to))),
-            None => {
-                path.pop();
-                left.push(id);
-            }
+        if let Some(to) = rest.find(|to| seen.insert(*to)) {
+            path.push((to, out(to)));
+        } else {
+            path.pop();
+            left.push(id);
         }
     }
 }

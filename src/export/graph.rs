@@ -11,7 +11,7 @@ use crate::epaxos::command::Key;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::export::components::{Edges, components};
 use crate::export::text;
-use crate::observe::view::{InstanceView, View};
+use crate::observe::view::{InstanceView, ReplicaView, View};
 
 /// What is known of the graph.
 pub struct Graph<'a> {
@@ -249,7 +249,7 @@ fn order(
 }
 
 fn missing(view: &View, left_out: usize) -> Vec<String> {
-    let gone = view.replicas.iter().map(|replica| replica.instances_let_go()).max().unwrap_or(0);
+    let gone = view.replicas.iter().map(ReplicaView::instances_let_go).max().unwrap_or(0);
     let gone = (gone > 0).then(|| {
         format!(
             "{gone} instances that were executed everywhere are no longer kept, nor edges to them"

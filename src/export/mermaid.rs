@@ -33,7 +33,7 @@ pub fn text(view: &View) -> String {
     for missing in text::let_go(view).into_iter().chain(text::unseen(view)).chain(more) {
         note(&mut head, &everybody, &missing);
     }
-    blocks.iter().for_each(|block| head.push_str(block));
+    head.extend(blocks);
     head + &flights
 }
 

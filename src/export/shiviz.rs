@@ -19,7 +19,9 @@ use crate::observe::view::View;
 pub fn text(view: &View) -> String {
     let mut text = format!("{PATTERN}\n\n");
     let mut clocks = Clocks::new(view);
-    let missing = text::let_go(view).into_iter().chain(text::unseen(view));
+    // ShiViz refuses a file without an event.
+    let nothing = view.log.is_empty().then(|| "nothing has happened".to_owned());
+    let missing = nothing.into_iter().chain(text::let_go(view)).chain(text::unseen(view));
     for missing in missing {
         event(&mut text, &missing, NETWORK, clocks.network(&Clock::default()));
     }

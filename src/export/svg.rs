@@ -56,7 +56,7 @@ impl Picture<'_> {
         let about: Vec<String> = self.about();
         let sheet = Sheet::new(&layout, about.len());
         let least = about.iter().map(|line| line.width()).max().unwrap_or(0) * CELL;
-        let across = (sheet.x(layout.width()) + MARGIN).max(least + 2 * MARGIN);
+        let across = (left(layout.width()) + MARGIN).max(least + 2 * MARGIN);
         head(out, across, sheet.height + MARGIN, &about)?;
         self.draw_components(out, &layout, &sheet, &ids)?;
         for edge in layout.edges() {
@@ -69,14 +69,14 @@ impl Picture<'_> {
         }
         for node in layout.nodes() {
             let Some(id) = ids.get(node.id) else { continue };
-            self.draw_node(out, *id, (sheet.x(node.x), sheet.top(node.y), node.width * CELL))?;
+            self.draw_node(out, *id, (left(node.x), sheet.top(node.y), node.width * CELL))?;
         }
         writeln!(out, "</svg>")
     }
 
     fn about(&self) -> Vec<String> {
-        let shown: usize = self.edges.values().map(|all| all.len()).sum();
-        let all: usize = self.graph.edges.values().map(|all| all.len()).sum();
+        let shown: usize = self.edges.values().map(BTreeSet::len).sum();
+        let all: usize = self.graph.edges.values().map(BTreeSet::len).sum();
         let mut about = self.graph.about();
         if shown < all {
             about.push(format!("{} arrows that others imply are left out", all - shown));
@@ -129,7 +129,7 @@ impl Picture<'_> {
                 if !ids.get(node.id).is_some_and(|id| members.contains(id)) {
                     continue;
                 }
-                let (x, y) = (sheet.x(node.x) - FRAME, sheet.top(node.y) - FRAME);
+                let (x, y) = (left(node.x) - FRAME, sheet.top(node.y) - FRAME);
                 let (wide, high) = (node.width * CELL + 2 * FRAME, BOX + 2 * FRAME);
                 writeln!(
                     out,
@@ -161,7 +161,9 @@ impl Sheet {
             let each = GAP / between.len().max(1);
             between.fill(each);
         }
-        boxes.iter().for_each(|row| heights[*row] = BOX);
+        for row in &rows {
+            heights[*row] = BOX;
+        }
         let mut height = MARGIN + TITLE + lines * LINE;
         let mut tops = Vec::with_capacity(heights.len());
         for high in heights {
@@ -171,21 +173,15 @@ impl Sheet {
         Self { tops, height }
     }
 
-    fn x(&self, column: usize) -> usize {
-        MARGIN + column * CELL
-    }
-
     fn top(&self, row: usize) -> usize {
         self.tops.get(row).copied().unwrap_or(self.height)
     }
-}
 
-impl Sheet {
     /// From box to box over where the layout leads an edge.
     fn path(&self, edge: &ascii_dag::LayoutEdge, layout: &LayoutIR) -> String {
         let end = |id: usize| {
             let node = layout.node_by_id(id).expect("an edge has two ends");
-            (self.x(node.x) + node.width * CELL / 2, self.top(node.y), node.y)
+            (left(node.x) + node.width * CELL / 2, self.top(node.y), node.y)
         };
         let (from, to) = (end(edge.from_id), end(edge.to_id));
         // Where edges go back to what comes later, they leave at the other side.
@@ -194,13 +190,18 @@ impl Sheet {
         let mut points = vec![(from.0, start)];
         if let EdgePath::MultiSegment { waypoints, .. } = &edge.path {
             let mut via: Vec<_> =
-                waypoints.iter().map(|(x, y)| (self.x(*x), self.top(*y) + BOX / 2)).collect();
+                waypoints.iter().map(|(x, y)| (left(*x), self.top(*y) + BOX / 2)).collect();
             via.sort_by_key(|(_, y)| if up { usize::MAX - y } else { *y });
             points.extend(via);
         }
         points.push((to.0, stop));
         curve(&points)
     }
+}
+
+/// The left end of a column.
+fn left(column: usize) -> usize {
+    MARGIN + column * CELL
 }
 
 /// A line through the points that is level at none of them.

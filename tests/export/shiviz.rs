@@ -65,7 +65,9 @@ fn covers(later: &Clock, earlier: &Clock) -> bool {
 pub fn check(name: &str, view: &View) {
     let events = read(name, &export(Format::Shiviz, view));
     check_clocks(name, &events);
-    let notes = usize::from(view.log.forgotten() > 0) + usize::from(view.total().unseen > 0);
+    let notes = usize::from(view.log.is_empty())
+        + usize::from(view.log.forgotten() > 0)
+        + usize::from(view.total().unseen > 0);
     assert_eq!(events.len(), notes + view.log.iter().len(), "{name}");
     let first = view.log.forgotten();
     let event = |id: u64| &events[notes + usize::try_from(id - first).unwrap()];
