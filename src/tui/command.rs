@@ -57,14 +57,10 @@ pub const FORMS: [Form; 9] = [
     Form { name: "save!", words: "FILE", about: "The same, in place of a file that there is" },
     Form {
         name: "export",
-        words: "FORMAT [FILE]",
-        about: "Write what was seen for another program: shiviz, mermaid, dot, svg or csv",
+        words: "AS [FILE]",
+        about: "Write what was seen for others: as shiviz, mermaid, dot, svg or csv",
     },
-    Form {
-        name: "export!",
-        words: "FORMAT FILE",
-        about: "The same, in place of a file that there is",
-    },
+    Form { name: "export!", words: "AS FILE", about: "The same, in place of a file that there is" },
 ];
 
 /// Reads one line; `None` for one that says nothing. The error is one sentence.

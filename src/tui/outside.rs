@@ -153,3 +153,26 @@ fn write(file: &str, replace: bool, text: &str) -> io::Result<()> {
     let mut file = if replace { File::create(path)? } else { File::create_new(path)? };
     file.write_all(text.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::Format;
+    use crate::observe::notice::Shape;
+
+    #[test]
+    fn what_was_seen_is_written_where_it_is_said_and_over_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("graph.dot").display().to_string();
+        let view = View::new(Shape::new(3));
+        let mut what = Export { format: Format::Dot, file: Some(file.clone()), replace: false };
+        let wrote = format!("wrote the dependency graph, for Graphviz, to {file}");
+        assert_eq!(export_to(&what, &view), Ok(wrote.clone()));
+        let refused = format!("there is a file {file} already; export! dot {file} writes over it");
+        assert_eq!(export_to(&what, &view), Err(refused));
+        what.replace = true;
+        assert_eq!(export_to(&what, &view), Ok(wrote));
+        let text = std::fs::read_to_string(&file).expect("it was written");
+        assert_eq!(text, export(Format::Dot, &view));
+    }
+}

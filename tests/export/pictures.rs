@@ -129,7 +129,9 @@ pub fn largest_component(view: &View) -> usize {
 /// Who reaches whom.
 fn closure(edges: &Edges) -> Edges {
     let mut out: BTreeMap<InstanceId, Vec<InstanceId>> = BTreeMap::new();
-    edges.iter().for_each(|(from, to)| out.entry(*from).or_default().push(*to));
+    for (from, to) in edges {
+        out.entry(*from).or_default().push(*to);
+    }
     let mut closure = Edges::new();
     for from in out.keys() {
         let mut front = vec![*from];
@@ -210,9 +212,9 @@ fn check_picture(name: &str, view: &View, dot: &Dot) {
     check_places(name, &picture);
     let frames =
         with("component").map(|frame| frame.children().filter(|it| it.has_tag_name("rect")));
-    let framed: usize = frames.map(Iterator::count).sum();
+    let count: usize = frames.map(Iterator::count).sum();
     assert_eq!(
-        framed,
+        count,
         components(&among).iter().map(BTreeSet::len).sum::<usize>(),
         "{name}: frames"
     );
