@@ -46,7 +46,7 @@ fn perform(world: &mut impl World, lines: &[&str]) {
 }
 
 /// Words that mean something to one reader or another.
-pub const HOSTILE: [&str; 24] = [
+const HOSTILE: [&str; 24] = [
     ";",
     "#",
     "\"",
@@ -73,26 +73,24 @@ pub const HOSTILE: [&str; 24] = [
     "👩‍👩‍👧 e\u{301}",
 ];
 
-/// Keys and values that are hard to write, some of them in cycles, and some in batches.
-pub fn hostile() -> View {
+/// For each of these, a run in which it is key and value, in a cycle and in a batch.
+pub fn hostile() -> Vec<View> {
+    HOSTILE.iter().map(|word| hostile_run(word)).collect()
+}
+
+fn hostile_run(word: &str) -> View {
     let mut cluster = Cluster::new(Shape::new(5));
-    for (index, word) in HOSTILE.iter().enumerate() {
-        let at = |offset: usize| ReplicaId::from_index((index + offset) % 5);
-        perform(&mut cluster, &["pause"]);
-        let long = word.repeat(200);
-        for (offset, operations) in [
-            vec![Operation::put(word, word)],
-            vec![Operation::put(word, &long), Operation::get(word)],
-            vec![Operation::Put((*word).into(), [0xff, 0xfe][..].into())],
-            vec![Operation::delete(word)],
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            cluster.propose(at(offset), operations).expect("the replica is up");
-        }
-        perform(&mut cluster, &["step all", "run", "settle"]);
+    perform(&mut cluster, &["pause"]);
+    let proposals = [
+        vec![Operation::put(word, word)],
+        vec![Operation::put(word, &word.repeat(200)), Operation::get(word)],
+        vec![Operation::Put(word.into(), [0xff, 0xfe][..].into())],
+        vec![Operation::delete(word)],
+    ];
+    for (at, operations) in ReplicaId::all(5).zip(proposals) {
+        cluster.propose(at, operations).expect("the replica is up");
     }
+    perform(&mut cluster, &["step all", "run", "settle"]);
     cluster.view().clone()
 }
 
