@@ -6,7 +6,7 @@
 //! * what **carries** moves bytes and time: `net` and `node` are the live world, gRPC on tokio;
 //!   [`sim`] is the simulated one;
 //! * what **shows** cannot tell these apart: [`observe`] folds what a world says into what can be
-//!   seen, [`check`] says whether it may be so, [`explain`] why it is so, [`script`] is the language in
+//!   seen, [`check`] says whether it may be so, [`explain`] why it is so, [`export`] writes it down for other programs, [`script`] is the language in
 //!   which people act on a world, [`tui`] is the screen, [`bench`](mod@bench) says how fast it is, and
 //!   [`tools`] are the commands without one.
 //!
@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod epaxos;
 pub mod explain;
+pub mod export;
 pub mod kv;
 pub mod multiverse;
 pub mod net;

@@ -72,10 +72,45 @@ fn a_wrong_command_line_is_refused_with_status_2() {
         (vec!["--commit-delay", "soon"], "--commit-delay"),
         (vec!["propose", "--at", "1", "--round-robin", "get", "x"], "cannot be used with"),
         (vec!["frobnicate"], "frobnicate"),
+        (vec!["run", "-", "--export", "png=x"], "there is no format \"png\"; there are shiviz"),
+        (
+            vec!["run", "-", "--export", "dot"],
+            "expected a format and a file, such as mermaid=run.mmd",
+        ),
         (vec!["completions", "cmd"], "cmd"),
     ] {
         program().args(&arguments).assert().code(2).stderr(contains(reason));
     }
+}
+
+#[test]
+fn a_run_is_written_down_for_other_programs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = program();
+    run.args(["run", "-", "--replicas", "3"]).write_stdin("put x 1\nsettle\n");
+    let files = ["shiviz", "mermaid", "dot", "svg", "csv"].map(|format| {
+        let file = folder.path().join(format);
+        run.arg("--export").arg(format!("{format}={}", file.display()));
+        file
+    });
+    run.assert().success();
+    let text = |file: &std::path::PathBuf| std::fs::read_to_string(file).expect("it was written");
+    let begins = ["(?<event>", "sequenceDiagram", "digraph", "<?xml", "counter,R0,R1,R2,total"];
+    for (file, begin) in files.iter().zip(begins) {
+        assert!(text(file).starts_with(begin), "{}", text(file));
+    }
+    let file = files[0].display();
+    program()
+        .args(["run", "-", "--trace", &file.to_string(), "--export", &format!("dot={file}")])
+        .assert()
+        .code(2)
+        .stderr(contains("--trace and --export dot name the same file"));
+    program()
+        .args(["run", "-", "--export", "dot=/no/such/folder/graph.dot"])
+        .write_stdin("")
+        .assert()
+        .code(1)
+        .stderr(contains("cannot write /no/such/folder/graph.dot: No such file"));
 }
 
 #[test]

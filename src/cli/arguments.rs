@@ -14,6 +14,7 @@ use crate::epaxos::command::{Key, Operation};
 use crate::epaxos::id::{ParseIdError, ReplicaId};
 use crate::epaxos::quorum::CLUSTER_SIZES;
 use crate::epaxos::replica::{GOSSIP_EVERY, KEEP, KEEP_MOST, ReplyOn};
+use crate::export::{Format, UnknownFormat};
 
 /// Watch Egalitarian Paxos at work, hold it still, and step it
 ///
@@ -206,6 +207,29 @@ pub struct ClusterArguments {
     /// Record the run in a file as it happens, for 'epaxos-tui replay'
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// Write what was seen to a file at the end, for another program: as shiviz, mermaid, dot, svg or
+    /// csv; can be given several times
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = exported)]
+    pub export: Vec<Exported>,
+}
+
+/// What is to be written down for another program, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// As what.
+    pub format: Format,
+    /// Where.
+    pub file: PathBuf,
+}
+
+fn exported(text: &str) -> Result<Exported, String> {
+    let expected = "expected a format and a file, such as mermaid=run.mmd";
+    let (format, file) = text.split_once('=').ok_or(expected)?;
+    let format = format.parse().map_err(|error: UnknownFormat| error.to_string())?;
+    if file.is_empty() {
+        return Err(expected.to_owned());
+    }
+    Ok(Exported { format, file: file.into() })
 }
 
 /// How a replica behaves.
@@ -360,6 +384,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   printf 'put x 1\\nsettle\\nget x @R3\\nsettle\\n' | epaxos-tui run -
   epaxos-tui run script.txt --replicas 3 --metrics metrics.json
+  epaxos-tui run script.txt --export mermaid=run.mmd --export svg=graph.svg
 
 A script has one command a line; 'help' lists them. All lines are read before anything runs.
 Exit status: 0 if every command was carried out, 1 with the line and the reason otherwise.";

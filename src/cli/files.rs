@@ -1,5 +1,7 @@
-//! The files that a cluster leaves behind: its trace, its recording and its counters.
+//! The files that a cluster leaves behind: its trace, its recording, its counters, and what other
+//! programs read.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -8,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 
 use crate::cli::Usage;
-use crate::cli::arguments::ClusterArguments;
+use crate::cli::arguments::{ClusterArguments, Exported};
+use crate::export::{Format, export};
 use crate::multiverse::recorder::Recorder;
 use crate::node::live::LiveWorld;
 use crate::observe::notice::Notice;
@@ -25,6 +28,7 @@ pub struct Files {
     record: Option<File>,
     recording: Option<Arc<Mutex<Recording>>>,
     metrics: Option<File>,
+    exports: Vec<(Format, File)>,
 }
 
 /// A recording that is being made.
@@ -68,22 +72,18 @@ impl Recording {
 impl Files {
     /// Makes the files that the arguments ask for, of a cluster of `replicas`.
     pub fn create(arguments: &ClusterArguments, replicas: usize) -> anyhow::Result<Self> {
-        let ClusterArguments { trace, metrics, record, .. } = arguments;
-        let named = [("--trace", trace), ("--metrics", metrics), ("--record", record)];
-        for (index, (one, file)) in named.iter().enumerate() {
-            let same = named[..index].iter().find(|(_, other)| file.is_some() && other == file);
-            if let Some((other, _)) = same {
-                return Err(Usage(format!("{other} and {one} name the same file")).into());
-            }
-        }
+        check_apart(arguments)?;
         let trace = arguments.trace.as_deref().map(create).transpose()?;
         let printer =
             |file| Arc::new(Mutex::new(Printer::new(BufWriter::new(file), true, replicas)));
+        let exports = arguments.export.iter();
+        let exports = exports.map(|Exported { format, file }| anyhow::Ok((*format, create(file)?)));
         Ok(Self {
             trace: trace.map(printer),
-            record: record.as_deref().map(create).transpose()?,
+            record: arguments.record.as_deref().map(create).transpose()?,
             recording: None,
             metrics: arguments.metrics.as_deref().map(create).transpose()?,
+            exports: exports.collect::<anyhow::Result<_>>()?,
         })
     }
 
@@ -133,8 +133,35 @@ impl Files {
             let json = serde_json::to_string_pretty(&metrics::to_json(view))?;
             writeln!(file, "{json}").context("cannot write the counters")?;
         }
+        for (format, mut file) in self.exports {
+            let written = file.write_all(export(format, view).as_bytes());
+            written.with_context(|| format!("cannot write the {format} file"))?;
+        }
         Ok(())
     }
+}
+
+/// Refuses two files that are one.
+fn check_apart(arguments: &ClusterArguments) -> Result<(), Usage> {
+    let trace = arguments.trace.iter().map(|file| ("--trace".to_owned(), file));
+    let metrics = arguments.metrics.iter().map(|file| ("--metrics".to_owned(), file));
+    let record = arguments.record.iter().map(|file| ("--record".to_owned(), file));
+    let exports = arguments.export.iter();
+    let exports = exports.map(|own| (format!("--export {}", own.format), &own.file));
+    let mut named = Vec::new();
+    let mut files = BTreeSet::new();
+    for (option, file) in trace.chain(metrics).chain(record).chain(exports) {
+        named.push((option, file));
+        if !files.insert(file) {
+            let same: Vec<_> = named
+                .into_iter()
+                .filter(|(_, own)| *own == file)
+                .map(|(option, _)| option)
+                .collect();
+            return Err(Usage(format!("{} name the same file", same.join(" and "))));
+        }
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> anyhow::Result<File> {

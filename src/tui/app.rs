@@ -9,6 +9,7 @@ mod deliverables;
 mod digests;
 mod events;
 mod execution;
+mod exporting;
 mod faults;
 mod filters;
 mod graph;
@@ -29,6 +30,7 @@ pub use deliverables::{Deliverable, Deliverables};
 pub use digests::Digests;
 pub use events::instance_of;
 pub use execution::Execution;
+pub use exporting::Export;
 pub use filters::Filters;
 pub use graph::{Graph, GraphView};
 pub use preview::Preview;
@@ -93,6 +95,8 @@ pub enum Effect {
     Copy(String),
     /// A picture of the screen is to be saved.
     Save(Save),
+    /// What was seen is to be written down for another program.
+    Export(Export),
     /// Everything is to be drawn anew.
     Redraw,
     /// The person wants the shell for a while.

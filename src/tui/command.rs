@@ -3,7 +3,7 @@
 
 use crate::epaxos::id::{ParseIdError, ReplicaId};
 use crate::script::grammar::Command;
-use crate::tui::app::Save;
+use crate::tui::app::{Export, Save};
 use crate::tui::deed::{Deed, Screen};
 use crate::tui::keys::Keys;
 use crate::tui::theme::Theme;
@@ -36,6 +36,8 @@ pub enum Wish {
     Save(Save),
     /// Another place in time is to be looked at, or made.
     Time(TimeWish),
+    /// What was seen is to be written down for another program.
+    Export(Export),
 }
 
 /// A command of the screen that takes more words: its name, what can follow, and what it does.
@@ -49,7 +51,7 @@ pub struct Form {
 }
 
 /// The commands of the screen that take more words, but for those about time.
-const FORMS: [Form; 7] = [
+const FORMS: [Form; 9] = [
     Form { name: "screen", words: "NAME", about: "Go to a screen" },
     Form { name: "observer", words: "R|all", about: "See with the eyes of one replica, or of all" },
     Form { name: "theme", words: "NAME", about: "Use other colours" },
@@ -57,6 +59,12 @@ const FORMS: [Form; 7] = [
     Form { name: "speed", words: "STEPS", about: "Play so many steps a second, or faster, slower" },
     Form { name: "save", words: "FILE", about: "Save the screen as text or as a picture" },
     Form { name: "save!", words: "FILE", about: "The same, in place of a file that there is" },
+    Form {
+        name: "export",
+        words: "AS [FILE]",
+        about: "Write what was seen for others: as shiviz, mermaid, dot, svg or csv",
+    },
+    Form { name: "export!", words: "AS FILE", about: "The same, in place of a file that there is" },
 ];
 
 /// All commands of the screen that take more words.
@@ -94,6 +102,12 @@ fn wish(verb: &str, rest: &str) -> Option<Result<Wish, String>> {
         ("speed", rate) => Ok(Wish::Speed(rate.to_owned())),
         ("save" | "save!", file) if !file.is_empty() => {
             Save::parse(file, verb == "save!").map(Wish::Save)
+        }
+        ("export" | "export!", words) if !words.is_empty() => {
+            Export::parse(words, verb == "export!").map(Wish::Export)
+        }
+        ("export!", _) => {
+            Err("export! needs a format and a file, such as dot graph.dot".to_owned())
         }
         ("save!", _) => Err("save! needs the name of a file, such as picture.svg".to_owned()),
         (verb, rest) => {
@@ -167,6 +181,7 @@ pub fn explain(name: &str, keys: &Keys) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::Format;
 
     fn wished(line: &str) -> Wish {
         match parse(line) {
@@ -230,6 +245,15 @@ mod tests {
         assert_eq!(refused("walk 3"), "nothing can follow walk, and here is \"3\"");
         assert!(refused("observer nobody").contains("nobody"));
         assert!(refused("nonsense").contains("there is no command 'nonsense'"));
+        let export =
+            Export { format: Format::Mermaid, file: Some("my run.mmd".to_owned()), replace: false };
+        assert_eq!(wished("export mermaid 'my run.mmd'"), Wish::Export(export));
+        assert_eq!(wished("export"), Wish::Deed(Deed::Export));
+        assert_eq!(
+            refused("export png"),
+            "there is no format \"png\"; there are shiviz, mermaid, dot, svg, csv"
+        );
+        assert_eq!(refused("export! dot"), "export! dot needs the name of a file");
         assert_eq!(refused("save picture.png"), "\"picture.png\" should end in .txt or .svg");
     }
 }

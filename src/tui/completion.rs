@@ -2,6 +2,7 @@
 
 use crate::epaxos::instance::Path;
 use crate::epaxos::message::MessageKind;
+use crate::export::Format;
 use crate::observe::view::View;
 use crate::script::grammar::Command;
 use crate::tui::app::rates;
@@ -118,6 +119,7 @@ fn words(verb: &str, given: &[&str], word: &str, known: &Known) -> Vec<String> {
         ("break" | "unbreak", _) => looked(word, known),
         ("screen" | "show", 0) => Screen::ALL.map(|screen| screen.name().to_lowercase()).to_vec(),
         ("observer", 0) => replicas("").into_iter().chain(["all".to_owned()]).collect(),
+        ("export" | "export!", 0) => Format::ALL.map(|format| format.to_string()).to_vec(),
         ("theme", 0) => Theme::ALL.map(|theme| theme.name().to_owned()).to_vec(),
         ("speed", 0) => {
             ["faster", "slower"].into_iter().chain(rates()).map(str::to_owned).collect()
@@ -243,6 +245,7 @@ mod tests {
         assert_eq!(offered("break path=s"), ["path=slow"]);
         assert_eq!(offered("break seq>3 key="), ["key=x", "key=xylophone", "key=ключ"]);
         assert_eq!(offered("observer "), ["R0", "R1", "R2", "all"]);
+        assert_eq!(offered("export s"), ["shiviz", "svg"]);
         assert_eq!(offered("theme c"), ["contrast"]);
         assert_eq!(offered("screen s"), ["space-time", "store"]);
         assert_eq!(offered("nonsense "), Vec::<String>::new());

@@ -3,7 +3,7 @@
 //! ```text
 //!   keys, mouse, paste, size ──┐                     ┌─► requests to the world
 //!                              ├─► Action ─► App ────┤
-//!   reports of the world ──────┘     update, pure    └─► Effect: copy, save, suspend, redraw, quit
+//!   reports of the world ──────┘     update, pure    └─► Effect: copy, save, export, suspend, redraw, quit
 //!                                        │
 //!                                        ▼
 //!                        panel::render(frame, &App), pure
@@ -241,6 +241,7 @@ impl Monitor {
             Effect::Save(what) => {
                 self.outside.save(what, picture::of(&self.app), self.app.theme);
             }
+            Effect::Export(what) => self.outside.export(what, self.app.view.clone()),
             Effect::Quit | Effect::Redraw => {}
         }
         Ok(())

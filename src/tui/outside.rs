@@ -11,7 +11,9 @@ use std::thread;
 use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 
-use crate::tui::app::{Save, Tone};
+use crate::export::export;
+use crate::observe::view::View;
+use crate::tui::app::{Export, Save, Tone};
 use crate::tui::clipboard::{create_numbered, hand_over, osc52};
 use crate::tui::picture;
 use crate::tui::theme::Theme;
@@ -74,6 +76,11 @@ impl Outside {
         self.start(move || copy(&text));
     }
 
+    /// Writes down what was seen, for another program.
+    pub fn export(&self, what: Export, view: View) {
+        self.start(move || Outcome::of(export_to(&what, &view)));
+    }
+
     /// Saves a picture of the screen.
     pub fn save(&self, what: Save, screen: Buffer, theme: Theme) {
         self.start(move || Outcome::of(save(&what, &screen, theme)));
@@ -100,6 +107,19 @@ fn copy(text: &str) -> Outcome {
     })
 }
 
+fn export_to(what: &Export, view: &View) -> Result<String, String> {
+    let Export { format, .. } = *what;
+    let text = export(format, view);
+    let Some(file) = &what.file else {
+        let file = create_numbered(Path::new("."), "epaxos", format.extension(), &text);
+        let file = file.map_err(|error| format!("cannot write a file here: {error}"))?;
+        return Ok(format!("wrote {}, to {file}", format.about()));
+    };
+    write(file, what.replace, &text)
+        .map_err(|error| refusal(&error, file, &format!("export! {format}")))?;
+    Ok(format!("wrote {}, to {file}", format.about()))
+}
+
 fn save(what: &Save, screen: &Buffer, theme: Theme) -> Result<String, String> {
     let Some(file) = &what.file else {
         let drawing = picture::svg(screen, theme);
@@ -109,16 +129,21 @@ fn save(what: &Save, screen: &Buffer, theme: Theme) -> Result<String, String> {
     };
     let is_text = file.to_lowercase().ends_with(".txt");
     let picture = if is_text { picture::text(screen) } else { picture::svg(screen, theme) };
-    write(file, what.replace, &picture).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            format!("there is a file {file} already; save! {file} writes over it")
-        }
-        _ => format!("cannot write {file}: {error}"),
-    })?;
+    write(file, what.replace, &picture).map_err(|error| refusal(&error, file, "save!"))?;
     Ok(format!("saved the screen to {file}"))
 }
 
-fn write(file: &str, replace: bool, picture: &str) -> io::Result<()> {
+/// Why a file was not written, and what would write over it where it is there.
+fn refusal(error: &io::Error, file: &str, over: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("there is a file {file} already; {over} {file} writes over it")
+        }
+        _ => format!("cannot write {file}: {error}"),
+    }
+}
+
+fn write(file: &str, replace: bool, text: &str) -> io::Result<()> {
     // No shell has read the name.
     let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
     let path = match (file.strip_prefix("~/"), home) {
@@ -126,5 +151,28 @@ fn write(file: &str, replace: bool, picture: &str) -> io::Result<()> {
         _ => PathBuf::from(file),
     };
     let mut file = if replace { File::create(path)? } else { File::create_new(path)? };
-    file.write_all(picture.as_bytes())
+    file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::Format;
+    use crate::observe::notice::Shape;
+
+    #[test]
+    fn what_was_seen_is_written_where_it_is_said_and_over_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("graph.dot").display().to_string();
+        let view = View::new(Shape::new(3));
+        let mut what = Export { format: Format::Dot, file: Some(file.clone()), replace: false };
+        let wrote = format!("wrote the dependency graph, for Graphviz, to {file}");
+        assert_eq!(export_to(&what, &view), Ok(wrote.clone()));
+        let refused = format!("there is a file {file} already; export! dot {file} writes over it");
+        assert_eq!(export_to(&what, &view), Err(refused));
+        what.replace = true;
+        assert_eq!(export_to(&what, &view), Ok(wrote));
+        let text = std::fs::read_to_string(&file).expect("it was written");
+        assert_eq!(text, export(Format::Dot, &view));
+    }
 }

@@ -46,6 +46,12 @@ impl<W: World, Make: FnMut(Shape) -> Result<W, String>> Scenario<W, Make> {
         Self { make, check, world: None, session: Session::default(), told: 0 }
     }
 
+    /// The world as the scenario leaves it.
+    #[allow(dead_code, reason = "not every test looks at it")]
+    pub fn world(&self) -> Option<&W> {
+        self.world.as_ref()
+    }
+
     fn cluster(&mut self, command: &goldenscript::Command) -> Result<String, Box<dyn Error>> {
         let mut arguments = command.consume_args();
         let replicas = arguments.take_key("n").map_or(Ok(5), str::parse)?;

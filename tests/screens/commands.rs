@@ -1,6 +1,7 @@
 //! What is typed for the screen itself, keys that a file has changed, and what is copied and saved.
 
-use epaxos_tui::tui::app::{Effect, Mode, Over, Save};
+use epaxos_tui::export::Format;
+use epaxos_tui::tui::app::{Effect, Export, Mode, Over, Save};
 use epaxos_tui::tui::deed::{Deed, Screen};
 use epaxos_tui::tui::keys::{Context, Keys};
 use epaxos_tui::tui::layout::Pane;
@@ -244,4 +245,21 @@ proptest! {
             prop_assert!(roxmltree::Document::parse(&picture::svg(&buffer, drive.app.theme)).is_ok());
         }
     }
+}
+
+#[test]
+fn a_key_asks_as_what_and_where_to_write_down_what_was_seen() {
+    let mut drive = Drive::conflict(LARGE);
+    drive.press("e");
+    assert_eq!((drive.app.mode, drive.app.prompt.text()), (Mode::Prompt, "export "));
+    drive.type_in("sv");
+    drive.press("Tab Enter");
+    let export = Export { format: Format::Svg, file: None, replace: false };
+    assert_eq!(drive.effects.pop(), Some(Effect::Export(export)));
+    typed(&mut drive, "export! dot ~/graph.dot");
+    let file = Some("~/graph.dot".to_owned());
+    let export = Export { format: Format::Dot, file, replace: true };
+    assert_eq!(drive.effects.pop(), Some(Effect::Export(export)));
+    typed(&mut drive, "export png");
+    assert!(drive.text().contains("there is no format"), "{}", drive.text());
 }

@@ -66,6 +66,7 @@ impl App {
             Deed::Zoom => self.zoomed = !self.zoomed,
             Deed::Mouse => return self.hand_mouse_over(),
             Deed::OpenPrompt
+            | Deed::Export
             | Deed::OpenFilter
             | Deed::OpenPalette
             | Deed::Complete
@@ -90,6 +91,11 @@ impl App {
     fn change_text(&mut self, deed: Deed) {
         match deed {
             Deed::OpenPrompt => self.mode = Mode::Prompt,
+            // As what is still to be said.
+            Deed::Export => {
+                self.mode = Mode::Prompt;
+                self.prompt.set("export ");
+            }
             Deed::OpenFilter => self.open_filter(),
             Deed::OpenPalette => self.open_palette(),
             Deed::Complete | Deed::CompleteBack => {

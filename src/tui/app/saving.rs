@@ -1,5 +1,7 @@
 //! What is to be saved, and where.
 
+use crate::tui::app::exporting::unquoted;
+
 /// A picture of the screen that is to be saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Save {
@@ -12,11 +14,7 @@ pub struct Save {
 impl Save {
     /// The file of a name, if that says what is to be in it.
     pub fn parse(file: &str, replace: bool) -> Result<Self, String> {
-        let unquoted = shlex::split(file).and_then(|words| match words.as_slice() {
-            [word] => Some(word.clone()),
-            _ => None,
-        });
-        let file = unquoted.unwrap_or_else(|| file.to_owned());
+        let file = unquoted(file);
         let ending = file.rsplit_once('.').map(|(name, ending)| (name, ending.to_lowercase()));
         match ending {
             Some((name, ending)) if !name.is_empty() && ["txt", "svg"].contains(&&*ending) => {

@@ -48,6 +48,10 @@ impl App {
                 self.mode = Mode::Normal;
                 Ok(Vec::new())
             }
+            Wish::Export(export) => {
+                self.leave_prompt();
+                Ok(vec![Effect::Export(export)])
+            }
             Wish::Save(save) => {
                 self.leave_prompt();
                 Ok(vec![Effect::Save(save)])

@@ -58,13 +58,13 @@ pub(super) const TABLE: &[Row] = {
     };
     use Deed::{
         Back, Bookmark, Branch, Complete, CompleteBack, Cone, Copy, CrashOrRecover, Cut,
-        CutBothWays, DelayMore, DoubleMore, Drop, Duplicate, Enter, Faster, FocusBack, FocusNext,
-        Fold, FollowLink, Go, HideLane, HistoryBack, HistoryForth, Hold, LogWidget, LoseMore,
-        Matrix, MendAll, MendLink, Mouse, NextDecision, NextFork, NextTheme, Now, Observer, Open,
-        OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present, PreviousDecision,
-        PreviousFork, Quiet, Quit, Redraw, Release, Round, Save, Show, ShowLanes, Slower, Start,
-        Step, StepBack, Suspend, Waiting, Wake, Walk, WalkBack, WalkOn, WhatIf, Why, Zoom, ZoomIn,
-        ZoomOut,
+        CutBothWays, DelayMore, DoubleMore, Drop, Duplicate, Enter, Export, Faster, FocusBack,
+        FocusNext, Fold, FollowLink, Go, HideLane, HistoryBack, HistoryForth, Hold, LogWidget,
+        LoseMore, Matrix, MendAll, MendLink, Mouse, NextDecision, NextFork, NextTheme, Now,
+        Observer, Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present,
+        PreviousDecision, PreviousFork, Quiet, Quit, Redraw, Release, Round, Save, Show, ShowLanes,
+        Slower, Start, Step, StepBack, Suspend, Waiting, Wake, Walk, WalkBack, WalkOn, WhatIf, Why,
+        Zoom, ZoomIn, ZoomOut,
     };
     &[
         bind(
@@ -261,6 +261,7 @@ pub(super) const TABLE: &[Row] = {
         bind(Normal, &[char('g'), HOME], Go(Move::Top), "", "To the beginning"),
         bind(Normal, &[char('G'), END], Go(Move::Bottom), "", "To the end, and follow what comes"),
         bind(Normal, &[char('y')], Copy, "", "Copy what is selected, as text"),
+        bind(Normal, &[char('e')], Export, "", "Write down what was seen, for another program"),
         bind(Normal, &[char('C')], NextTheme, "", "Use the next set of colours"),
         bind(Normal, &[char('m')], Mouse, "", "Let the monitor have the mouse, or the terminal"),
         bind(Normal, &[char('?')], OpenPalette, "keys", "List all that can be done now"),
