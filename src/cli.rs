@@ -7,6 +7,7 @@ mod files;
 mod monitor;
 mod order;
 mod propose;
+mod replay;
 mod replica;
 mod run;
 mod simulate;
@@ -57,6 +58,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             propose::run(&config, whom, count, &operation)
         }
         Some(Command::Order { file, json }) => order::run(&file, json),
+        Some(Command::Replay { recording, check, screen }) => {
+            replay::run(&recording, check, &screen)
+        }
         Some(Command::Check { trace, json }) => check::run(&trace, json),
         Some(Command::Sim(arguments)) => simulate::run(&search(&arguments), arguments.json),
         Some(Command::Bench(arguments)) => bench::run(&arguments),

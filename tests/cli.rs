@@ -356,3 +356,47 @@ fn keys_that_cannot_be_are_refused_before_anything_starts() {
         .code(1)
         .stderr(contains("cannot read /no/such/keys: No such file"));
 }
+
+#[test]
+fn a_recording_is_played_again_and_a_damaged_one_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (whole, cut) = (folder.path().join("run.jsonl"), folder.path().join("cut.jsonl"));
+    program()
+        .args(["run", "-", "--replicas", "3", "--record"])
+        .arg(&whole)
+        .write_stdin("put x 1\nsettle\ncrash R1\nput y 2 @R2\nsettle\nrecover R1\nsettle\n")
+        .assert()
+        .success();
+    let text = std::fs::read_to_string(&whole).expect("the recording");
+    let entries = text.lines().count() - 2;
+    program()
+        .args(["replay", "--check"])
+        .arg(&whole)
+        .assert()
+        .success()
+        .stdout(format!("{entries} entries are as they were\n"));
+    let half: String = text.chars().take(text.len() - 30).collect();
+    std::fs::write(&cut, half).expect("a file");
+    program()
+        .args(["replay", "--check"])
+        .arg(&cut)
+        .assert()
+        .code(1)
+        .stdout(contains("the line was cut off").and(contains("entries are as they were")))
+        .stderr(contains("is not whole"));
+    program()
+        .args(["replay", "--check", "-"])
+        .write_stdin(text.replacen("recording\":1", "recording\":9", 1))
+        .assert()
+        .code(1)
+        .stderr(
+            "epaxos-tui: -: it is a recording of version 9, and this program reads version 1\n",
+        );
+    program().args(["replay", "-"]).write_stdin(text).assert().code(2).stderr(contains("--check"));
+    program()
+        .args(["run", "-", "--record", "same", "--trace", "same"])
+        .write_stdin("")
+        .assert()
+        .code(2)
+        .stderr(contains("--trace and --record name the same file"));
+}

@@ -103,6 +103,18 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Open a recording in the monitor, to look at any place of it and try out what could have been
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay {
+        /// The recording, as --record writes it; - for standard input with --check
+        recording: PathBuf,
+        /// Play all of it in the simulator, say whether the same comes of it, and open nothing
+        #[arg(long)]
+        check: bool,
+        /// How the monitor looks.
+        #[command(flatten)]
+        screen: ScreenArguments,
+    },
     /// Play random runs in the simulator, with all kinds of faults, and check every step
     #[command(after_help = SIM_EXAMPLES)]
     Sim(SimArguments),
@@ -396,6 +408,14 @@ Examples:
   epaxos-tui run script.txt --json | epaxos-tui check -
 
 Exit status: 0 if everything holds, 1 if something does not or the trace cannot be read.";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  epaxos-tui --record run.jsonl              watch five replicas, and record what happens
+  epaxos-tui replay run.jsonl                look at it again: p and n go back and forth
+  epaxos-tui replay run.jsonl --check        play it again, and compare what comes of each step
+
+Exit status: 0 if all of it is as it was, 1 if it is damaged or something else comes of it.";
 
 const SIM_EXAMPLES: &str = "\
 Examples:

@@ -55,7 +55,7 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
 }
 
 /// Whether there is a terminal, and enough of it.
-fn check_terminal() -> anyhow::Result<()> {
+pub(super) fn check_terminal() -> anyhow::Result<()> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         let advice = "'epaxos-tui run' works without one";
         return Err(Usage(format!("the monitor needs a terminal; {advice}")).into());
@@ -70,7 +70,7 @@ fn check_terminal() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn theme(arguments: &ScreenArguments) -> Option<Theme> {
+pub(super) fn theme(arguments: &ScreenArguments) -> Option<Theme> {
     if arguments.light {
         return Some(Theme::Light);
     }
@@ -83,7 +83,7 @@ fn theme(arguments: &ScreenArguments) -> Option<Theme> {
 }
 
 /// The keys, as a file changes them where one is named.
-fn keys(arguments: &ScreenArguments) -> anyhow::Result<Keys> {
+pub(super) fn keys(arguments: &ScreenArguments) -> anyhow::Result<Keys> {
     let Some(file) = &arguments.keys else { return Ok(Keys::default()) };
     let text = read_input(file)?;
     let name = file.display();

@@ -60,7 +60,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use ratatui::crossterm::event::{Event, EventStream};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
@@ -106,11 +106,33 @@ pub fn run(
     reports: UnboundedReceiver<Report>,
     backlog: Arc<Backlog>,
 ) -> io::Result<View> {
+    show(options, shape, |app| app, requests, reports, backlog)
+}
+
+/// Runs the monitor on something that is no cluster: `begin` makes the screen what it is to be at first.
+///
+/// Must be called within a tokio runtime, on a thread that may block on it.
+pub fn look_at(options: Options, shape: Shape, begin: impl FnOnce(App) -> App) -> io::Result<View> {
+    let (requests, _nobody) = unbounded_channel();
+    // Nothing is ever reported, and the channel stays open.
+    let (_silent, reports) = unbounded_channel();
+    show(options, shape, begin, requests, reports, Arc::default())
+}
+
+fn show(
+    options: Options,
+    shape: Shape,
+    begin: impl FnOnce(App) -> App,
+    requests: UnboundedSender<Request>,
+    reports: UnboundedReceiver<Report>,
+    backlog: Arc<Backlog>,
+) -> io::Result<View> {
     let runtime = tokio::runtime::Handle::current();
     // Asked before the terminal is taken over: the answer comes as input.
     let theme = options.theme.unwrap_or_else(Theme::detect);
     let mut app = App::new(shape, theme, options.ascii, options.mouse);
     app.keys = options.keys;
+    let app = begin(app);
     let (signals, screen) = {
         let _entered = runtime.enter();
         (Signals::new()?, Screen::enter(options.mouse)?)

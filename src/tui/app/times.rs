@@ -85,14 +85,17 @@ impl Times {
 }
 
 impl App {
-    /// A screen on a run that is over.
-    pub fn replaying(mut self, multiverse: Multiverse) -> Result<Self, String> {
+    /// A screen on a run that is over, which is looked at from its end.
+    #[must_use]
+    pub fn replaying(mut self, multiverse: Multiverse) -> Self {
         self.times.multiverse = multiverse;
-        self.go_to(BranchId::MAIN, u64::MAX)?;
+        if let Err(sentence) = self.jump(BranchId::MAIN, u64::MAX) {
+            self.say(sentence, Tone::Bad);
+        }
         if let Some(past) = &mut self.times.past {
             past.present = None;
         }
-        Ok(self)
+        self
     }
 
     /// Takes note of what the world says, which is looked at or not.
@@ -136,8 +139,11 @@ impl App {
     }
 
     fn jump(&mut self, branch: BranchId, at: u64) -> Result<(), String> {
+        let at = at.min(self.times.multiverse.get(branch).map_or(0, Branch::len));
         let there = self.times.multiverse.at(branch, at);
         let mut cluster = there.map_err(|astray| astray.to_string())?;
+        // What was answered then is no news.
+        cluster.take_answers();
         cluster.listen();
         self.show_there(branch, at, cluster);
         Ok(())
@@ -171,6 +177,7 @@ impl App {
         let went = self.times.multiverse.go_on(past.branch, past.at, &mut past.cluster);
         went.map_err(|astray| astray.to_string())?;
         past.at += 1;
+        past.cluster.take_answers();
         for notice in past.cluster.take_notices() {
             if let Notice::Step(step) = &notice {
                 self.checks.step(step);
@@ -463,7 +470,7 @@ impl App {
         let at_hand = || self.entry_at_hand().or(here.checked_sub(1));
         let at = at.or_else(at_hand).ok_or("nothing has happened yet that could be otherwise")?;
         let (branch, mut cluster) = self.times.multiverse.what_if(of, at, change, name)?;
-        cluster.take_notices();
+        cluster.take_answers();
         cluster.listen();
         let len = self.times.multiverse.get(branch).map_or(0, Branch::len);
         self.show_there(branch, len, cluster);
