@@ -97,6 +97,8 @@ pub enum Effect {
     Save(Save),
     /// What was seen is to be written down for another program.
     Export(Export),
+    /// The branch that is looked at is to happen once more on a fresh cluster.
+    RunLive,
     /// Everything is to be drawn anew.
     Redraw,
     /// The person wants the shell for a while.

@@ -12,7 +12,9 @@ use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 
 use crate::export::export;
+use crate::multiverse::tree::Multiverse;
 use crate::observe::view::View;
+use crate::tui::Rerun;
 use crate::tui::app::{Export, Save, Tone};
 use crate::tui::clipboard::{create_numbered, hand_over, osc52};
 use crate::tui::picture;
@@ -79,6 +81,11 @@ impl Outside {
     /// Writes down what was seen, for another program.
     pub fn export(&self, what: Export, view: View) {
         self.start(move || Outcome::of(export_to(&what, &view)));
+    }
+
+    /// Lets a run happen once more on a fresh cluster.
+    pub fn rerun(&self, rerun: Rerun, run: Multiverse) {
+        self.start(move || Outcome::of(rerun(&run)));
     }
 
     /// Saves a picture of the screen.

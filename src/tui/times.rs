@@ -23,6 +23,8 @@ pub enum TimeWish {
     Rename(Option<String>, String),
     /// A turn is to be otherwise: this one, or the one at hand.
     WhatIf(Option<u64>, Change, Option<String>),
+    /// The branch that is looked at is to happen once more on a fresh cluster.
+    RunLive,
     /// This place is to be found again, under this name where there is one.
     Bookmark(Option<String>),
 }
@@ -43,7 +45,7 @@ pub enum Goal {
 }
 
 /// The commands.
-pub const FORMS: [Form; 8] = [
+pub const FORMS: [Form; 9] = [
     Form {
         name: "goto",
         words: "#N|start|end|now|BOOKMARK",
@@ -63,6 +65,11 @@ pub const FORMS: [Form; 8] = [
         about: "Delete a branch that no other one leaves",
     },
     Form { name: "rename-branch", words: "[NAME] NEW", about: "Call a branch otherwise" },
+    Form {
+        name: "run-live",
+        words: "",
+        about: "Run this branch on a fresh cluster over gRPC, and compare every state",
+    },
     Form {
         name: "what-if",
         words: "[#N] drop|duplicate|delay|swap|crash [R]|change OP|add OP [@R] [as NAME]",
@@ -86,6 +93,7 @@ pub fn parse(verb: &str, rest: &str) -> Option<Result<TimeWish, String>> {
         ("branch", []) => Ok(TimeWish::Branch(None)),
         ("branch", [name]) => Ok(TimeWish::Branch(Some((*name).to_owned()))),
         ("branches", []) => Ok(TimeWish::Branches),
+        ("run-live", []) => Ok(TimeWish::RunLive),
         ("switch", [name]) => Ok(TimeWish::Switch((*name).to_owned())),
         ("delete-branch", [name]) => Ok(TimeWish::Delete((*name).to_owned())),
         ("rename-branch", [new]) => Ok(TimeWish::Rename(None, (*new).to_owned())),

@@ -350,6 +350,8 @@ impl App {
                 self.bookmark(name);
                 Ok(())
             }
+            // That is done outside.
+            TimeWish::RunLive => Ok(()),
         }
     }
 
