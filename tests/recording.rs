@@ -231,5 +231,5 @@ fn what_is_not_determined_is_found() {
     let mut other = expected;
     other.remove(1);
     let (same, why) = rerun(&other);
-    assert!(same < other.len() as u64 && why.contains("could not be done on gRPC"), "{same} {why}");
+    assert!(same < other.len() as u64 && !why.is_empty(), "{same} {why}");
 }
