@@ -26,6 +26,7 @@ pub struct Goal {
 /// What an instance is to have become at some replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
+    /// As far as this, or further.
     Phase(Phase),
     /// It is decided that nothing is done there.
     Noop,
@@ -66,7 +67,7 @@ impl Goal {
             let known = replicas.seats().filter_map(|seat| seat.durable().instances.get(*id));
             let mut known = known.map(|instance| (instance.phase, instance.payload.as_ref()));
             known.any(|(phase, payload)| match wanted {
-                Wanted::Phase(wanted) => phase == *wanted,
+                Wanted::Phase(wanted) => phase >= *wanted,
                 Wanted::Noop => phase.is_committed() && matches!(payload, Some(Payload::Noop)),
             })
         };

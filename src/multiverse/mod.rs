@@ -11,6 +11,7 @@
 //! [`goal`] is met.
 
 pub mod checkpoints;
+pub mod compare;
 pub mod digest;
 pub mod goal;
 pub mod reader;

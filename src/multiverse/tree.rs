@@ -207,6 +207,11 @@ impl Multiverse {
         }
     }
 
+    /// Adds a turn at the end of a branch, one that is possible there.
+    pub fn add_turn(&mut self, id: BranchId, turn: Turn) {
+        self.add(id, turn, false);
+    }
+
     /// Forgets the turns of the run itself after the first `len`.
     pub(super) fn truncate(&mut self, len: u64) {
         if let Some(main) = self.branches.get_mut(&BranchId::MAIN) {

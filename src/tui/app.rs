@@ -3,6 +3,7 @@
 
 mod asking;
 mod checks;
+mod comparing;
 mod copying;
 mod deeds;
 mod deliverables;
@@ -12,6 +13,7 @@ mod execution;
 mod exporting;
 mod faults;
 mod filters;
+mod finding;
 mod graph;
 mod mouse;
 mod preview;
@@ -32,6 +34,7 @@ pub use events::instance_of;
 pub use execution::Execution;
 pub use exporting::Export;
 pub use filters::Filters;
+pub use finding::Hunt;
 pub use graph::{Graph, GraphView};
 pub use preview::Preview;
 pub use rate::Rate;
@@ -99,6 +102,8 @@ pub enum Effect {
     Export(Export),
     /// The branch that is looked at is to happen once more on a fresh cluster.
     RunLive,
+    /// Schedules are to be looked through, as [`App::search`] says.
+    Find,
     /// Everything is to be drawn anew.
     Redraw,
     /// The person wants the shell for a while.
@@ -159,6 +164,8 @@ pub struct App {
     pub view: View,
     /// All places in time.
     pub times: Times,
+    /// What is being looked for.
+    pub hunt: Option<Hunt>,
     /// The colours.
     pub theme: Theme,
     /// The keys.
@@ -261,6 +268,7 @@ impl App {
         Self {
             checks: Checks::new(&shape),
             times: Times::new(shape.clone()),
+            hunt: None,
             view: View::new(shape),
             theme,
             keys: Keys::default(),

@@ -273,6 +273,10 @@ impl Monitor {
                 self.outside.save(what, picture::of(&self.app), self.app.theme);
             }
             Effect::Export(what) => self.outside.export(what, self.app.view.clone()),
+            Effect::Find => match self.app.search() {
+                Ok((search, cancelled)) => self.outside.find(search, cancelled),
+                Err(sentence) => self.app.say(sentence, app::Tone::Bad),
+            },
             Effect::RunLive => {
                 let times = &self.app.times;
                 self.outside.rerun(self.rerun, times.multiverse.alone(times.place().0));
@@ -286,6 +290,11 @@ impl Monitor {
     fn tell(&mut self, outcome: Outcome) -> io::Result<()> {
         if let Some(sequence) = &outcome.sequence {
             self.screen.send(sequence)?;
+        }
+        if let Some(found) = outcome.found {
+            self.app.found(found);
+            self.app.update(Action::Tick(self.begun.elapsed()));
+            return Ok(());
         }
         self.app.say(outcome.said, outcome.tone);
         Ok(())

@@ -43,6 +43,18 @@ impl App {
                 self.tell_rate();
                 Ok(Vec::new())
             }
+            Wish::Time(TimeWish::Find(goal)) => {
+                let effects = self.find(goal)?;
+                self.prompt.accept();
+                self.mode = Mode::Normal;
+                Ok(effects)
+            }
+            Wish::Time(TimeWish::Until(words)) => {
+                let effects = self.run_until(&words)?;
+                self.prompt.accept();
+                self.mode = Mode::Normal;
+                Ok(effects)
+            }
             Wish::Time(TimeWish::RunLive) => {
                 self.leave_prompt();
                 let name = self.times.branch().name.clone();
