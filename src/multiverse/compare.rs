@@ -60,8 +60,8 @@ fn parted(runs: [&View; 2]) -> Option<EntryId> {
     let first = one.forgotten().max(other.forgotten());
     let last = one.len().max(other.len());
     (first..last).find(|id| {
-        let step = |log: &crate::observe::log::Log| log.get(*id).map(|entry| entry.step.clone());
-        step(one) != step(other)
+        let [one, other] = [one, other].map(|log| log.get(*id).map(|entry| &entry.step));
+        one != other
     })
 }
 
