@@ -60,7 +60,10 @@ const PURE: &[(&str, &[&str])] = &[
     ("export", &["ascii_dag", "serde_json", "unicode_width"]),
     ("script", &["clap", "humantime", "shlex", "thiserror"]),
     ("sim", &["fastrand"]),
-    ("multiverse", &["base64", "fastrand", "serde", "serde_json", "thiserror"]),
+    (
+        "multiverse",
+        &["base64", "fastrand", "miniz_oxide", "serde", "serde_json", "shlex", "thiserror"],
+    ),
 ];
 
 /// What no pure module may name.

@@ -106,7 +106,7 @@ pub enum Command {
     /// Open a recording in the monitor, to look at any place of it and try out what could have been
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay {
-        /// The recording, as --record writes it; - for standard input with --check
+        /// The recording, as --record writes it, or a token; - for standard input with --check
         recording: PathBuf,
         /// Play all of it in the simulator, say whether the same comes of it, and open nothing
         #[arg(long)]

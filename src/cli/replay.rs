@@ -12,13 +12,21 @@ use crate::cli::arguments::ScreenArguments;
 use crate::cli::{Usage, monitor, print, read_input, rerun};
 use crate::multiverse::reader::Recorded;
 use crate::multiverse::tree::BranchId;
+use crate::multiverse::written::{is_token, of_token};
 use crate::tui;
 use crate::tui::app::Tone;
 
 /// Reads a recording, and plays it again. Returns it as far as it is whole, with what is wrong with it.
 fn read(file: &Path) -> anyhow::Result<(Recorded, Vec<String>)> {
     let name = file.display();
-    let mut recorded = Recorded::read(&read_input(file)?).with_context(|| name.to_string())?;
+    let text = match file.to_str().filter(|text| is_token(text)) {
+        Some(token) => of_token(token).map_err(|reason| anyhow!(reason))?,
+        None => read_input(file)?,
+    };
+    // What is piped in may be a token, too.
+    let text =
+        if is_token(&text) { of_token(&text).map_err(|reason| anyhow!(reason))? } else { text };
+    let mut recorded = Recorded::read(&text).with_context(|| name.to_string())?;
     let different = recorded.verify().err();
     let mut found: Vec<String> = recorded.damage.iter().map(ToString::to_string).collect();
     found.extend(different.map(|difference| difference.to_string()));

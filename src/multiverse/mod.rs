@@ -8,7 +8,7 @@
 //! [`tree`] keeps branches and finds places; [`checkpoints`] make that quick; [`digest`] says in one
 //! number what came of the turns; [`what_if`] makes a branch by changing one turn; [`recording`] is a
 //! run as a file, which [`recorder`] writes and [`reader`] reads; [`search`] looks for a run in which a
-//! [`goal`] is met.
+//! [`goal`] is met; [`compare`](mod@compare) holds two runs against each other; [`written`] is a branch as text.
 
 pub mod checkpoints;
 pub mod compare;
@@ -20,3 +20,4 @@ pub mod recording;
 pub mod search;
 pub mod tree;
 pub mod what_if;
+pub mod written;

@@ -32,7 +32,7 @@ pub use deliverables::{Deliverable, Deliverables};
 pub use digests::Digests;
 pub use events::instance_of;
 pub use execution::Execution;
-pub use exporting::Export;
+pub use exporting::{Export, Written};
 pub use filters::Filters;
 pub use finding::Hunt;
 pub use graph::{Graph, GraphView};
@@ -102,6 +102,8 @@ pub enum Effect {
     Export(Export),
     /// The branch that is looked at is to happen once more on a fresh cluster.
     RunLive,
+    /// The branch that is looked at is to be copied as a token.
+    CopyToken,
     /// Schedules are to be looked through, as [`App::search`] says.
     Find,
     /// Everything is to be drawn anew.

@@ -62,7 +62,7 @@ const FORMS: [Form; 9] = [
     Form {
         name: "export",
         words: "AS [FILE]",
-        about: "Write what was seen for others: as shiviz, mermaid, dot, svg or csv",
+        about: "Write it for others: as shiviz, mermaid, dot, svg, csv, recording, script or rust",
     },
     Form { name: "export!", words: "AS FILE", about: "The same, in place of a file that there is" },
 ];
@@ -111,7 +111,9 @@ fn wish(verb: &str, rest: &str) -> Option<Result<Wish, String>> {
         }
         ("save!", _) => Err("save! needs the name of a file, such as picture.svg".to_owned()),
         (verb, rest) => {
-            if let Some(wish) = times::parse(verb, rest) {
+            // Without a word more, what a key does is meant.
+            let alone = rest.is_empty() && Deed::parse(verb).is_some();
+            if let Some(wish) = times::parse(verb, rest).filter(|_| !alone) {
                 return Some(wish.map(Wish::Time));
             }
             let deed = Deed::parse(verb)?;
@@ -182,6 +184,7 @@ pub fn explain(name: &str, keys: &Keys) -> Option<Vec<String>> {
 mod tests {
     use super::*;
     use crate::export::Format;
+    use crate::tui::app::Written;
 
     fn wished(line: &str) -> Wish {
         match parse(line) {
@@ -245,13 +248,16 @@ mod tests {
         assert_eq!(refused("walk 3"), "nothing can follow walk, and here is \"3\"");
         assert!(refused("observer nobody").contains("nobody"));
         assert!(refused("nonsense").contains("there is no command 'nonsense'"));
-        let export =
-            Export { format: Format::Mermaid, file: Some("my run.mmd".to_owned()), replace: false };
+        let export = Export {
+            format: Written::Seen(Format::Mermaid),
+            file: Some("my run.mmd".to_owned()),
+            replace: false,
+        };
         assert_eq!(wished("export mermaid 'my run.mmd'"), Wish::Export(export));
         assert_eq!(wished("export"), Wish::Deed(Deed::Export));
         assert_eq!(
             refused("export png"),
-            "there is no format \"png\"; there are shiviz, mermaid, dot, svg, csv"
+            "there is no format \"png\"; there are shiviz, mermaid, dot, svg, csv, recording, script, rust"
         );
         assert_eq!(refused("export! dot"), "export! dot needs the name of a file");
         assert_eq!(refused("save picture.png"), "\"picture.png\" should end in .txt or .svg");

@@ -2,9 +2,9 @@
 
 use crate::epaxos::instance::Path;
 use crate::epaxos::message::MessageKind;
-use crate::export::Format;
 use crate::observe::view::View;
 use crate::script::grammar::Command;
+use crate::tui::app::Written;
 use crate::tui::app::rates;
 use crate::tui::command;
 use crate::tui::deed::Screen;
@@ -117,9 +117,17 @@ fn words(verb: &str, given: &[&str], word: &str, known: &Known) -> Vec<String> {
         ("why", _) if given[0].contains('.') => aspects(word, known),
         ("preview", 0) => known.messages.iter().cloned().chain(replicas("")).collect(),
         ("break" | "unbreak", _) => looked(word, known),
+        ("find" | "until", _) => {
+            let others = ["violation", "phase(R0.0)=noop"].map(str::to_owned);
+            looked(word, known).into_iter().chain(others).collect()
+        }
+        ("goto", 0) => ["start", "end", "now"].map(str::to_owned).to_vec(),
+        ("what-if", _) => ["drop", "duplicate", "delay", "swap", "crash", "change", "add"]
+            .map(str::to_owned)
+            .to_vec(),
         ("screen" | "show", 0) => Screen::ALL.map(|screen| screen.name().to_lowercase()).to_vec(),
         ("observer", 0) => replicas("").into_iter().chain(["all".to_owned()]).collect(),
-        ("export" | "export!", 0) => Format::ALL.map(|format| format.to_string()).to_vec(),
+        ("export" | "export!", 0) => Written::names(),
         ("theme", 0) => Theme::ALL.map(|theme| theme.name().to_owned()).to_vec(),
         ("speed", 0) => {
             ["faster", "slower"].into_iter().chain(rates()).map(str::to_owned).collect()
@@ -215,7 +223,7 @@ mod tests {
 
     #[test]
     fn each_place_offers_what_fits_there() {
-        assert_eq!(offered("st"), ["step", "status"]);
+        assert_eq!(offered("st"), ["step", "status", "step-back", "start"]);
         assert_eq!(offered("get x"), ["xylophone"]);
         assert_eq!(offered("get кл"), ["ключ"]);
         assert_eq!(offered("put x 1 "), ["@R0", "@R1", "@R2"]);
@@ -245,7 +253,7 @@ mod tests {
         assert_eq!(offered("break path=s"), ["path=slow"]);
         assert_eq!(offered("break seq>3 key="), ["key=x", "key=xylophone", "key=ключ"]);
         assert_eq!(offered("observer "), ["R0", "R1", "R2", "all"]);
-        assert_eq!(offered("export s"), ["shiviz", "svg"]);
+        assert_eq!(offered("export s"), ["shiviz", "svg", "script"]);
         assert_eq!(offered("theme c"), ["contrast"]);
         assert_eq!(offered("screen s"), ["space-time", "store"]);
         assert_eq!(offered("nonsense "), Vec::<String>::new());

@@ -70,7 +70,7 @@ use crate::observe::notice::Shape;
 use crate::observe::view::View;
 use crate::script::backlog::Backlog;
 use crate::script::request::{Report, Request};
-use crate::tui::app::{Action, App, Effect};
+use crate::tui::app::{Action, App, Effect, Written};
 use crate::tui::keys::Keys;
 use crate::tui::outside::{Outcome, Outside};
 use crate::tui::suspend::{Asked, Signals};
@@ -272,18 +272,27 @@ impl Monitor {
             Effect::Save(what) => {
                 self.outside.save(what, picture::of(&self.app), self.app.theme);
             }
-            Effect::Export(what) => self.outside.export(what, self.app.view.clone()),
+            Effect::Export(what) => match what.format {
+                Written::Seen(format) => {
+                    self.outside.export(what, format, self.app.view.clone());
+                }
+                Written::Branch(form) => self.outside.write_down(what, form, self.branch()),
+            },
+            Effect::CopyToken => self.outside.copy_token(self.branch()),
             Effect::Find => match self.app.search() {
                 Ok((search, cancelled)) => self.outside.find(search, cancelled),
                 Err(sentence) => self.app.say(sentence, app::Tone::Bad),
             },
-            Effect::RunLive => {
-                let times = &self.app.times;
-                self.outside.rerun(self.rerun, times.multiverse.alone(times.place().0));
-            }
+            Effect::RunLive => self.outside.rerun(self.rerun, self.branch()),
             Effect::Quit | Effect::Redraw => {}
         }
         Ok(())
+    }
+
+    /// The branch that is looked at, as a run of its own.
+    fn branch(&self) -> Multiverse {
+        let times = &self.app.times;
+        times.multiverse.alone(times.place().0)
     }
 
     /// Says what came of something outside.

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 
-use crate::export::export;
+use crate::export::{Format, export};
 use crate::multiverse::search::{Found, Search};
-use crate::multiverse::tree::Multiverse;
+use crate::multiverse::tree::{BranchId, Multiverse};
+use crate::multiverse::written::{Form, token};
 use crate::observe::view::View;
 use crate::tui::Rerun;
 use crate::tui::app::{Export, Save, Tone};
@@ -85,8 +86,24 @@ impl Outside {
     }
 
     /// Writes down what was seen, for another program.
-    pub fn export(&self, what: Export, view: View) {
-        self.start(move || Outcome::of(export_to(&what, &view)));
+    pub fn export(&self, what: Export, format: Format, view: View) {
+        self.start(move || Outcome::of(write_to(&what, &export(format, &view))));
+    }
+
+    /// Writes down a run, as what it is to be had again from.
+    pub fn write_down(&self, what: Export, form: Form, run: Multiverse) {
+        self.start(move || {
+            let text = form.write(&run, BranchId::MAIN);
+            Outcome::of(text.and_then(|text| write_to(&what, &text)))
+        });
+    }
+
+    /// Copies a run as a token.
+    pub fn copy_token(&self, run: Multiverse) {
+        self.start(move || match token(&run, BranchId::MAIN) {
+            Ok(token) => copy(&token),
+            Err(sentence) => Outcome::of(Err(sentence)),
+        });
     }
 
     /// Looks through schedules, and says now and then how far it is.
@@ -148,15 +165,14 @@ fn copy(text: &str) -> Outcome {
     })
 }
 
-fn export_to(what: &Export, view: &View) -> Result<String, String> {
+fn write_to(what: &Export, text: &str) -> Result<String, String> {
     let Export { format, .. } = *what;
-    let text = export(format, view);
     let Some(file) = &what.file else {
-        let file = create_numbered(Path::new("."), "epaxos", format.extension(), &text);
+        let file = create_numbered(Path::new("."), "epaxos", format.extension(), text);
         let file = file.map_err(|error| format!("cannot write a file here: {error}"))?;
         return Ok(format!("wrote {}, to {file}", format.about()));
     };
-    write(file, what.replace, &text)
+    write(file, what.replace, text)
         .map_err(|error| refusal(&error, file, &format!("export! {format}")))?;
     Ok(format!("wrote {}, to {file}", format.about()))
 }
@@ -204,21 +220,22 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::Format;
     use crate::observe::notice::Shape;
+    use crate::tui::app::Written;
 
     #[test]
     fn what_was_seen_is_written_where_it_is_said_and_over_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("graph.dot").display().to_string();
         let view = View::new(Shape::new(3));
-        let mut what = Export { format: Format::Dot, file: Some(file.clone()), replace: false };
+        let mut what =
+            Export { format: Written::Seen(Format::Dot), file: Some(file.clone()), replace: false };
         let wrote = format!("wrote the dependency graph, for Graphviz, to {file}");
-        assert_eq!(export_to(&what, &view), Ok(wrote.clone()));
+        assert_eq!(write_to(&what, &export(Format::Dot, &view)), Ok(wrote.clone()));
         let refused = format!("there is a file {file} already; export! dot {file} writes over it");
-        assert_eq!(export_to(&what, &view), Err(refused));
+        assert_eq!(write_to(&what, &export(Format::Dot, &view)), Err(refused));
         what.replace = true;
-        assert_eq!(export_to(&what, &view), Ok(wrote));
+        assert_eq!(write_to(&what, &export(Format::Dot, &view)), Ok(wrote));
         let text = std::fs::read_to_string(&file).expect("it was written");
         assert_eq!(text, export(Format::Dot, &view));
     }

@@ -33,6 +33,8 @@ pub enum TimeWish {
     Find(Goal),
     /// Nothing is to be looked for any more.
     Cancel,
+    /// The branch that is looked at is to be copied as one line.
+    Token,
     /// It is to go on until this is true.
     Until(String),
     /// This place is to be found again, under this name where there is one.
@@ -55,7 +57,7 @@ pub enum Destination {
 }
 
 /// The commands.
-pub const FORMS: [Form; 13] = [
+pub const FORMS: [Form; 14] = [
     Form {
         name: "goto",
         words: "#N|start|end|now|BOOKMARK",
@@ -91,6 +93,7 @@ pub const FORMS: [Form; 13] = [
         words: "path=P|component>N|phase(I)=P|violation|TERM",
         about: "Go on until this is true",
     },
+    Form { name: "token", words: "", about: "Copy this branch as one line, for replay" },
     Form {
         name: "run-live",
         words: "",
@@ -126,6 +129,7 @@ pub fn parse(verb: &str, rest: &str) -> Option<Result<TimeWish, String>> {
         }
         ("find", _) => Goal::parse(rest).map(TimeWish::Find),
         ("until", _) => Goal::parse(rest).map(|_| TimeWish::Until(rest.to_owned())),
+        ("token", []) => Ok(TimeWish::Token),
         ("cancel", []) => Ok(TimeWish::Cancel),
         ("run-live", []) => Ok(TimeWish::RunLive),
         ("switch", [name]) => Ok(TimeWish::Switch((*name).to_owned())),

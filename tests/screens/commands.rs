@@ -1,7 +1,7 @@
 //! What is typed for the screen itself, keys that a file has changed, and what is copied and saved.
 
 use epaxos_tui::export::Format;
-use epaxos_tui::tui::app::{Effect, Export, Mode, Over, Save};
+use epaxos_tui::tui::app::{Effect, Export, Mode, Over, Save, Written};
 use epaxos_tui::tui::deed::{Deed, Screen};
 use epaxos_tui::tui::keys::{Context, Keys};
 use epaxos_tui::tui::layout::Pane;
@@ -254,11 +254,11 @@ fn a_key_asks_as_what_and_where_to_write_down_what_was_seen() {
     assert_eq!((drive.app.mode, drive.app.prompt.text()), (Mode::Prompt, "export "));
     drive.type_in("sv");
     drive.press("Tab Enter");
-    let export = Export { format: Format::Svg, file: None, replace: false };
+    let export = Export { format: Written::Seen(Format::Svg), file: None, replace: false };
     assert_eq!(drive.effects.pop(), Some(Effect::Export(export)));
     typed(&mut drive, "export! dot ~/graph.dot");
     let file = Some("~/graph.dot".to_owned());
-    let export = Export { format: Format::Dot, file, replace: true };
+    let export = Export { format: Written::Seen(Format::Dot), file, replace: true };
     assert_eq!(drive.effects.pop(), Some(Effect::Export(export)));
     typed(&mut drive, "export png");
     assert!(drive.text().contains("there is no format"), "{}", drive.text());

@@ -353,7 +353,7 @@ impl App {
             TimeWish::Compare(one, other) => self.compare(one.as_deref(), other.as_deref()),
             TimeWish::Cancel => self.cancel(),
             // These have effects outside.
-            TimeWish::RunLive | TimeWish::Find(_) | TimeWish::Until(_) => Ok(()),
+            TimeWish::RunLive | TimeWish::Token | TimeWish::Find(_) | TimeWish::Until(_) => Ok(()),
         }
     }
 

@@ -55,6 +55,10 @@ impl App {
                 self.mode = Mode::Normal;
                 Ok(effects)
             }
+            Wish::Time(TimeWish::Token) => {
+                self.leave_prompt();
+                Ok(vec![Effect::CopyToken])
+            }
             Wish::Time(TimeWish::RunLive) => {
                 self.leave_prompt();
                 let name = self.times.branch().name.clone();

@@ -186,7 +186,7 @@ pub(super) const TABLE: &[Row] = {
         bind(Checks, &[ENTER], Open, "see it", "Go to the instance that shows what is wrong"),
         bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
         bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
-        bind(Normal, &[char('p'), char(',')], StepBack, "back", "Look one step back"),
+        bind(Normal, &[char('p')], StepBack, "back", "Look one step back"),
         bind(
             Normal,
             &[char('[')],

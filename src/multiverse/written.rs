@@ -1,0 +1,275 @@
+//! A branch as text with which it can be had again: a recording, a script, a test, a token of one line.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::epaxos::command::{Command, Operation};
+use crate::epaxos::id::ReplicaId;
+use crate::epaxos::replica::ReplyOn;
+use crate::multiverse::recorder::Recorder;
+use crate::multiverse::tree::{BranchId, Multiverse};
+use crate::observe::notice::{Notice, Shape};
+use crate::observe::turn::{Choice, Turn};
+use crate::observe::view::View;
+use crate::script::grammar;
+use crate::script::world::World;
+
+/// As what a branch is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A recording, as `--record` writes it.
+    Recording,
+    /// A script for `run`, which does the same, though not at the same times.
+    Script,
+    /// A test in Rust, which has the run again and holds what came of it.
+    Rust,
+}
+
+impl Form {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Recording, Self::Script, Self::Rust];
+
+    /// The name by which it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Script => "script",
+            Self::Rust => "rust",
+        }
+    }
+
+    /// What the names of such files end in.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Recording => "jsonl",
+            Self::Script => "script",
+            Self::Rust => "rs",
+        }
+    }
+
+    /// What it is, in a line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Recording => "the branch as a recording, for replay",
+            Self::Script => "the branch as a script, for run",
+            Self::Rust => "the branch as a test in Rust",
+        }
+    }
+
+    /// Writes a branch down.
+    pub fn write(self, multiverse: &Multiverse, branch: BranchId) -> Result<String, String> {
+        match self {
+            Self::Recording => recording(multiverse, branch),
+            Self::Script => script(multiverse, branch),
+            Self::Rust => rust(multiverse, branch),
+        }
+    }
+}
+
+impl FromStr for Form {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|form| form.name() == text).ok_or(())
+    }
+}
+
+/// A branch as a recording.
+pub fn recording(multiverse: &Multiverse, branch: BranchId) -> Result<String, String> {
+    let mut cluster = multiverse.start();
+    cluster.listen();
+    let shape = multiverse.shape();
+    let (mut recorder, mut text) = Recorder::new(shape);
+    text.push('\n');
+    let mut view = View::new(shape.clone());
+    for at in 0..multiverse.get(branch).map_or(0, crate::multiverse::tree::Branch::len) {
+        multiverse.go_on(branch, at, &mut cluster).map_err(|astray| astray.to_string())?;
+        for notice in cluster.take_notices() {
+            // Where a message is held is no part of what was decided.
+            if matches!(notice, Notice::Held(_)) {
+                continue;
+            }
+            recorder.note(&notice);
+            view.apply(notice);
+            for line in recorder.lines(&view.log) {
+                writeln!(text, "{line}").expect("strings take any text");
+            }
+        }
+    }
+    writeln!(text, "{}", recorder.end()).expect("strings take any text");
+    Ok(text)
+}
+
+/// A branch as a script that plays it message by message.
+fn script(multiverse: &Multiverse, branch: BranchId) -> Result<String, String> {
+    let flags = flags(multiverse.shape());
+    let mut lines = vec![
+        "# What was decided in a run, one after another. The times are others.".to_owned(),
+        format!("# epaxos-tui run FILE {flags}"),
+        "pause".to_owned(),
+    ];
+    for (at, turn) in (0..).zip(multiverse.turns(branch, 0)) {
+        lines.push(line(turn).map_err(|reason| format!("#{at} cannot be typed: {reason}"))?);
+    }
+    lines.push("status".to_owned());
+    Ok(lines.join("\n") + "\n")
+}
+
+/// The options that give a cluster of the program this shape.
+fn flags(shape: &Shape) -> String {
+    let own = &shape.options;
+    let mut flags = format!("--replicas {} --seed {}", shape.replicas(), own.seed);
+    if !own.thrifty {
+        flags.push_str(" --no-thrifty");
+    }
+    if own.reply_on == ReplyOn::Commit {
+        flags.push_str(" --reply-on commit");
+    }
+    match own.timeouts.recover {
+        None => flags.push_str(" --recover-after never"),
+        Some(time) => {
+            write!(flags, " --recover-after {}ms", time.as_millis())
+                .expect("strings take any text");
+        }
+    }
+    flags
+}
+
+/// The command that does what a turn did.
+fn line(turn: &Turn) -> Result<String, String> {
+    let replica = turn.replica;
+    Ok(match &turn.choice {
+        Choice::Propose(commands) => proposal(replica, commands)?,
+        Choice::Deliver(id) => format!("deliver {id}"),
+        Choice::Drop(id) | Choice::Lose(id) => format!("drop {id}"),
+        Choice::Duplicate(id, _) => format!("dup {id}"),
+        Choice::Wake => format!("wake {replica}"),
+        Choice::Crash => format!("crash {replica}"),
+        Choice::Restart => format!("recover {replica}"),
+        Choice::Panic(_) | Choice::Failed(_) => return Err("a program failed there".to_owned()),
+    })
+}
+
+fn proposal(at: ReplicaId, commands: &[Command]) -> Result<String, String> {
+    let typed: Vec<String> =
+        commands.iter().map(|command| operation(&command.operation)).collect::<Result<_, _>>()?;
+    let quoted = |text: &String| shlex::try_quote(text).map(Cow::into_owned);
+    let line = match typed.as_slice() {
+        [operation] => format!("{operation} @{at}"),
+        several => {
+            let quoted: Result<Vec<_>, _> = several.iter().map(quoted).collect();
+            format!("batch {} @{at}", quoted.map_err(|error| error.to_string())?.join(" "))
+        }
+    };
+    // What cannot be read back as it is would be another run.
+    let read = grammar::Command::parse(&line).map_err(|error| error.to_string())?;
+    let one = read.as_ref().and_then(grammar::Command::proposal);
+    let same = match (commands, one) {
+        ([command], Some((operation, _))) => operation == command.operation,
+        (_, None) => !line.contains('\n'),
+        _ => false,
+    };
+    if same { Ok(line) } else { Err("a line of a script cannot hold such text".to_owned()) }
+}
+
+fn operation(operation: &Operation) -> Result<String, String> {
+    let word = |text: &str| {
+        let fits = !text.contains(['\n', '\r', '\0']);
+        let quoted = fits.then(|| shlex::try_quote(text).ok()).flatten();
+        quoted.map(Cow::into_owned).ok_or_else(|| format!("{text:?} is no line"))
+    };
+    Ok(match operation {
+        Operation::Put(key, value) => {
+            let value = std::str::from_utf8(value).map_err(|_| "a value is no text".to_owned())?;
+            format!("put {} {}", word(key)?, word(value)?)
+        }
+        Operation::Get(key) => format!("get {}", word(key)?),
+        Operation::Delete(key) => format!("del {}", word(key)?),
+    })
+}
+
+/// A branch as a test: it has the run again, turn by turn with the digest of each, and holds what each
+/// replica has of each instance at the end.
+fn rust(multiverse: &Multiverse, branch: BranchId) -> Result<String, String> {
+    let recording = recording(multiverse, branch)?;
+    let end = multiverse.clone().at(branch, u64::MAX).map_err(|astray| astray.to_string())?;
+    let known = known(end.view());
+    let mut ended = String::new();
+    for line in &known {
+        writeln!(ended, "    {line:?},").expect("strings take any text");
+    }
+    let fence = "#".repeat(longest_run_of_hashes(&recording) + 1);
+    let count = known.len().to_string();
+    let parts =
+        [("count", &count), ("ended", &ended), ("fence", &fence), ("recording", &recording)];
+    let fill =
+        |text: String, (name, value): (&str, &String)| text.replace(&format!("{{{name}}}"), value);
+    // The recording comes last: what is in it is no place for anything.
+    Ok(parts.into_iter().fold(TEST.to_owned(), fill))
+}
+
+/// The test, with places for what is of one run.
+const TEST: &str = include_str!("../../assets/exported_test.rs.txt");
+
+fn longest_run_of_hashes(text: &str) -> usize {
+    text.split(|c| c != '#').map(str::len).max().unwrap_or(0)
+}
+
+/// What each replica has of each instance, a line each, and its store.
+pub fn known(view: &View) -> Vec<String> {
+    let mut lines = Vec::new();
+    for id in ReplicaId::all(view.shape.replicas()) {
+        let replica = view.replica(id);
+        for (instance, own) in replica.instances.iter() {
+            let (phase, attributes, payload) = (own.phase, own.attributes, &own.payload);
+            lines.push(format!("{id} {instance} {phase} {attributes} {payload}"));
+        }
+        for (key, value) in replica.store.iter() {
+            lines.push(format!("{id} {key} = {}", crate::epaxos::command::text(value)));
+        }
+    }
+    lines
+}
+
+/// A short branch as one line that can be pasted anywhere.
+pub fn token(multiverse: &Multiverse, branch: BranchId) -> Result<String, String> {
+    let len = multiverse.get(branch).map_or(0, crate::multiverse::tree::Branch::len);
+    if len > TOKEN_TURNS {
+        return Err(format!(
+            "{len} entries are too many for a token, which holds {TOKEN_TURNS}; export recording FILE holds any"
+        ));
+    }
+    let recording = recording(multiverse, branch)?;
+    let packed = miniz_oxide::deflate::compress_to_vec(recording.as_bytes(), PACKING);
+    Ok(format!("{TOKEN}{}", URL_SAFE_NO_PAD.encode(packed)))
+}
+
+/// Whether a text is meant to be a token.
+pub fn is_token(text: &str) -> bool {
+    text.trim_start().starts_with(TOKEN)
+}
+
+/// The recording that a token holds.
+pub fn of_token(token: &str) -> Result<String, String> {
+    let odd = || "the token is damaged: it must be copied whole, as one line".to_owned();
+    let packed = token.trim().strip_prefix(TOKEN).ok_or_else(odd)?;
+    let packed = URL_SAFE_NO_PAD.decode(packed).map_err(|_| odd())?;
+    let text = miniz_oxide::inflate::decompress_to_vec_with_limit(&packed, TOKEN_BYTES);
+    String::from_utf8(text.map_err(|_| odd())?).map_err(|_| odd())
+}
+
+/// What a token begins with: its version is that of what it holds.
+const TOKEN: &str = "epaxos:";
+
+/// How many turns a token may hold: some ten kilobytes.
+const TOKEN_TURNS: u64 = 300;
+
+/// How large what it holds may be, so that nobody is sent a bomb.
+const TOKEN_BYTES: usize = 4_000_000;
+
+/// How hard it is packed, of 10.
+const PACKING: u8 = 9;
