@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod check;
 mod files;
+mod learn;
 mod monitor;
 mod order;
 mod propose;
@@ -61,6 +62,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Replay { recording, check, screen }) => {
             replay::run(&recording, check, &screen)
         }
+        Some(Command::Learn(arguments)) => learn::run(&arguments),
         Some(Command::Check { trace, json }) => check::run(&trace, json),
         Some(Command::Sim(arguments)) => simulate::run(&search(&arguments), arguments.json),
         Some(Command::Bench(arguments)) => bench::run(&arguments),

@@ -16,13 +16,28 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("script", &["epaxos", "kv", "observe", "explain"]),
     ("sim", &["epaxos", "kv", "observe", "check", "explain", "script"]),
     ("multiverse", &["epaxos", "kv", "observe", "check", "explain", "script", "sim"]),
+    (
+        "lesson",
+        &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "multiverse"],
+    ),
     ("config", &["epaxos"]),
     ("net", &["epaxos", "config"]),
     ("node", &["epaxos", "kv", "observe", "explain", "script", "config", "net"]),
     ("bench", &["epaxos", "net", "node"]),
     (
         "tui",
-        &["epaxos", "kv", "observe", "check", "explain", "export", "script", "sim", "multiverse"],
+        &[
+            "epaxos",
+            "kv",
+            "observe",
+            "check",
+            "explain",
+            "export",
+            "script",
+            "sim",
+            "multiverse",
+            "lesson",
+        ],
     ),
     (
         "tools",
@@ -40,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "script",
             "sim",
             "multiverse",
+            "lesson",
             "config",
             "net",
             "node",
@@ -61,6 +77,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("script", &["clap", "humantime", "shlex", "thiserror"]),
     ("sim", &["fastrand"]),
     ("multiverse", &["base64", "serde", "serde_json", "thiserror"]),
+    ("lesson", &["thiserror"]),
 ];
 
 /// What no pure module may name.

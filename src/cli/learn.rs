@@ -1,0 +1,63 @@
+//! `epaxos-tui learn`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+
+use crate::cli::arguments::LearnArguments;
+use crate::cli::{print, read_input};
+use crate::lesson::{LESSONS, Lesson, named};
+
+/// Opens the monitor on a lesson, or lists lessons, or checks them.
+pub fn run(arguments: &LearnArguments) -> anyhow::Result<()> {
+    if arguments.list {
+        return list();
+    }
+    if !arguments.check.is_empty() {
+        return check(&arguments.check);
+    }
+    Err(anyhow!("not yet"))
+}
+
+/// The lesson of a number, a name or a file.
+fn read(word: &str) -> anyhow::Result<Lesson> {
+    let text = match named(word) {
+        Some(index) => LESSONS[index].text.to_owned(),
+        None => read_input(Path::new(word))?,
+    };
+    Lesson::parse(&text).with_context(|| word.to_owned())
+}
+
+fn list() -> anyhow::Result<()> {
+    let mut lines = String::new();
+    for (number, source) in (1..).zip(LESSONS) {
+        let lesson = Lesson::parse(source.text).context(source.name)?;
+        let (name, title) = (source.name, &lesson.title);
+        let (steps, questions) = (lesson.steps.len(), lesson.questions());
+        writeln!(lines, "{number}  {name:12} {title} ({steps} steps, {questions} questions)")?;
+        writeln!(lines, "   {:12} {}", "", lesson.about)?;
+    }
+    print(&lines)
+}
+
+/// Checks each, and says of each what was found, also after one that is not true.
+fn check(words: &[String]) -> anyhow::Result<()> {
+    let mut wrong = 0;
+    for word in words {
+        let found = read(word).and_then(|lesson| lesson.check().with_context(|| word.clone()));
+        match found {
+            Ok(report) => print(&format!("{word}: {report}\n"))?,
+            Err(error) if words.len() == 1 => return Err(error),
+            Err(error) => {
+                wrong += 1;
+                print(&format!("{}\n", super::sentence(&error)))?;
+            }
+        }
+    }
+    match wrong {
+        0 => Ok(()),
+        1 => Err(anyhow!("1 lesson of {} is not true", words.len())),
+        wrong => Err(anyhow!("{wrong} lessons of {} are not true", words.len())),
+    }
+}
