@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::script::grammar::Command;
 use crate::script::session::Session;
-use crate::script::world::World;
 use crate::sim::cluster::Cluster;
 
 /// A claim: so many lines of something have a text in them.
