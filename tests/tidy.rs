@@ -16,10 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("script", &["epaxos", "kv", "observe", "explain"]),
     ("sim", &["epaxos", "kv", "observe", "check", "explain", "script"]),
     ("multiverse", &["epaxos", "kv", "observe", "check", "explain", "script", "sim"]),
-    (
-        "lesson",
-        &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "multiverse"],
-    ),
+    ("lesson", &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "multiverse"]),
     ("config", &["epaxos"]),
     ("net", &["epaxos", "config"]),
     ("node", &["epaxos", "kv", "observe", "explain", "script", "config", "net"]),

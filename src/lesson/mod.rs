@@ -105,38 +105,14 @@ pub struct Source {
 
 /// The lessons of the program, in the order in which they are best taken.
 pub const LESSONS: [Source; 8] = [
-    Source {
-        name: "fast-path",
-        text: include_str!("../../assets/lessons/1-fast-path.lesson"),
-    },
-    Source {
-        name: "conflict",
-        text: include_str!("../../assets/lessons/2-conflict.lesson"),
-    },
-    Source {
-        name: "cycle",
-        text: include_str!("../../assets/lessons/3-cycle.lesson"),
-    },
-    Source {
-        name: "reads",
-        text: include_str!("../../assets/lessons/4-reads.lesson"),
-    },
-    Source {
-        name: "thrifty",
-        text: include_str!("../../assets/lessons/5-thrifty.lesson"),
-    },
-    Source {
-        name: "crash",
-        text: include_str!("../../assets/lessons/6-crash.lesson"),
-    },
-    Source {
-        name: "match",
-        text: include_str!("../../assets/lessons/7-match.lesson"),
-    },
-    Source {
-        name: "two-ballots",
-        text: include_str!("../../assets/lessons/8-two-ballots.lesson"),
-    },
+    Source { name: "fast-path", text: include_str!("../../assets/lessons/1-fast-path.lesson") },
+    Source { name: "conflict", text: include_str!("../../assets/lessons/2-conflict.lesson") },
+    Source { name: "cycle", text: include_str!("../../assets/lessons/3-cycle.lesson") },
+    Source { name: "reads", text: include_str!("../../assets/lessons/4-reads.lesson") },
+    Source { name: "thrifty", text: include_str!("../../assets/lessons/5-thrifty.lesson") },
+    Source { name: "crash", text: include_str!("../../assets/lessons/6-crash.lesson") },
+    Source { name: "match", text: include_str!("../../assets/lessons/7-match.lesson") },
+    Source { name: "two-ballots", text: include_str!("../../assets/lessons/8-two-ballots.lesson") },
 ];
 
 /// The index of the lesson of a name or a number, from 1.

@@ -40,7 +40,9 @@ impl Lesson {
         let mut last = 1;
         for (number, line) in (1..).zip(text.lines()) {
             last = number;
-            reader.line(number, line.trim_end()).map_err(|reason| LessonError::new(number, reason))?;
+            reader
+                .line(number, line.trim_end())
+                .map_err(|reason| LessonError::new(number, reason))?;
         }
         reader.finish().map_err(|(line, reason)| LessonError::new(line.unwrap_or(last), reason))
     }
@@ -84,7 +86,8 @@ impl Reader {
             return Ok(());
         }
         let indented = line.starts_with(' ');
-        let goes_on = indented && matches!(self.open, Open::Question | Open::Choice | Open::Because);
+        let goes_on =
+            indented && matches!(self.open, Open::Question | Open::Choice | Open::Because);
         if goes_on {
             let open = self.open;
             let question = self.asked()?;
@@ -139,7 +142,8 @@ impl Reader {
                 let Shape { options, .. } = Shape::new(number);
                 let own = &self.shape.options;
                 let (thrifty, reply_on) = (own.thrifty, own.reply_on);
-                self.shape.options = crate::epaxos::replica::Options { thrifty, reply_on, ..options };
+                self.shape.options =
+                    crate::epaxos::replica::Options { thrifty, reply_on, ..options };
             }
             ("thrifty", "yes") => options.thrifty = true,
             ("thrifty", "no") => options.thrifty = false,
@@ -239,7 +243,8 @@ impl Reader {
                 return Err((Some(step.line), "this step tells nothing".to_owned()));
             }
             if let Some(question) = &step.question {
-                whole(question, index == last).map_err(|(line, why)| (Some(line), why.to_owned()))?;
+                whole(question, index == last)
+                    .map_err(|(line, why)| (Some(line), why.to_owned()))?;
             }
         }
         Ok(Lesson { title, about: self.about, shape: self.shape, steps: self.steps })

@@ -13,6 +13,7 @@ mod exporting;
 mod faults;
 mod filters;
 mod graph;
+mod learning;
 mod mouse;
 mod preview;
 mod rate;
@@ -33,6 +34,7 @@ pub use execution::Execution;
 pub use exporting::Export;
 pub use filters::Filters;
 pub use graph::{Graph, GraphView};
+pub use learning::{Course, Learning, Shelved};
 pub use preview::Preview;
 pub use rate::Rate;
 pub use saving::Save;
@@ -157,6 +159,8 @@ pub struct App {
     pub view: View,
     /// All places in time.
     pub times: Times,
+    /// The lessons, where any are taken.
+    pub learning: Option<Learning>,
     /// The colours.
     pub theme: Theme,
     /// The keys.
@@ -260,6 +264,7 @@ impl App {
             checks: Checks::new(&shape),
             times: Times::new(shape.clone()),
             view: View::new(shape),
+            learning: None,
             theme,
             keys: Keys::default(),
             ascii,
@@ -350,7 +355,7 @@ impl App {
             Screen::Metrics => over && self.rate.seconds().rev().take(2).any(|rate| rate > 0),
             Screen::Log => true,
             Screen::Cockpit | Screen::Store => digests,
-            Screen::SpaceTime | Screen::Graph | Screen::Faults => false,
+            Screen::SpaceTime | Screen::Graph | Screen::Faults | Screen::Lesson => false,
             Screen::Checks => looked,
         };
         self.tell_violation();
@@ -448,6 +453,7 @@ impl App {
             Pane::Checks => Some(Context::Checks),
             Pane::Execution => Some(Context::Execution),
             Pane::Why => Some(Context::Why),
+            Pane::Lesson => Some(Context::Lesson),
             Pane::Detail
             | Pane::SpaceTime
             | Pane::Event
@@ -550,6 +556,8 @@ impl App {
             let listed = self.checks.listed().len();
             self.checks.place.settle(listed, usize::from(rows));
         }
+        let area = layout.rows(Pane::Lesson);
+        self.settle_lesson(area.width, area.height);
         let height = usize::from(panel::popup::inner_area(self.area()).height);
         match &mut self.over {
             Some(Over::Output(output)) => {

@@ -151,9 +151,13 @@ impl App {
                 self.select(id);
                 Some(index)
             }
-            Pane::Detail | Pane::Event | Pane::Graph | Pane::Why | Pane::Metrics | Pane::Log => {
-                None
-            }
+            Pane::Detail
+            | Pane::Event
+            | Pane::Graph
+            | Pane::Why
+            | Pane::Metrics
+            | Pane::Log
+            | Pane::Lesson => None,
         }
     }
 
