@@ -275,6 +275,7 @@ impl App {
             let letters = letters(question);
             course.reminded = true;
             let advice = format!("answer with {letters}, or go on without an answer");
+            self.go_in_lesson(Move::Bottom, 1);
             return self.say(advice, Tone::Plain);
         }
         if course.page < course.lesson.steps.len() {
@@ -340,7 +341,9 @@ impl App {
                 answered.is_none() && usize::from(choice) < question.choices.len()
             }),
             Deed::PreviousPart => self.course().is_some_and(|course| course.page > 0),
-            Deed::Lesson => self.learning.is_some() && self.pane() != Pane::Lesson,
+            Deed::Lesson => {
+                self.learning.is_some() && (self.pane() != Pane::Lesson || !self.is_in_lesson())
+            }
             Deed::Lessons => self.course().is_some(),
             _ => self.learning.is_some(),
         }

@@ -222,17 +222,16 @@ fn tabs(app: &App, area: Rect) -> Vec<(Screen, String)> {
         (screen, tab)
     };
     let mut tabs: Vec<_> = (1..).zip(Screen::ALL).map(tab).collect();
-    if app.learning.is_some() {
-        tabs.push(tab((9, Screen::Lesson)));
+    if app.learning.is_none() {
+        return tabs;
     }
+    tabs.push(tab((9, Screen::Lesson)));
     // Where not all names fit, those of screens that are looked at least are left out.
-    let width = |tabs: &[(Screen, String)]| -> usize {
-        tabs.iter().map(|(_, tab)| text::width(tab) + 1).sum()
-    };
     for number in (4..=8).rev() {
-        let (screen, _) = tabs[number - 1];
-        if width(&tabs) + 1 > usize::from(area.width) && screen != app.screen {
-            tabs[number - 1].1 = number.to_string();
+        let width: usize = tabs.iter().map(|(_, tab)| text::width(tab) + 1).sum();
+        let (screen, name) = &mut tabs[number - 1];
+        if width + 1 > usize::from(area.width) && *screen != app.screen {
+            *name = number.to_string();
         }
     }
     tabs

@@ -24,7 +24,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         None => ("Lessons".to_owned(), format!("{} of them", learning.shelf.len())),
         Some(course) => (format!("Lesson {}", course.index + 1), standing(course)),
     };
-    let more = if below { "more below, " } else { "" };
+    let more = if below { "↓ more, " } else { "" };
     let rows = framed(frame, area, app, Pane::Lesson, &title, &format!("{more}{remark}"));
     let seen = lines.into_iter().skip(learning.scroll.offset).take(usize::from(rows.height));
     draw_lines(frame, rows, seen.collect());
@@ -81,12 +81,7 @@ fn told(app: &App, course: &Course, step: &Step, columns: usize) -> Vec<Line<'st
     if !course.scene().said.is_empty() {
         lines.push(Line::default());
     }
-    for (command, said) in &course.scene().said {
-        lines.extend(hanging("> ", command, columns, theme.accent()));
-        for line in said {
-            lines.extend(hanging("  ", line, columns, theme.dim()));
-        }
-    }
+    lines.extend(done(app, course, columns));
     if let Some((question, answered)) = course.question() {
         lines.push(Line::default());
         lines.extend(wrapped(&question.text, columns, theme.strong()));
@@ -103,6 +98,34 @@ fn told(app: &App, course: &Course, step: &Step, columns: usize) -> Vec<Line<'st
     };
     lines.push(Line::default());
     lines.extend(wrapped(&leads, columns, theme.dim()));
+    lines
+}
+
+/// The commands of a step with what they had to say. Those that said nothing share lines.
+fn done(app: &App, course: &Course, columns: usize) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let mut lines = Vec::new();
+    let mut silent = String::new();
+    for (command, said) in &course.scene().said {
+        if said.is_empty() && text::width(&silent) + text::width(command) + 7 <= columns {
+            let sign = if silent.is_empty() { "" } else { "   > " };
+            silent = format!("{silent}{sign}{command}");
+            continue;
+        }
+        if !silent.is_empty() {
+            lines.extend(hanging("> ", &silent, columns, theme.accent()));
+            silent.clear();
+        }
+        if said.is_empty() {
+            silent.clone_from(command);
+            continue;
+        }
+        lines.extend(hanging("> ", command, columns, theme.accent()));
+        lines.extend(said.iter().flat_map(|line| hanging("  ", line, columns, theme.dim())));
+    }
+    if !silent.is_empty() {
+        lines.extend(hanging("> ", &silent, columns, theme.accent()));
+    }
     lines
 }
 
