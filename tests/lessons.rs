@@ -126,7 +126,7 @@ fn a_small_lesson_is_read_as_it_is_written() {
     let report = lesson.check().expect("it is true");
     assert_eq!(
         report.to_string(),
-        "2 steps, 4 commands; 1 expectations hold; 1 questions, 1 answered by the run"
+        "2 steps, 4 commands, 1 expectation, 1 question (1 answered by the run): all of it holds"
     );
 }
 
@@ -151,7 +151,7 @@ fn what_does_not_hold_is_said_with_its_line() {
         ("expect said: put\n", "expect said: get\n", "line 16: this is said to be wrong, but all"),
         ("> get x @R2", "> get x @R3", "line 22: there is no R3; the replicas are R0 to R2"),
         ("> get x @R2", "> deliver R0-9", "line 22: no message R0-9 is on its way"),
-        ("said: put x 1 = ok", "status R9.0: x", "line 12: there is no R9"),
+        ("said: put x 1 = ok", "status R7.0: x", "line 12: there is no R7"),
     ] {
         assert!(SMALL.contains(from), "{from}");
         let error = refused(&SMALL.replacen(from, to, 1));
@@ -179,10 +179,10 @@ fn what_is_no_lesson_is_refused_with_its_line() {
         ("- a write", "+ a write", "line 13: every choice is right"),
         ("- a write\n  expect said: put\n", "", "line 13: a question has at least two choices"),
         ("= It was said.", "", "line 13: the explanation is missing, after ="),
-        ("= It was said.", "= It was.\n= It was said.", "line 18: a question has one explanation"),
-        ("= It was said.", "= It was.\n+ c", "line 18: a question ends its step"),
-        ("= It was said.", "= It was.\n> run", "line 18: a question ends its step"),
-        ("= It was said.", "= It was.\nMore.", "line 18: a question ends its step"),
+        ("= It was said.", "= It was.\n= It was said.", "line 19: a question has one explanation"),
+        ("= It was said.", "= It was.\n+ c", "line 19: a question ends its step"),
+        ("= It was said.", "= It was.\n> run", "line 19: a question ends its step"),
+        ("= It was said.", "= It was.\nMore.", "line 19: a question ends its step"),
         ("+ a read", "+ a\n+ b\n+ c\n+ d\n- e\n- f", "line 19: a question has 5 choices at most"),
         ("Told again.\n", "", "line 20: this step tells nothing"),
         ("## First\nTold.\n", "", "this belongs to a step, which begins with ##"),

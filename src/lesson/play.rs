@@ -52,11 +52,16 @@ pub struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { steps, commands, expectations, questions, answered } = self;
-        write!(
-            f,
-            "{steps} steps, {commands} commands; {expectations} expectations hold; \
-             {questions} questions, {answered} answered by the run"
-        )
+        let counted = |count: usize, thing: &str| match count {
+            1 => format!("1 {thing}"),
+            count => format!("{count} {thing}s"),
+        };
+        let played = [(*steps, "step"), (*commands, "command"), (*expectations, "expectation")];
+        for (count, thing) in played {
+            write!(f, "{}, ", counted(count, thing))?;
+        }
+        let questions = counted(*questions, "question");
+        write!(f, "{questions} ({answered} answered by the run): all of it holds")
     }
 }
 

@@ -81,11 +81,6 @@ impl App {
             Deed::NextTheme => self.next_theme(),
             Deed::Redraw => return vec![Effect::Redraw],
             Deed::Suspend => return vec![Effect::Suspend],
-            Deed::NextPart
-            | Deed::PreviousPart
-            | Deed::Answer(_)
-            | Deed::Lesson
-            | Deed::Lessons => self.learn(deed),
             Deed::Quit => return vec![Effect::Quit],
             _ => self.change_diagram(deed),
         }
@@ -161,7 +156,7 @@ impl App {
             Deed::WalkOn | Deed::WalkBack => self.graph.walk_on(deed == Deed::WalkOn),
             Deed::HideLane => self.space_time.hide(self.view.shape.replicas()),
             Deed::ShowLanes => self.space_time.show_all(),
-            _ => self.travel(deed),
+            _ => self.learn(deed),
         }
     }
 

@@ -104,10 +104,15 @@ impl App {
     /// A screen on which lessons are taken: the one that is chosen of them, or what there are.
     #[must_use]
     pub fn learning(mut self, lessons: Vec<(String, Lesson)>, chosen: Option<usize>) -> Self {
-        let shelf = lessons.into_iter().map(|(name, lesson)| Shelved { name, lesson, score: None });
+        let shelved = |(name, lesson)| Shelved { name, lesson, score: None };
         let place = Place::new(chosen.unwrap_or(0), 0);
-        let (shelf, scroll, course) = (shelf.collect(), Place::default(), None);
-        self.learning = Some(Learning { shelf, place, listing: true, course, scroll });
+        self.learning = Some(Learning {
+            shelf: lessons.into_iter().map(shelved).collect(),
+            place,
+            listing: true,
+            course: None,
+            scroll: Place::default(),
+        });
         self.begin_anew(Shape::new(self.view.shape.replicas()));
         if let Some(index) = chosen {
             self.take_lesson(index);
@@ -304,10 +309,9 @@ impl App {
         if let Some(course) = self.course_mut() {
             course.answers.insert(course.page, choice);
         }
-        match right {
-            true => self.say("right", Tone::Good),
-            false => self.say("not quite; read why", Tone::Plain),
-        }
+        let (word, tone) =
+            if right { ("right", Tone::Good) } else { ("not quite; read why", Tone::Plain) };
+        self.say(word, tone);
         // The explanation stands below.
         self.go_in_lesson(Move::Bottom, 1);
     }
