@@ -10,6 +10,7 @@ mod order;
 mod propose;
 mod replay;
 mod replica;
+mod rerun;
 mod run;
 mod simulate;
 mod watched;
@@ -59,9 +60,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             propose::run(&config, whom, count, &operation)
         }
         Some(Command::Order { file, json }) => order::run(&file, json),
-        Some(Command::Replay { recording, check, screen }) => {
-            replay::run(&recording, check, &screen)
-        }
+        Some(Command::Replay { recording, check: true, .. }) => replay::check(&recording),
+        Some(Command::Replay { recording, live: true, .. }) => replay::rerun(&recording),
+        Some(Command::Replay { recording, screen, .. }) => replay::open(&recording, &screen),
         Some(Command::Learn(arguments)) => learn::run(&arguments),
         Some(Command::Check { trace, json }) => check::run(&trace, json),
         Some(Command::Sim(arguments)) => simulate::run(&search(&arguments), arguments.json),

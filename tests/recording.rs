@@ -9,8 +9,9 @@ use epaxos_tui::multiverse::reader::{Difference, NotARecording, Recorded};
 use epaxos_tui::multiverse::recorder::Recorder;
 use epaxos_tui::multiverse::tree::BranchId;
 use epaxos_tui::node::cluster::Options;
-use epaxos_tui::node::live::LiveWorld;
+use epaxos_tui::node::live::{LiveWorld, Rerun};
 use epaxos_tui::observe::notice::Shape;
+use epaxos_tui::observe::turn::Expected;
 use epaxos_tui::observe::view::View;
 use epaxos_tui::script::grammar::Command;
 use epaxos_tui::script::session::Session;
@@ -189,4 +190,46 @@ fn a_live_run_in_which_a_replica_panics_is_had_again() {
     let mut recorded = Recorded::read(&text).expect("a recording");
     assert!(text.contains("\"event\":\"panic\""), "{text}");
     assert_eq!((recorded.verify(), recorded.damage), (Ok(()), None));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    /// What was simulated comes to the same, state by state, on real gRPC.
+    #[test]
+    fn a_simulated_run_is_had_again_on_grpc(acts in acts(80)) {
+        let (_, text) = written(&acts);
+        let multiverse = Recorded::read(&text).expect("a recording").multiverse;
+        let expected = multiverse.expected(BranchId::MAIN).expect("it was possible before");
+        let rerun = LiveWorld::rerun(multiverse.shape(), &expected, |_| ()).expect("a cluster");
+        prop_assert_eq!(rerun, Rerun { same: expected.len() as u64, ended: None });
+    }
+}
+
+/// A difference is found where it is, in what is said and in what is not.
+#[test]
+fn what_is_not_determined_is_found() {
+    let (_, text) = written(&[Act::Put(0, 0), Act::Put(1, 0), Act::Settle]);
+    let multiverse = Recorded::read(&text).expect("a recording").multiverse;
+    let expected = multiverse.expected(BranchId::MAIN).expect("it was possible before");
+    let rerun = |expected: &[Expected]| {
+        let rerun = LiveWorld::rerun(multiverse.shape(), expected, |_| ()).expect("a cluster");
+        (rerun.same, rerun.ended.map(|unlike| unlike.to_string()).unwrap_or_default())
+    };
+    let mut other = expected.clone();
+    other[4].step.effects.pop();
+    let (same, why) = rerun(&other);
+    assert_eq!(same, 4);
+    assert!(why.starts_with("NOT DETERMINISTIC: #4 came to something else on gRPC"), "{why}");
+
+    let mut other = expected.clone();
+    other[3].state ^= 1;
+    let (same, why) = rerun(&other);
+    assert_eq!(same, 3);
+    assert!(why.contains("is in another state, though it said the same"), "{why}");
+
+    let mut other = expected;
+    other.remove(1);
+    let (same, why) = rerun(&other);
+    assert!(same < other.len() as u64 && !why.is_empty(), "{same} {why}");
 }

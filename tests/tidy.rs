@@ -73,7 +73,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("export", &["ascii_dag", "serde_json", "unicode_width"]),
     ("script", &["clap", "humantime", "shlex", "thiserror"]),
     ("sim", &["fastrand"]),
-    ("multiverse", &["base64", "serde", "serde_json", "thiserror"]),
+    ("multiverse", &["base64", "fastrand", "serde", "serde_json", "thiserror"]),
     ("lesson", &["thiserror"]),
 ];
 

@@ -111,6 +111,9 @@ pub enum Command {
         /// Play all of it in the simulator, say whether the same comes of it, and open nothing
         #[arg(long)]
         check: bool,
+        /// Play it on a fresh cluster over real gRPC, and compare every step and every state
+        #[arg(long, conflicts_with = "check")]
+        live: bool,
         /// How the monitor looks.
         #[command(flatten)]
         screen: ScreenArguments,
@@ -435,6 +438,7 @@ Examples:
   epaxos-tui --record run.jsonl              watch five replicas, and record what happens
   epaxos-tui replay run.jsonl                look at it again: p and n go back and forth
   epaxos-tui replay run.jsonl --check        play it again, and compare what comes of each step
+  epaxos-tui replay run.jsonl --live         the same, on a fresh cluster over gRPC
 
 Exit status: 0 if all of it is as it was, 1 if it is damaged or something else comes of it.";
 

@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::arguments::{LearnArguments, ScreenArguments};
-use crate::cli::{monitor, print, read_input};
+use crate::cli::{monitor, print, read_input, rerun};
 use crate::lesson::{LESSONS, Lesson, named};
 use crate::tui;
 
@@ -66,6 +66,7 @@ fn open(
         theme: monitor::theme(screen),
         mouse: !screen.no_mouse,
         keys,
+        rerun: rerun::rerun,
     };
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)

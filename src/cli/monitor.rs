@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::arguments::{ClusterArguments, ScreenArguments, ThemeArgument};
 use crate::cli::files::Files;
+use crate::cli::rerun::rerun;
 use crate::cli::{Usage, embedded_options, print, read_input};
 use crate::node::live::{self, LiveWorld, Serving};
 use crate::script::world::World;
@@ -36,8 +37,13 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
     let Serving { requests, reports, thread: world } =
         live::spawn(world).context("cannot start a thread")?;
 
-    let screen =
-        tui::Options { ascii: screen.ascii, theme: theme(screen), mouse: !screen.no_mouse, keys };
+    let screen = tui::Options {
+        ascii: screen.ascii,
+        theme: theme(screen),
+        mouse: !screen.no_mouse,
+        keys,
+        rerun,
+    };
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

@@ -9,45 +9,61 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::arguments::ScreenArguments;
-use crate::cli::{Usage, monitor, print, read_input};
+use crate::cli::{Usage, monitor, print, read_input, rerun};
 use crate::multiverse::reader::Recorded;
 use crate::multiverse::tree::BranchId;
 use crate::tui;
 use crate::tui::app::Tone;
 
-/// Opens a recording in the monitor, or plays it again and says whether all is as it was.
-pub fn run(file: &Path, check: bool, screen: &ScreenArguments) -> anyhow::Result<()> {
-    if !check && file == Path::new("-") {
-        return Err(Usage("standard input can only be read with --check".to_owned()).into());
-    }
+/// Reads a recording, and plays it again. Returns it as far as it is whole, with what is wrong with it.
+fn read(file: &Path) -> anyhow::Result<(Recorded, Vec<String>)> {
     let name = file.display();
     let mut recorded = Recorded::read(&read_input(file)?).with_context(|| name.to_string())?;
     let different = recorded.verify().err();
-    let len = recorded.multiverse.main().len();
     let mut found: Vec<String> = recorded.damage.iter().map(ToString::to_string).collect();
     found.extend(different.map(|difference| difference.to_string()));
-    if check {
-        for sentence in &found {
-            print(&format!("{sentence}\n"))?;
-        }
-        let why = recorded.why.map(|why| format!("; no more was recorded, since {why}"));
-        print(&format!("{len} entries are as they were{}\n", why.unwrap_or_default()))?;
-        return if found.is_empty() { Ok(()) } else { Err(anyhow!("{name} is not whole")) };
+    Ok((recorded, found))
+}
+
+/// Plays a recording again, and says whether all is as it was.
+pub fn check(file: &Path) -> anyhow::Result<()> {
+    let (recorded, found) = read(file)?;
+    for sentence in &found {
+        print(&format!("{sentence}\n"))?;
     }
+    let len = recorded.multiverse.main().len();
+    let why = recorded.why.map(|why| format!("; no more was recorded, since {why}"));
+    print(&format!("{len} entries are as they were{}\n", why.unwrap_or_default()))?;
+    whole(file, &found)
+}
+
+/// Plays a recording on a fresh cluster, and says whether all is as it was.
+pub fn rerun(file: &Path) -> anyhow::Result<()> {
+    let (recorded, found) = read(file)?;
+    for sentence in &found {
+        print(&format!("{sentence}\n"))?;
+    }
+    let said = rerun::rerun(&recorded.multiverse).map_err(|reason| anyhow!(reason))?;
+    print(&format!("{said}\n"))?;
+    whole(file, &found)
+}
+
+fn whole(file: &Path, found: &[String]) -> anyhow::Result<()> {
+    if found.is_empty() { Ok(()) } else { Err(anyhow!("{} is not whole", file.display())) }
+}
+
+/// Opens a recording in the monitor.
+pub fn open(file: &Path, screen: &ScreenArguments) -> anyhow::Result<()> {
+    if file == Path::new("-") {
+        return Err(Usage("standard input can only be read with --check".to_owned()).into());
+    }
+    let (recorded, found) = read(file)?;
+    let (name, len) = (file.display(), recorded.multiverse.main().len());
     let mut told = format!("{name}: {len} entries; p and n go back and forth");
     for sentence in found.iter().chain(&recorded.why) {
         told = format!("{told}; {sentence}");
     }
     let tone = if found.is_empty() { Tone::Plain } else { Tone::Bad };
-    open(recorded, &told, tone, screen)
-}
-
-fn open(
-    recorded: Recorded,
-    told: &str,
-    tone: Tone,
-    screen: &ScreenArguments,
-) -> anyhow::Result<()> {
     let keys = monitor::keys(screen)?;
     monitor::check_terminal()?;
     tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
@@ -56,6 +72,7 @@ fn open(
         theme: monitor::theme(screen),
         mouse: !screen.no_mouse,
         keys,
+        rerun: rerun::rerun,
     };
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,5 +1,9 @@
 //! A replica's place in a cluster, whether the replica is up or has crashed.
 
+use std::hash::{BuildHasher, BuildHasherDefault, Hash};
+
+use rustc_hash::FxHasher;
+
 use crate::epaxos::command::StateMachine;
 use crate::epaxos::event::Timer;
 use crate::epaxos::id::ReplicaId;
@@ -48,6 +52,14 @@ impl<M: StateMachine + Default + Clone> Seat<M> {
     pub fn new(options: Options) -> Self {
         let replica = Replica::new(options.clone(), M::default());
         Self { options, state: State::Up(Box::new(replica)) }
+    }
+
+    /// All that the replica is, as a number: equal for equal replicas in one program.
+    pub fn fingerprint(&self) -> u64
+    where
+        M: Hash,
+    {
+        BuildHasherDefault::<FxHasher>::default().hash_one(self)
     }
 
     /// Which replica it is.

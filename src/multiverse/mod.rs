@@ -7,12 +7,16 @@
 //!
 //! [`tree`] keeps branches and finds places; [`checkpoints`] make that quick; [`digest`] says in one
 //! number what came of the turns; [`what_if`] makes a branch by changing one turn; [`recording`] is a
-//! run as a file, which [`recorder`] writes and [`reader`] reads.
+//! run as a file, which [`recorder`] writes and [`reader`] reads; [`search`] looks for a run in which a
+//! [`goal`] is met.
 
 pub mod checkpoints;
+pub mod compare;
 pub mod digest;
+pub mod goal;
 pub mod reader;
 pub mod recorder;
 pub mod recording;
+pub mod search;
 pub mod tree;
 pub mod what_if;

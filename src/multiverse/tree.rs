@@ -7,7 +7,7 @@ use crate::epaxos::id::ReplicaId;
 use crate::multiverse::checkpoints::Checkpoints;
 use crate::observe::log::Log;
 use crate::observe::notice::{GateState, Notice, Shape, Step};
-use crate::observe::turn::{Choice, Turn};
+use crate::observe::turn::{Choice, Expected, Turn};
 use crate::script::world::World;
 use crate::sim::cluster::Cluster;
 
@@ -205,6 +205,11 @@ impl Multiverse {
         if let Some(branch) = self.branches.get_mut(&id) {
             branch.add(turn, silent);
         }
+    }
+
+    /// Adds a turn at the end of a branch, one that is possible there.
+    pub fn add_turn(&mut self, id: BranchId, turn: Turn) {
+        self.add(id, turn, false);
     }
 
     /// Forgets the turns of the run itself after the first `len`.
@@ -408,6 +413,40 @@ impl Multiverse {
         let followed =
             turn.map_or_else(|| Err("there is no more".to_owned()), |it| cluster.follow(it));
         followed.map_err(|reason| Astray { at, reason })
+    }
+
+    /// One branch from the beginning on, as a run of its own.
+    #[must_use]
+    pub fn alone(&self, id: BranchId) -> Self {
+        let mut alone = Self::new(self.shape().clone());
+        let line = self.line(id).into_iter().chain([(id, u64::MAX)]);
+        let main = alone
+            .branches
+            .entry(BranchId::MAIN)
+            .or_insert_with(|| Branch::new(String::new(), None));
+        main.turns = self.turns(id, 0).cloned().collect();
+        let mut from = 0;
+        for (branch, to) in line {
+            let sets = self.get(branch).map(|branch| branch.sets.range(from..to));
+            main.sets.extend(sets.into_iter().flatten().map(|(at, set)| (*at, set.clone())));
+            from = to;
+        }
+        alone
+    }
+
+    /// What comes of each turn of a branch.
+    pub fn expected(&self, id: BranchId) -> Result<Vec<Expected>, Astray> {
+        let mut cluster = self.start();
+        let len = self.get(id).map_or(0, Branch::len);
+        let mut expected = Vec::new();
+        for at in 0..len {
+            self.go_on(id, at, &mut cluster)?;
+            let entry = cluster.view().log.get(at).expect("the latest is kept");
+            let step = entry.step.clone();
+            let state = cluster.seat(step.replica).fingerprint();
+            expected.push(Expected { step, state });
+        }
+        Ok(expected)
     }
 
     /// Sets what was set by hand in a branch after `at` turns.

@@ -62,6 +62,8 @@ pub enum Act {
     SetClock(Time),
     /// Tell what has been counted.
     Tally(mpsc::UnboundedSender<Tally>),
+    /// Tell what the replica is now, as a number.
+    Fingerprint(mpsc::UnboundedSender<u64>),
     /// Tell what would come of something now, and let it not happen.
     Preview(Next, mpsc::UnboundedSender<Step>),
 }
@@ -366,6 +368,8 @@ impl Driver {
                 // Whoever asked may have left.
                 told.send(self.tally.clone()).ok();
             }
+            // Whoever asked may have left.
+            Act::Fingerprint(told) => drop(told.send(self.seat.fingerprint())),
             Act::Preview(next, told) => {
                 let step = self.preview(next)?;
                 // Whoever asked may have left.

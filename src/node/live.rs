@@ -6,6 +6,7 @@
 
 mod ledger;
 mod lockstep;
+mod rerun;
 mod serve;
 
 use std::fmt;
@@ -32,6 +33,7 @@ use crate::script::request::Report;
 use crate::script::stepwise::Stepwise;
 use crate::script::world::{Answer, Next, Proposer, World, requests};
 
+pub use crate::node::live::rerun::{Rerun, Unlike};
 pub use crate::node::live::serve::{Serving, serve, spawn};
 
 /// A cluster of replicas in this process, over real gRPC. Not to be used, or dropped, on a runtime.

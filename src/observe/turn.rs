@@ -43,6 +43,15 @@ pub enum Choice {
     Failed(Box<Choice>),
 }
 
+/// What is to come of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The decision, and what comes of it.
+    pub step: Step,
+    /// What its replica is then: [`Seat::fingerprint`](crate::epaxos::seat::Seat::fingerprint).
+    pub state: u64,
+}
+
 impl Choice {
     /// What was decided. Nothing where a replica showed itself after steps that nobody saw: what
     /// those were is not known.

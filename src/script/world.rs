@@ -130,6 +130,11 @@ impl Proposer {
         operations.into_iter().map(command).collect()
     }
 
+    /// How many commands there have been.
+    pub fn proposals(&self) -> u64 {
+        self.proposals
+    }
+
     /// Takes note of commands that were proposed elsewhere, so that no number is used twice.
     pub fn note(&mut self, commands: &[Command]) {
         let ours = |it: &&Command| it.request.client == Client::Named(PROPOSER.into());

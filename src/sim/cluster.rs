@@ -79,6 +79,16 @@ impl Cluster {
         self.replicas.seat(id)
     }
 
+    /// The replicas, to be copied.
+    pub fn replicas(&self) -> &Replicas {
+        &self.replicas
+    }
+
+    /// What numbers its proposals.
+    pub fn proposer(&self) -> &Proposer {
+        &self.proposer
+    }
+
     /// Panics with a sentence where a replica contradicts itself.
     pub fn check_invariants(&self) {
         self.replicas.seats().filter_map(Seat::replica).for_each(Replica::check_invariants);

@@ -2,6 +2,7 @@
 //! messages that they send is the business of who holds them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::replica::Options;
@@ -13,7 +14,8 @@ use crate::observe::notice::{Decision, Effect, Shape, Step};
 /// N replicas in one place.
 #[derive(Clone, Debug)]
 pub struct Replicas {
-    nodes: Vec<Node>,
+    /// Shared between copies until one of them takes a decision.
+    nodes: Vec<Arc<Node>>,
 }
 
 /// A replica with what its host keeps for it.
@@ -34,7 +36,7 @@ impl Replicas {
             sent: 0,
             now: Time::default(),
         };
-        Self { nodes: ReplicaId::all(shape.replicas()).map(node).collect() }
+        Self { nodes: ReplicaId::all(shape.replicas()).map(node).map(Arc::new).collect() }
     }
 
     /// One replica's place, to look at.
@@ -54,20 +56,20 @@ impl Replicas {
 
     /// What would come of a decision now. Nothing does.
     pub fn preview(&self, id: ReplicaId, decision: Decision, now: Time) -> Step {
-        self.nodes[id.index()].clone().decide(id, decision, now)
+        Node::clone(&self.nodes[id.index()]).decide(id, decision, now)
     }
 
     /// Takes one decision: the only way in which anything happens. `now` is the time that every
     /// clock shows which is not ahead. The decision must be possible: whoever is down takes nothing
     /// but a restart, and whoever is up no restart.
     pub fn decide(&mut self, id: ReplicaId, decision: Decision, now: Time) -> Step {
-        self.nodes[id.index()].decide(id, decision, now)
+        Arc::make_mut(&mut self.nodes[id.index()]).decide(id, decision, now)
     }
 
     /// Takes a decision at which a replica's program failed: what it had changed by then stays, and
     /// nothing of what it was about to say is heard.
     pub fn fail(&mut self, id: ReplicaId, decision: Decision, now: Time) -> Step {
-        self.nodes[id.index()].fail(id, decision, now)
+        Arc::make_mut(&mut self.nodes[id.index()]).fail(id, decision, now)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod asking;
 mod checks;
+mod comparing;
 mod copying;
 mod deeds;
 mod deliverables;
@@ -12,6 +13,7 @@ mod execution;
 mod exporting;
 mod faults;
 mod filters;
+mod finding;
 mod graph;
 mod learning;
 mod mouse;
@@ -33,6 +35,7 @@ pub use events::instance_of;
 pub use execution::Execution;
 pub use exporting::Export;
 pub use filters::Filters;
+pub use finding::Hunt;
 pub use graph::{Graph, GraphView};
 pub use learning::{Course, Learning, Shelved};
 pub use preview::Preview;
@@ -99,6 +102,10 @@ pub enum Effect {
     Save(Save),
     /// What was seen is to be written down for another program.
     Export(Export),
+    /// The branch that is looked at is to happen once more on a fresh cluster.
+    RunLive,
+    /// Schedules are to be looked through, as [`App::search`] says.
+    Find,
     /// Everything is to be drawn anew.
     Redraw,
     /// The person wants the shell for a while.
@@ -159,6 +166,8 @@ pub struct App {
     pub view: View,
     /// All places in time.
     pub times: Times,
+    /// What is being looked for.
+    pub hunt: Option<Hunt>,
     /// The lessons, where any are taken.
     pub learning: Option<Learning>,
     /// The colours.
@@ -263,6 +272,7 @@ impl App {
         Self {
             checks: Checks::new(&shape),
             times: Times::new(shape.clone()),
+            hunt: None,
             view: View::new(shape),
             learning: None,
             theme,
@@ -556,8 +566,7 @@ impl App {
             let listed = self.checks.listed().len();
             self.checks.place.settle(listed, usize::from(rows));
         }
-        let area = layout.rows(Pane::Lesson);
-        self.settle_lesson(area.width, area.height);
+        self.settle_lesson();
         let height = usize::from(panel::popup::inner_area(self.area()).height);
         match &mut self.over {
             Some(Over::Output(output)) => {

@@ -65,6 +65,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::multiverse::tree::Multiverse;
 use crate::observe::notice::Shape;
 use crate::observe::view::View;
 use crate::script::backlog::Backlog;
@@ -87,11 +88,17 @@ pub struct Options {
     pub mouse: bool,
     /// The keys.
     pub keys: Keys,
+    /// What lets a run happen once more on a fresh cluster, and says what came of that.
+    pub rerun: Rerun,
 }
+
+/// What lets a run happen once more on a real cluster: a sentence, or what is wrong.
+pub type Rerun = fn(&Multiverse) -> Result<String, String>;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ascii: false, theme: None, mouse: true, keys: Keys::default() }
+        let rerun: Rerun = |_| Err("there is no other cluster to run it on".to_owned());
+        Self { ascii: false, theme: None, mouse: true, keys: Keys::default(), rerun }
     }
 }
 
@@ -109,20 +116,20 @@ pub fn run(
     show(options, shape, |app| app, requests, reports, backlog)
 }
 
-/// Runs the monitor on something that is no cluster: `begin` makes the screen what it is to be at first.
+/// Runs the monitor on something that is no cluster: `first` makes the screen what it is to be at first.
 ///
 /// Must be called within a tokio runtime, on a thread that may block on it.
-pub fn look_at(options: Options, shape: Shape, begin: impl FnOnce(App) -> App) -> io::Result<View> {
+pub fn look_at(options: Options, shape: Shape, first: impl FnOnce(App) -> App) -> io::Result<View> {
     let (requests, _nobody) = unbounded_channel();
     // Nothing is ever reported, and the channel stays open.
     let (_silent, reports) = unbounded_channel();
-    show(options, shape, begin, requests, reports, Arc::default())
+    show(options, shape, first, requests, reports, Arc::default())
 }
 
 fn show(
     options: Options,
     shape: Shape,
-    begin: impl FnOnce(App) -> App,
+    first: impl FnOnce(App) -> App,
     requests: UnboundedSender<Request>,
     reports: UnboundedReceiver<Report>,
     backlog: Arc<Backlog>,
@@ -132,7 +139,7 @@ fn show(
     let theme = options.theme.unwrap_or_else(Theme::detect);
     let mut app = App::new(shape, theme, options.ascii, options.mouse);
     app.keys = options.keys;
-    let app = begin(app);
+    let app = first(app);
     let (signals, screen) = {
         let _entered = runtime.enter();
         (Signals::new()?, Screen::enter(options.mouse)?)
@@ -140,7 +147,8 @@ fn show(
     let outside = Outside::new();
     backlog.mind(PATIENCE);
     let begun = Instant::now();
-    let monitor = Monitor { app, screen, requests, backlog, signals, outside, begun };
+    let rerun = options.rerun;
+    let monitor = Monitor { app, screen, requests, backlog, signals, outside, begun, rerun };
     runtime.block_on(monitor.run(reports))
 }
 
@@ -166,6 +174,7 @@ struct Monitor {
     signals: Signals,
     outside: Outside,
     begun: Instant,
+    rerun: Rerun,
 }
 
 impl Monitor {
@@ -264,6 +273,14 @@ impl Monitor {
                 self.outside.save(what, picture::of(&self.app), self.app.theme);
             }
             Effect::Export(what) => self.outside.export(what, self.app.view.clone()),
+            Effect::Find => match self.app.search() {
+                Ok((search, cancelled)) => self.outside.find(search, cancelled),
+                Err(sentence) => self.app.say(sentence, app::Tone::Bad),
+            },
+            Effect::RunLive => {
+                let times = &self.app.times;
+                self.outside.rerun(self.rerun, times.multiverse.alone(times.place().0));
+            }
             Effect::Quit | Effect::Redraw => {}
         }
         Ok(())
@@ -273,6 +290,11 @@ impl Monitor {
     fn tell(&mut self, outcome: Outcome) -> io::Result<()> {
         if let Some(sequence) = &outcome.sequence {
             self.screen.send(sequence)?;
+        }
+        if let Some(found) = outcome.found {
+            self.app.found(found);
+            self.app.update(Action::Tick(self.begun.elapsed()));
+            return Ok(());
         }
         self.app.say(outcome.said, outcome.tone);
         Ok(())

@@ -6,13 +6,19 @@ use std::fs::File;
 use std::io;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 
 use crate::export::export;
+use crate::multiverse::search::{Found, Search};
+use crate::multiverse::tree::Multiverse;
 use crate::observe::view::View;
+use crate::tui::Rerun;
 use crate::tui::app::{Export, Save, Tone};
 use crate::tui::clipboard::{create_numbered, hand_over, osc52};
 use crate::tui::picture;
@@ -27,6 +33,8 @@ pub(super) struct Outcome {
     pub tone: Tone,
     /// What is to be sent to the terminal, which only the screen may write to.
     pub sequence: Option<String>,
+    /// What a search came to.
+    pub found: Option<Found>,
 }
 
 impl Outcome {
@@ -35,7 +43,7 @@ impl Outcome {
             Ok(said) => (said, Tone::Good),
             Err(sentence) => (sentence, Tone::Bad),
         };
-        Self { said, tone, sequence: None }
+        Self { said, tone, sequence: None, found: None }
     }
 }
 
@@ -79,6 +87,39 @@ impl Outside {
     /// Writes down what was seen, for another program.
     pub fn export(&self, what: Export, view: View) {
         self.start(move || Outcome::of(export_to(&what, &view)));
+    }
+
+    /// Looks through schedules, and says now and then how far it is.
+    pub fn find(&self, mut search: Search, cancelled: Arc<AtomicBool>) {
+        let progress = self.outcomes.clone();
+        self.start(move || {
+            let mut told = Instant::now();
+            let found = loop {
+                if cancelled.load(Ordering::Relaxed) {
+                    // That was said already.
+                    return Outcome::of(Ok(format!("{} was not found", search.goal())));
+                }
+                if let Some(found) = search.go_on(SEARCHED_AT_ONCE) {
+                    break found;
+                }
+                if told.elapsed() > PROGRESS_EVERY {
+                    told = Instant::now();
+                    let said = format!(
+                        "looking for {}: {}; cancel ends it",
+                        search.goal(),
+                        search.progress()
+                    );
+                    // The screen may be gone by then.
+                    progress.send(Outcome { tone: Tone::Plain, ..Outcome::of(Ok(said)) }).ok();
+                }
+            };
+            Outcome { found: Some(found), ..Outcome::of(Ok(String::new())) }
+        });
+    }
+
+    /// Lets a run happen once more on a fresh cluster.
+    pub fn rerun(&self, rerun: Rerun, run: Multiverse) {
+        self.start(move || Outcome::of(rerun(&run)));
     }
 
     /// Saves a picture of the screen.
@@ -153,6 +194,12 @@ fn write(file: &str, replace: bool, text: &str) -> io::Result<()> {
     let mut file = if replace { File::create(path)? } else { File::create_new(path)? };
     file.write_all(text.as_bytes())
 }
+
+/// How many states are looked at between looks at whether anybody still wants to know.
+const SEARCHED_AT_ONCE: u64 = 50;
+
+/// How often it is said how far a search is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

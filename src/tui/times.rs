@@ -2,6 +2,7 @@
 
 use crate::epaxos::command::Operation;
 use crate::epaxos::id::ReplicaId;
+use crate::multiverse::goal::Goal;
 use crate::multiverse::what_if::Change;
 use crate::script::grammar::Command;
 use crate::tui::command::Form;
@@ -10,7 +11,7 @@ use crate::tui::command::Form;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimeWish {
     /// Another place is to be looked at.
-    GoTo(Goal),
+    GoTo(Destination),
     /// A branch is to leave here, with this name where there is one.
     Branch(Option<String>),
     /// All branches are to be listed.
@@ -23,13 +24,24 @@ pub enum TimeWish {
     Rename(Option<String>, String),
     /// A turn is to be otherwise: this one, or the one at hand.
     WhatIf(Option<u64>, Change, Option<String>),
+    /// The branch that is looked at is to happen once more on a fresh cluster.
+    RunLive,
+    /// Two branches are to be compared: this one, or the one that is left, and the one that is looked at
+    /// or this.
+    Compare(Option<String>, Option<String>),
+    /// A schedule is to be looked for that makes this true.
+    Find(Goal),
+    /// Nothing is to be looked for any more.
+    Cancel,
+    /// It is to go on until this is true.
+    Until(String),
     /// This place is to be found again, under this name where there is one.
     Bookmark(Option<String>),
 }
 
 /// A place in the branch that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub enum Destination {
     /// Before anything happened.
     Start,
     /// Where nothing more has happened yet.
@@ -43,7 +55,7 @@ pub enum Goal {
 }
 
 /// The commands.
-pub const FORMS: [Form; 8] = [
+pub const FORMS: [Form; 13] = [
     Form {
         name: "goto",
         words: "#N|start|end|now|BOOKMARK",
@@ -63,6 +75,27 @@ pub const FORMS: [Form; 8] = [
         about: "Delete a branch that no other one leaves",
     },
     Form { name: "rename-branch", words: "[NAME] NEW", about: "Call a branch otherwise" },
+    Form {
+        name: "compare",
+        words: "[BRANCH] [BRANCH]",
+        about: "How two branches differ; where none is named, this one and the one that it leaves",
+    },
+    Form {
+        name: "find",
+        words: "path=P|component>N|phase(I)=P|noop|violation|TERM",
+        about: "Look for the shortest schedule from here that makes this true, and open it",
+    },
+    Form { name: "cancel", words: "", about: "Do not look for it any more" },
+    Form {
+        name: "until",
+        words: "path=P|component>N|phase(I)=P|violation|TERM",
+        about: "Go on until this is true",
+    },
+    Form {
+        name: "run-live",
+        words: "",
+        about: "Run this branch on a fresh cluster over gRPC, and compare every state",
+    },
     Form {
         name: "what-if",
         words: "[#N] drop|duplicate|delay|swap|crash [R]|change OP|add OP [@R] [as NAME]",
@@ -86,6 +119,15 @@ pub fn parse(verb: &str, rest: &str) -> Option<Result<TimeWish, String>> {
         ("branch", []) => Ok(TimeWish::Branch(None)),
         ("branch", [name]) => Ok(TimeWish::Branch(Some((*name).to_owned()))),
         ("branches", []) => Ok(TimeWish::Branches),
+        ("compare", []) => Ok(TimeWish::Compare(None, None)),
+        ("compare", [one]) => Ok(TimeWish::Compare(Some((*one).to_owned()), None)),
+        ("compare", [one, other]) => {
+            Ok(TimeWish::Compare(Some((*one).to_owned()), Some((*other).to_owned())))
+        }
+        ("find", _) => Goal::parse(rest).map(TimeWish::Find),
+        ("until", _) => Goal::parse(rest).map(|_| TimeWish::Until(rest.to_owned())),
+        ("cancel", []) => Ok(TimeWish::Cancel),
+        ("run-live", []) => Ok(TimeWish::RunLive),
         ("switch", [name]) => Ok(TimeWish::Switch((*name).to_owned())),
         ("delete-branch", [name]) => Ok(TimeWish::Delete((*name).to_owned())),
         ("rename-branch", [new]) => Ok(TimeWish::Rename(None, (*new).to_owned())),
@@ -102,14 +144,14 @@ fn written(form: &Form) -> String {
     format!("it is written: {} {}", form.name, form.words).trim_end().to_owned()
 }
 
-fn goal_of(word: &str) -> Result<Goal, String> {
+fn goal_of(word: &str) -> Result<Destination, String> {
     let number = word.strip_prefix('#').unwrap_or(word);
     Ok(match word {
-        "start" => Goal::Start,
-        "end" => Goal::End,
-        "now" => Goal::Now,
-        _ if number.starts_with(|c: char| c.is_ascii_digit()) => Goal::Entry(entry(number)?),
-        name => Goal::Bookmark(name.to_owned()),
+        "start" => Destination::Start,
+        "end" => Destination::End,
+        "now" => Destination::Now,
+        _ if number.starts_with(|c: char| c.is_ascii_digit()) => Destination::Entry(entry(number)?),
+        name => Destination::Bookmark(name.to_owned()),
     })
 }
 
@@ -175,9 +217,9 @@ mod tests {
 
     #[test]
     fn words_are_understood() {
-        assert_eq!(wished("goto #12"), TimeWish::GoTo(Goal::Entry(12)));
-        assert_eq!(wished("goto 12"), TimeWish::GoTo(Goal::Entry(12)));
-        assert_eq!(wished("goto slow"), TimeWish::GoTo(Goal::Bookmark("slow".to_owned())));
+        assert_eq!(wished("goto #12"), TimeWish::GoTo(Destination::Entry(12)));
+        assert_eq!(wished("goto 12"), TimeWish::GoTo(Destination::Entry(12)));
+        assert_eq!(wished("goto slow"), TimeWish::GoTo(Destination::Bookmark("slow".to_owned())));
         assert_eq!(wished("branch"), TimeWish::Branch(None));
         let put = vec![Operation::put("x", "2")];
         assert_eq!(

@@ -187,3 +187,69 @@ fn every_screen_shows_the_place_that_is_looked_at() {
     }
     assert_eq!(drive.app.times.place().0, BranchId::MAIN);
 }
+
+/// Lets a search that was asked for come to its end.
+fn search_on(drive: &mut Drive) {
+    let (mut search, _) = drive.app.search().expect("something is looked for");
+    loop {
+        if let Some(found) = search.go_on(1_000) {
+            return drive.app.found(found);
+        }
+    }
+}
+
+#[test]
+fn a_schedule_that_is_found_is_a_branch() {
+    let held = ["pause", "put x 1 @R0", "put x 2 @R4"];
+    let mut drive = Drive::with(Stage::of(&held), LARGE);
+    let steps = done(&drive);
+    command(&mut drive, "find path=slow");
+    let again = command(&mut drive, "find component>1");
+    assert!(again.contains("path=slow is still being looked for"), "{again}");
+    search_on(&mut drive);
+    let shown = command(&mut drive, "screen cockpit");
+    assert!(shown.contains("BRANCH b1 10 of 10"), "{shown}");
+    assert_eq!((drive.app.view.total().slows, done(&drive)), (1, steps));
+    command(&mut drive, "find component>1");
+    command(&mut drive, "cancel");
+    let refused = command(&mut drive, "cancel");
+    assert!(refused.contains("nothing is being looked for"), "{refused}");
+    let refused = command(&mut drive, "find phase(R7.0)=noop");
+    assert!(refused.contains("there is no R7"), "{refused}");
+    let refused = command(&mut drive, "find path=scenic");
+    assert!(refused.contains("scenic"), "{refused}");
+}
+
+#[test]
+fn two_branches_are_compared_by_what_they_mean() {
+    let held = ["pause", "put x 1 @R0", "put x 2 @R4", "step all"];
+    let mut drive = Drive::with(Stage::of(&held), LARGE);
+    let refused = command(&mut drive, "compare");
+    assert!(refused.contains("main leaves no other branch"), "{refused}");
+    command(&mut drive, "what-if #2 delay as late");
+    let shown = command(&mut drive, "compare");
+    assert!(shown.contains("The first 2 entries are the same. At #2"), "{shown}");
+    assert!(shown.contains("≠ path"), "{shown}");
+    drive.press("Esc");
+    let same = command(&mut drive, "compare late main");
+    assert!(same.contains("compare late main"), "{same}");
+    drive.press("Esc");
+    drive.press("=");
+    assert!(drive.text().contains("compare main late"));
+}
+
+#[test]
+fn it_goes_on_until_something_is_true() {
+    let held = ["pause", "put x 1 @R0", "put x 2 @R4"];
+    let mut drive = Drive::with(Stage::of(&held), LARGE);
+    command(&mut drive, "branch");
+    let shown = command(&mut drive, "until phase(R0.0)=committed");
+    assert!(shown.contains("phase(R0.0)=committed at #"), "{shown}");
+    let refused = command(&mut drive, "until phase(R3.0)=noop");
+    assert!(refused.contains("nothing moves any more"), "{refused}");
+    // In the world itself breakpoints do it.
+    command(&mut drive, "goto now");
+    let shown = command(&mut drive, "until path=slow");
+    assert!(shown.contains("break path=slow at #"), "{shown}");
+    assert!(drive.stage.view().gate.paused);
+}

@@ -143,6 +143,7 @@ impl App {
 
     /// Forgets all that was seen, for a cluster in which nothing has happened. Nothing goes on beside it.
     fn begin_anew(&mut self, shape: Shape) {
+        self.cancel().ok();
         let shape = Shape { endpoints: Vec::new(), ..shape };
         let fresh = App::new(shape.clone(), self.theme, self.ascii, self.mouse);
         let old = std::mem::replace(self, fresh.replaying(Multiverse::new(shape)));
@@ -327,13 +328,14 @@ impl App {
     }
 
     /// Keeps what is seen of a lesson within it.
-    pub(super) fn settle_lesson(&mut self, width: u16, height: u16) {
-        if width == 0 {
+    pub(super) fn settle_lesson(&mut self) {
+        let area = self.layout().rows(Pane::Lesson);
+        if area.is_empty() {
             return;
         }
-        let lines = panel::lesson::lines(self, usize::from(width)).len();
+        let lines = panel::lesson::lines(self, usize::from(area.width)).len();
         if let Some(learning) = &mut self.learning {
-            learning.scroll.settle_offset(lines, usize::from(height));
+            learning.scroll.settle_offset(lines, usize::from(area.height));
         }
     }
 

@@ -19,7 +19,7 @@ use crate::sim::cluster::Cluster;
 use crate::tui::app::{App, Checks, Effect, Mode, SpaceTime, Tone, TraceList};
 use crate::tui::deed::Deed;
 use crate::tui::layout::Pane;
-use crate::tui::times::{Goal, TimeWish};
+use crate::tui::times::{Destination, TimeWish};
 
 /// All places in time, and which of them is looked at.
 pub struct Times {
@@ -39,7 +39,7 @@ pub struct Past {
     pub branch: BranchId,
     /// How many of its turns were taken.
     pub at: u64,
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     session: Session,
     /// What is going on now; nothing where a recording is looked at.
     present: Option<Present>,
@@ -312,7 +312,7 @@ impl App {
         match wish {
             TimeWish::GoTo(goal) => {
                 let (branch, at) = self.place_of(&goal)?;
-                if goal == Goal::Now {
+                if goal == Destination::Now {
                     self.go_to_now();
                 }
                 let went = self.go_to(branch, at);
@@ -350,21 +350,25 @@ impl App {
                 self.bookmark(name);
                 Ok(())
             }
+            TimeWish::Compare(one, other) => self.compare(one.as_deref(), other.as_deref()),
+            TimeWish::Cancel => self.cancel(),
+            // These have effects outside.
+            TimeWish::RunLive | TimeWish::Find(_) | TimeWish::Until(_) => Ok(()),
         }
     }
 
-    fn place_of(&self, goal: &Goal) -> Result<(BranchId, u64), String> {
+    fn place_of(&self, goal: &Destination) -> Result<(BranchId, u64), String> {
         let (branch, _) = self.times.place();
         Ok(match goal {
-            Goal::Start => (branch, 0),
-            Goal::End => (branch, u64::MAX),
-            Goal::Now => (BranchId::MAIN, u64::MAX),
-            Goal::Entry(entry) if *entry < self.times.branch().len() => (branch, entry + 1),
-            Goal::Entry(entry) => {
+            Destination::Start => (branch, 0),
+            Destination::End => (branch, u64::MAX),
+            Destination::Now => (BranchId::MAIN, u64::MAX),
+            Destination::Entry(entry) if *entry < self.times.branch().len() => (branch, entry + 1),
+            Destination::Entry(entry) => {
                 let len = self.times.branch().len();
                 return Err(format!("there is no #{entry}; there are {len} entries"));
             }
-            Goal::Bookmark(name) => {
+            Destination::Bookmark(name) => {
                 let none = || format!("there is no bookmark \"{name}\"");
                 *self.times.bookmarks.get(name).ok_or_else(none)?
             }
@@ -437,12 +441,17 @@ impl App {
             Deed::PreviousFork => self.go_to_fork(false),
             Deed::NextFork => self.go_to_fork(true),
             Deed::Start | Deed::Now => {
-                let goal = if deed == Deed::Start { Goal::Start } else { Goal::Now };
+                let goal = if deed == Deed::Start { Destination::Start } else { Destination::Now };
                 if let Err(sentence) = self.fulfil_in_time(TimeWish::GoTo(goal)) {
                     self.say(sentence, Tone::Bad);
                 }
             }
             Deed::Bookmark => self.bookmark(None),
+            Deed::Compare => {
+                if let Err(sentence) = self.compare(None, None) {
+                    self.say(sentence, Tone::Bad);
+                }
+            }
             Deed::Branch => {
                 if let Err(sentence) = self.begin_branch(None) {
                     self.say(sentence, Tone::Bad);

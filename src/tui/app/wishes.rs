@@ -9,6 +9,7 @@ use crate::tui::command;
 use crate::tui::command::{Line, Wish};
 use crate::tui::deed::Deed;
 use crate::tui::list::Place;
+use crate::tui::times::TimeWish;
 
 impl App {
     /// Does what was typed, which leaves the prompt, as a key does that is pressed outside of it; or
@@ -41,6 +42,24 @@ impl App {
                 self.leave_prompt();
                 self.tell_rate();
                 Ok(Vec::new())
+            }
+            Wish::Time(TimeWish::Find(goal)) => {
+                let effects = self.find(goal)?;
+                self.prompt.accept();
+                self.mode = Mode::Normal;
+                Ok(effects)
+            }
+            Wish::Time(TimeWish::Until(words)) => {
+                let effects = self.run_until(&words)?;
+                self.prompt.accept();
+                self.mode = Mode::Normal;
+                Ok(effects)
+            }
+            Wish::Time(TimeWish::RunLive) => {
+                self.leave_prompt();
+                let name = self.times.branch().name.clone();
+                self.say(format!("{name} is run on a fresh cluster"), Tone::Plain);
+                Ok(vec![Effect::RunLive])
             }
             Wish::Time(wish) => {
                 self.fulfil_in_time(wish)?;

@@ -57,7 +57,7 @@ pub(super) const TABLE: &[Row] = {
         Output, Palette, Prompt, Replicas, SpaceTime, Trace, Why as Answer,
     };
     use Deed::{
-        Answer as Choose, Back, Bookmark, Branch, Complete, CompleteBack, Cone, Copy,
+        Answer as Choose, Back, Bookmark, Branch, Compare, Complete, CompleteBack, Cone, Copy,
         CrashOrRecover, Cut, CutBothWays, DelayMore, DoubleMore, Drop, Duplicate, Enter, Export,
         Faster, FocusBack, FocusNext, Fold, FollowLink, Go, HideLane, HistoryBack, HistoryForth,
         Hold, Lessons, LogWidget, LoseMore, Matrix, MendAll, MendLink, Mouse, NextDecision,
@@ -220,6 +220,13 @@ pub(super) const TABLE: &[Row] = {
         bind(Normal, &[char('0')], Start, "", "Look back to the beginning"),
         bind(Normal, &[char('$')], Now, "", "Look at what is going on now"),
         bind(Normal, &[char('\'')], Bookmark, "", "Remember this place; goto leads back to it"),
+        bind(
+            Normal,
+            &[char('=')],
+            Compare,
+            "",
+            "Show how this branch differs from the one that it leaves",
+        ),
         bind(
             Normal,
             &[char('B')],
