@@ -1,11 +1,11 @@
 //! The lessons of the program are true, a lesson that is not is found out, and what is no lesson is
 //! refused in a sentence.
 
+mod document;
+
 use epaxos_tui::lesson::play::Report;
 use epaxos_tui::lesson::{LESSONS, Lesson, named};
 use proptest::prelude::*;
-
-mod document;
 
 fn checked(text: &str) -> Result<Report, String> {
     let lesson = Lesson::parse(text).map_err(|error| error.to_string())?;
@@ -201,18 +201,11 @@ fn what_is_no_lesson_is_refused_with_its_line() {
 #[test]
 fn the_example_of_the_document_is_true() {
     let document = document::read("lessons.md");
-    let examples = document::blocks(&document, "lesson");
-    assert!(!examples.is_empty());
-    for example in examples {
-        checked(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
-    }
-    let found = document::blocks(&document, "checked");
-    let report = checked(examples_first(&document)).expect("it is true");
-    assert_eq!(found, [format!("mine.lesson: {report}")]);
-}
-
-fn examples_first(document: &str) -> &str {
-    document::blocks(document, "lesson")[0]
+    let section = document::section(&document, "## A lesson of one's own");
+    let examples = document::blocks(section, "lesson");
+    let [example] = examples.as_slice() else { panic!("{} examples", examples.len()) };
+    let report = checked(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+    assert_eq!(document::blocks(section, "checked"), [format!("mine.lesson: {report}")]);
 }
 
 proptest! {
