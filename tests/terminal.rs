@@ -351,7 +351,7 @@ fn the_tour_of_the_readme_shows_what_it_says() {
                 "Esc" => "\x1b".to_owned(),
                 line if line.starts_with("`cargo run --release -- ") => {
                     let arguments = line.trim_start_matches("`cargo run --release -- ");
-                    format!("{} --theme dark {arguments}\r", env!("CARGO_BIN_EXE_epaxos-tui"))
+                    format!("{} {arguments} --theme dark\r", env!("CARGO_BIN_EXE_epaxos-tui"))
                 }
                 line if line.starts_with('`') => format!("{}\r", &line[1..]),
                 key => {

@@ -150,6 +150,13 @@ fn lessons_are_chosen_from_a_list_and_taken_up_again() {
     assert_eq!(step(&drive), 1);
     drive.press("l k Enter");
     assert_eq!((drive.app.course().expect("a lesson").index, step(&drive)), (1, 0));
+    // Or with the mouse: a click selects, a second one takes.
+    drive.press("l");
+    let (column, row) = drive.find("Why two ballots").expect("a row");
+    drive.click(column, row);
+    assert!(drive.app.course().is_none());
+    drive.click(column, row);
+    assert_eq!(drive.app.course().expect("a lesson").index, 7);
 }
 
 #[test]
@@ -157,13 +164,11 @@ fn all_of_a_lesson_is_reached_on_a_small_screen() {
     for (index, source) in LESSONS.iter().enumerate() {
         let mut drive = learning(Some(index), SMALL);
         drive.app.ascii = true;
-        loop {
-            let Some(step) = drive.app.course().and_then(|it| it.step()).cloned() else { break };
+        while let Some(step) = drive.app.course().and_then(|it| it.step()).cloned() {
             if let Some(question) = &step.question {
                 drive.press("a");
                 // The explanation is in sight.
-                let words = question.because.split(' ').rev().take(2).collect::<Vec<_>>();
-                let last = words[0];
+                let last = question.because.rsplit(' ').next().expect("a word");
                 shown(&drive, last);
                 drive.press("g");
             }

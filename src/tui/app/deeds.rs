@@ -296,8 +296,11 @@ impl App {
             | Pane::Why
             | Pane::Metrics
             | Pane::Store
-            | Pane::Log
-            | Pane::Lesson => Vec::new(),
+            | Pane::Log => Vec::new(),
+            Pane::Lesson => {
+                self.learn(Deed::NextPart);
+                Vec::new()
+            }
         }
     }
 

@@ -327,6 +327,14 @@ impl App {
         }
     }
 
+    /// Selects the lesson in a row of the list.
+    pub(super) fn select_lesson(&mut self, row: usize) -> Option<usize> {
+        let learning = self.learning.as_mut().filter(|learning| learning.listing)?;
+        let index = learning.scroll.offset + row;
+        (index < learning.shelf.len()).then(|| learning.place.selected = index)?;
+        Some(index)
+    }
+
     /// Keeps what is seen of a lesson within it.
     pub(super) fn settle_lesson(&mut self) {
         let area = self.layout().rows(Pane::Lesson);

@@ -151,13 +151,10 @@ impl App {
                 self.select(id);
                 Some(index)
             }
-            Pane::Detail
-            | Pane::Event
-            | Pane::Graph
-            | Pane::Why
-            | Pane::Metrics
-            | Pane::Log
-            | Pane::Lesson => None,
+            Pane::Detail | Pane::Event | Pane::Graph | Pane::Why | Pane::Metrics | Pane::Log => {
+                None
+            }
+            Pane::Lesson => self.select_lesson(row),
         }
     }
 

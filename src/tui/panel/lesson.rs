@@ -70,10 +70,21 @@ fn key(app: &App, deed: Deed) -> String {
     app.keys.key(Context::Lesson, deed)
 }
 
+/// A heading, and beside or below it what the lesson is called.
+fn headed(app: &App, heading: &str, title: &str, columns: usize) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let left = columns.saturating_sub(text::width(heading));
+    if left < text::width(title) + 2 {
+        let title = wrapped(title, columns, theme.dim());
+        return wrapped(heading, columns, theme.strong()).chain(title).collect();
+    }
+    let heading = Span::styled(heading.to_owned(), theme.strong());
+    vec![Line::from(vec![heading, text::number(title, left, theme.dim())])]
+}
+
 fn told(app: &App, course: &Course, step: &Step, columns: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
-    let mut lines: Vec<Line> = wrapped(&course.lesson.title, columns, theme.dim()).collect();
-    lines.extend(wrapped(&step.heading, columns, theme.strong()));
+    let mut lines = headed(app, &step.heading, &course.lesson.title, columns);
     for paragraph in &step.narration {
         lines.push(Line::default());
         lines.extend(wrapped(paragraph, columns, theme.text()));
@@ -161,9 +172,8 @@ fn choices(
 fn end(app: &App, learning: &Learning, course: &Course, columns: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let questions = course.lesson.questions();
-    let mut lines: Vec<Line> = wrapped(&course.lesson.title, columns, theme.dim()).collect();
     let score = format!("The end. Your score: {} of {questions}", course.score());
-    lines.extend(wrapped(&score, columns, theme.strong()));
+    let mut lines = headed(app, &score, &course.lesson.title, columns);
     lines.push(Line::default());
     for (index, step) in course.lesson.steps.iter().enumerate() {
         let Some(question) = &step.question else { continue };
