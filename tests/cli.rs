@@ -400,3 +400,45 @@ fn a_recording_is_played_again_and_a_damaged_one_as_far_as_it_goes() {
         .code(2)
         .stderr(contains("--trace and --record name the same file"));
 }
+
+#[test]
+fn lessons_are_listed_and_checked_without_a_screen() {
+    program().args(["learn", "--list"]).assert().success().stderr("").stdout(
+        contains("1  fast-path    The fast path (7 steps, 4 questions)")
+            .and(contains("8  two-ballots  Why two ballots")),
+    );
+    program()
+        .args(["learn", "--check", "1", "cycle", "assets/lessons/8-two-ballots.lesson"])
+        .assert()
+        .success()
+        .stderr("")
+        .stdout(contains("1: 7 steps, ").and(contains("8-two-ballots.lesson: 7 steps, ")));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (wrong, unread) = (folder.path().join("wrong.lesson"), folder.path().join("no.lesson"));
+    std::fs::write(&wrong, "# T\n## S\nTold.\n> put x 1\nexpect no status: x=1\n").expect("a file");
+    std::fs::write(&unread, "# T\n## S\nTold.\n> putt x 1\n").expect("a file");
+    program()
+        .args(["learn", "--check"])
+        .arg(&wrong)
+        .assert()
+        .code(1)
+        .stdout("")
+        .stderr(contains("wrong.lesson: line 5: \"x=1\" is in 5 lines of \"status\""));
+    program()
+        .args(["learn", "--check", "2"])
+        .args([&wrong, &unread])
+        .assert()
+        .code(1)
+        .stdout(
+            contains("2: 6 steps")
+                .and(contains("line 5: "))
+                .and(contains("no.lesson: line 4: there is no command 'putt'")),
+        )
+        .stderr("epaxos-tui: 2 lessons of 3 are not true\n");
+    // What cannot be played is said before the screen is taken over; without one there is no lesson.
+    program().arg("learn").arg(&unread).assert().code(1).stderr(contains("line 4: there is no"));
+    program().args(["learn", "nothing"]).assert().code(1).stderr(contains("cannot read nothing"));
+    program().args(["learn", "1"]).assert().code(2).stderr(contains("needs a terminal"));
+    program().args(["learn", "1", "--list"]).assert().code(2);
+    program().args(["learn", "1", "--check", "2"]).assert().code(2);
+}

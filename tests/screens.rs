@@ -14,6 +14,8 @@ mod filter;
 mod graph;
 #[path = "screens/interaction.rs"]
 mod interaction;
+#[path = "screens/lessons.rs"]
+mod lessons;
 #[path = "screens/mockups.rs"]
 mod mockups;
 #[path = "screens/neighbourhood.rs"]
@@ -326,4 +328,26 @@ fn the_past_and_a_branch_of_it() {
         drive.press("Enter Esc");
         look!(format!("branch_{name}"), drive);
     }
+}
+
+#[test]
+fn a_lesson_with_a_question_answered_wrong_and_right_and_back() {
+    for (size, name) in SIZES {
+        let mut drive = lessons::learning(None, size);
+        look!(format!("lessons_{name}"), drive);
+        drive.press("j Enter");
+        look!(format!("lesson_asks_{name}"), drive);
+        drive.press("a");
+        look!(format!("lesson_wrong_{name}"), drive);
+        drive.press("n c");
+        look!(format!("lesson_right_{name}"), drive);
+        drive.press("n p p");
+        look!(format!("lesson_back_{name}"), drive);
+        drive.press("n n a n c n n n");
+        look!(format!("lesson_end_{name}"), drive);
+    }
+    let mut drive = lessons::learning(Some(1), SMALL);
+    drive.press("b");
+    (drive.app.ascii, drive.app.theme) = (true, Theme::Light);
+    look!("lesson_ascii_light_80x24", drive);
 }

@@ -351,7 +351,7 @@ fn the_tour_of_the_readme_shows_what_it_says() {
                 "Esc" => "\x1b".to_owned(),
                 line if line.starts_with("`cargo run --release -- ") => {
                     let arguments = line.trim_start_matches("`cargo run --release -- ");
-                    format!("{} --theme dark {arguments}\r", env!("CARGO_BIN_EXE_epaxos-tui"))
+                    format!("{} {arguments} --theme dark\r", env!("CARGO_BIN_EXE_epaxos-tui"))
                 }
                 line if line.starts_with('`') => format!("{}\r", &line[1..]),
                 key => {
@@ -436,6 +436,53 @@ fn keys_of_a_file_work() {
     terminal.wait("P pause/run");
     terminal.keys("P");
     terminal.wait("PAUSED");
+    terminal.keys("q");
+    terminal.check_restored();
+}
+
+#[test]
+fn a_lesson_is_taken_to_its_end_with_a_step_back() {
+    let mut terminal = Terminal::open(80, 24);
+    let program = env!("CARGO_BIN_EXE_epaxos-tui");
+    terminal.keys(&format!("{program} learn 1 --theme dark\r"));
+    terminal.wait("step 1 of 7, score 0 of 4");
+    terminal.keys("\r");
+    terminal.wait("step 2 of 7");
+    // Whoever does not answer is asked to, once.
+    terminal.keys("n");
+    terminal.wait("answer with a, b or c, or go on without an answer");
+    terminal.keys("a");
+    terminal.wait("Not quite.");
+    terminal.keys("n");
+    terminal.wait("step 3 of 7");
+    terminal.keys("a");
+    terminal.wait("score 1 of 4");
+    // Back, where the answer still is, and forth again.
+    terminal.keys("p");
+    terminal.wait("step 2 of 7");
+    terminal.keys("G");
+    terminal.wait("Not quite.");
+    terminal.keys("n");
+    terminal.wait("step 3 of 7, score 1 of 4");
+    // The other screens show the run of the lesson; what is tried there is no part of it.
+    terminal.keys("2");
+    terminal.wait("Space-time]");
+    terminal.command("put x 7 @R4");
+    terminal.wait("R4.0");
+    terminal.keys("9");
+    terminal.wait("step 3 of 7, score 1 of 4");
+    terminal.keys("n");
+    terminal.wait("step 4 of 7");
+    terminal.keys("cn");
+    terminal.wait("step 5 of 7");
+    terminal.keys("bn");
+    terminal.wait("step 6 of 7");
+    terminal.keys("n");
+    terminal.wait("step 7 of 7");
+    terminal.keys("n");
+    terminal.wait("Your score: 3 of 4");
+    terminal.keys("l");
+    terminal.wait("3 of 4");
     terminal.keys("q");
     terminal.check_restored();
 }

@@ -16,13 +16,25 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("script", &["epaxos", "kv", "observe", "explain"]),
     ("sim", &["epaxos", "kv", "observe", "check", "explain", "script"]),
     ("multiverse", &["epaxos", "kv", "observe", "check", "explain", "script", "sim"]),
+    ("lesson", &["epaxos", "kv", "observe", "check", "explain", "script", "sim", "multiverse"]),
     ("config", &["epaxos"]),
     ("net", &["epaxos", "config"]),
     ("node", &["epaxos", "kv", "observe", "explain", "script", "config", "net"]),
     ("bench", &["epaxos", "net", "node"]),
     (
         "tui",
-        &["epaxos", "kv", "observe", "check", "explain", "export", "script", "sim", "multiverse"],
+        &[
+            "epaxos",
+            "kv",
+            "observe",
+            "check",
+            "explain",
+            "export",
+            "script",
+            "sim",
+            "multiverse",
+            "lesson",
+        ],
     ),
     (
         "tools",
@@ -40,6 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "script",
             "sim",
             "multiverse",
+            "lesson",
             "config",
             "net",
             "node",
@@ -64,6 +77,7 @@ const PURE: &[(&str, &[&str])] = &[
         "multiverse",
         &["base64", "fastrand", "miniz_oxide", "serde", "serde_json", "shlex", "thiserror"],
     ),
+    ("lesson", &["thiserror"]),
 ];
 
 /// What no pure module may name.

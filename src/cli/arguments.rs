@@ -118,6 +118,11 @@ pub enum Command {
         #[command(flatten)]
         screen: ScreenArguments,
     },
+    /// Take a lesson: a run that is told, with questions about what comes next
+    ///
+    /// Without a lesson, all of them are listed to be chosen from.
+    #[command(after_help = LEARN_EXAMPLES)]
+    Learn(LearnArguments),
     /// Play random runs in the simulator, with all kinds of faults, and check every step
     #[command(after_help = SIM_EXAMPLES)]
     Sim(SimArguments),
@@ -129,6 +134,22 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// Which lesson to take.
+#[derive(Clone, Debug, Args)]
+pub struct LearnArguments {
+    /// The lesson: its number, its name, or a file
+    pub lesson: Option<String>,
+    /// Print what lessons there are, and open nothing
+    #[arg(long, conflicts_with_all = ["lesson", "check"])]
+    pub list: bool,
+    /// Play lessons without a screen, and say whether all that they claim is so
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "lesson")]
+    pub check: Vec<String>,
+    /// How the monitor looks.
+    #[command(flatten)]
+    pub screen: ScreenArguments,
 }
 
 /// Which runs to play.
@@ -420,6 +441,15 @@ Examples:
   epaxos-tui replay run.jsonl --live         the same, on a fresh cluster over gRPC
 
 Exit status: 0 if all of it is as it was, 1 if it is damaged or something else comes of it.";
+
+const LEARN_EXAMPLES: &str = "\
+Examples:
+  epaxos-tui learn                           choose a lesson
+  epaxos-tui learn 1                         take the first one
+  epaxos-tui learn mine.lesson               take one of your own
+  epaxos-tui learn --check mine.lesson       play it, and see whether it is true
+
+Exit status: 0 if it could be shown, or all that was checked holds; 1 if not.";
 
 const SIM_EXAMPLES: &str = "\
 Examples:

@@ -15,6 +15,7 @@ mod faults;
 mod filters;
 mod finding;
 mod graph;
+mod learning;
 mod mouse;
 mod preview;
 mod rate;
@@ -36,6 +37,7 @@ pub use exporting::{Export, Written};
 pub use filters::Filters;
 pub use finding::Hunt;
 pub use graph::{Graph, GraphView};
+pub use learning::{Course, Learning, Shelved};
 pub use preview::Preview;
 pub use rate::Rate;
 pub use saving::Save;
@@ -168,6 +170,8 @@ pub struct App {
     pub times: Times,
     /// What is being looked for.
     pub hunt: Option<Hunt>,
+    /// The lessons, where any are taken.
+    pub learning: Option<Learning>,
     /// The colours.
     pub theme: Theme,
     /// The keys.
@@ -272,6 +276,7 @@ impl App {
             times: Times::new(shape.clone()),
             hunt: None,
             view: View::new(shape),
+            learning: None,
             theme,
             keys: Keys::default(),
             ascii,
@@ -362,7 +367,7 @@ impl App {
             Screen::Metrics => over && self.rate.seconds().rev().take(2).any(|rate| rate > 0),
             Screen::Log => true,
             Screen::Cockpit | Screen::Store => digests,
-            Screen::SpaceTime | Screen::Graph | Screen::Faults => false,
+            Screen::SpaceTime | Screen::Graph | Screen::Faults | Screen::Lesson => false,
             Screen::Checks => looked,
         };
         self.tell_violation();
@@ -460,6 +465,7 @@ impl App {
             Pane::Checks => Some(Context::Checks),
             Pane::Execution => Some(Context::Execution),
             Pane::Why => Some(Context::Why),
+            Pane::Lesson => Some(Context::Lesson),
             Pane::Detail
             | Pane::SpaceTime
             | Pane::Event
@@ -562,6 +568,7 @@ impl App {
             let listed = self.checks.listed().len();
             self.checks.place.settle(listed, usize::from(rows));
         }
+        self.settle_lesson();
         let height = usize::from(panel::popup::inner_area(self.area()).height);
         match &mut self.over {
             Some(Over::Output(output)) => {

@@ -20,10 +20,12 @@ pub enum Screen {
     Faults,
     /// Whether what must be true of every run is.
     Checks,
+    /// A lesson, or what lessons there are; there is none where a cluster is watched.
+    Lesson,
 }
 
 impl Screen {
-    /// All screens, in the order of their tabs.
+    /// All screens that every monitor has, in the order of their tabs.
     pub const ALL: [Screen; 8] = [
         Self::Cockpit,
         Self::SpaceTime,
@@ -46,6 +48,7 @@ impl Screen {
             Self::Log => "Log",
             Self::Faults => "Faults",
             Self::Checks => "Checks",
+            Self::Lesson => "Lesson",
         }
     }
 
@@ -181,6 +184,11 @@ pub enum Deed {
     HistoryBack,
     HistoryForth,
     LogWidget(LogKey),
+    NextPart,
+    PreviousPart,
+    Answer(u8),
+    Lesson,
+    Lessons,
     Back,
     Copy,
     Save,
@@ -300,6 +308,15 @@ const NAMES: &[(Deed, &str)] = &[
     (Deed::LogWidget(LogKey::PageUp), "log-page-up"),
     (Deed::LogWidget(LogKey::PageDown), "log-page-down"),
     (Deed::LogWidget(LogKey::Escape), "log-escape"),
+    (Deed::NextPart, "next-part"),
+    (Deed::PreviousPart, "previous-part"),
+    (Deed::Answer(0), "answer-a"),
+    (Deed::Answer(1), "answer-b"),
+    (Deed::Answer(2), "answer-c"),
+    (Deed::Answer(3), "answer-d"),
+    (Deed::Answer(4), "answer-e"),
+    (Deed::Lesson, "lesson"),
+    (Deed::Lessons, "lessons"),
     (Deed::Back, "back"),
     (Deed::Copy, "copy"),
     (Deed::Save, "save"),

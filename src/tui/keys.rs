@@ -42,6 +42,8 @@ pub enum Context {
     Faults,
     /// On the checks screen.
     Checks,
+    /// Where a lesson is told, or lessons are listed.
+    Lesson,
     /// While a command is typed.
     Prompt,
     /// While a filter is typed.
@@ -54,7 +56,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts.
-    pub const ALL: [Context; 17] = [
+    pub const ALL: [Context; 18] = [
         Self::Always,
         Self::Normal,
         Self::Replicas,
@@ -68,6 +70,7 @@ impl Context {
         Self::Log,
         Self::Faults,
         Self::Checks,
+        Self::Lesson,
         Self::Prompt,
         Self::Filter,
         Self::Palette,
@@ -90,6 +93,7 @@ impl Context {
             Self::Log => "log",
             Self::Faults => "faults",
             Self::Checks => "checks",
+            Self::Lesson => "lesson",
             Self::Prompt => "prompt",
             Self::Filter => "filter",
             Self::Palette => "palette",

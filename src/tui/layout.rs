@@ -39,6 +39,8 @@ pub enum Pane {
     Faults,
     /// What must be true, and whether it is.
     Checks,
+    /// A lesson, or those that there are.
+    Lesson,
 }
 
 /// How much room there is.
@@ -127,6 +129,7 @@ impl Layout {
             Screen::Log => (&[Pane::Log][..], vec![(Pane::Log, rest)]),
             Screen::Faults => (&[Pane::Faults][..], vec![(Pane::Faults, rest)]),
             Screen::Checks => (&[Pane::Checks][..], vec![(Pane::Checks, rest)]),
+            Screen::Lesson => lesson_panes(rest, room, wanted),
         };
         Self { room, header, tabs, panes, order, timeline, message, prompt, hints }
     }
@@ -157,6 +160,7 @@ impl Layout {
             | Pane::Why
             | Pane::Metrics
             | Pane::Log
+            | Pane::Lesson
             | Pane::Checks => {}
         }
         inner
@@ -241,6 +245,29 @@ fn graph_panes(area: Rect, room: Room, wanted: Wanted) -> (&'static [Pane], Vec<
     let below = if focus == Pane::Execution { Pane::Detail } else { focus };
     let list = take_top(&mut rest, area.height / 2);
     (ORDER, vec![(Pane::Execution, list), (below, rest)])
+}
+
+fn lesson_panes(area: Rect, room: Room, wanted: Wanted) -> (&'static [Pane], Vec<(Pane, Rect)>) {
+    const ORDER: &[Pane] = &[Pane::Lesson, Pane::Instances, Pane::Messages, Pane::Trace];
+    let focus = if ORDER.contains(&wanted.focus) { wanted.focus } else { Pane::Lesson };
+    if wanted.zoomed || matches!(room, Room::Small | Room::None) {
+        return (ORDER, vec![(focus, area)]);
+    }
+    let list = wanted.replicas.saturating_add(3);
+    let mut rest = area;
+    if room == Room::Large {
+        let (left, mut right) = split(rest, area.width / 2 + 4);
+        let instances = take_top(&mut right, list.min(area.height * 2 / 5));
+        let messages = take_top(&mut right, area.height * 3 / 10);
+        return (ORDER, ORDER.iter().copied().zip([left, instances, messages, right]).collect());
+    }
+    // The three share one place: whichever was looked at last.
+    let (below, height) = match focus {
+        Pane::Lesson | Pane::Trace => (Pane::Trace, 5),
+        other => (other, list.min(area.height / 2)),
+    };
+    let below_area = take_bottom(&mut rest, height);
+    (ORDER, vec![(Pane::Lesson, rest), (below, below_area)])
 }
 
 /// What is within a frame around `area`.

@@ -53,6 +53,7 @@ impl App {
             Pane::Checks => Some(self.check_text()),
             Pane::Graph => Some(plain(&panel::graph::lines(self, COLUMNS, ROWS))),
             Pane::Metrics => Some(plain(&panel::metrics::lines(self, COLUMNS))),
+            Pane::Lesson => Some(plain(&panel::lesson::lines(self, COLUMNS))),
             Pane::Log => None,
         }
     }

@@ -156,7 +156,7 @@ impl App {
             Deed::WalkOn | Deed::WalkBack => self.graph.walk_on(deed == Deed::WalkOn),
             Deed::HideLane => self.space_time.hide(self.view.shape.replicas()),
             Deed::ShowLanes => self.space_time.show_all(),
-            _ => self.travel(deed),
+            _ => self.learn(deed),
         }
     }
 
@@ -190,6 +190,11 @@ impl App {
             Deed::MendLink => self.selected_link().is_some_and(|link| self.is_broken(link)),
             Deed::MendAll => self.any_link_is_broken(),
             Deed::Copy => self.selected_text().is_some(),
+            Deed::NextPart
+            | Deed::PreviousPart
+            | Deed::Answer(_)
+            | Deed::Lesson
+            | Deed::Lessons => self.can_learn(deed),
             _ => true,
         }
     }
@@ -242,7 +247,9 @@ impl App {
             Pane::Faults => Some(self.crossing.from),
             Pane::SpaceTime | Pane::Event => self.event_replica(),
             Pane::Graph | Pane::Execution => Some(self.execution.observer()),
-            Pane::Metrics | Pane::Store | Pane::Log | Pane::Checks | Pane::Why => None,
+            Pane::Metrics | Pane::Store | Pane::Log | Pane::Checks | Pane::Why | Pane::Lesson => {
+                None
+            }
         };
         meant.unwrap_or(self.at)
     }
@@ -290,6 +297,10 @@ impl App {
             | Pane::Metrics
             | Pane::Store
             | Pane::Log => Vec::new(),
+            Pane::Lesson => {
+                self.learn(Deed::NextPart);
+                Vec::new()
+            }
         }
     }
 
@@ -368,6 +379,7 @@ impl App {
             Pane::Event => self.event.scroll(by),
             Pane::Graph => self.graph.place.scroll(by),
             Pane::Why => self.go_in_answer(to),
+            Pane::Lesson => self.go_in_lesson(to, page),
             Pane::Log => {}
         }
     }
@@ -479,6 +491,8 @@ impl App {
             (_, Pane::Why) => self.focus_on(Pane::default()),
             (Screen::Cockpit, Pane::Detail) => self.focus_on(Pane::Instances),
             (Screen::Cockpit, _) => self.message = None,
+            (Screen::Lesson, Pane::Lesson) => self.learn(Deed::Lessons),
+            (Screen::Lesson, _) => self.focus_on(Pane::Lesson),
             _ => self.screen = Screen::Cockpit,
         }
     }

@@ -55,7 +55,8 @@ pub fn is_list(pane: Pane) -> bool {
         | Pane::Why
         | Pane::Metrics
         | Pane::Log
-        | Pane::Faults => false,
+        | Pane::Faults
+        | Pane::Lesson => false,
     }
 }
 
@@ -70,6 +71,7 @@ impl App {
             match self.screen {
                 Screen::SpaceTime => Pane::SpaceTime,
                 Screen::Graph => Pane::Execution,
+                Screen::Lesson => Pane::Trace,
                 _ => {
                     self.screen = Screen::Cockpit;
                     Pane::Trace

@@ -154,6 +154,7 @@ impl App {
             Pane::Detail | Pane::Event | Pane::Graph | Pane::Why | Pane::Metrics | Pane::Log => {
                 None
             }
+            Pane::Lesson => self.select_lesson(row),
         }
     }
 

@@ -150,7 +150,7 @@ impl App {
     }
 
     /// Shows a cluster as it was at a place.
-    fn show_there(&mut self, branch: BranchId, at: u64, cluster: Cluster) {
+    pub(super) fn show_there(&mut self, branch: BranchId, at: u64, cluster: Cluster) {
         let mut checks = Checks::new(&cluster.view().shape);
         checks.look_again(cluster.view(), &self.checks);
         let view = std::mem::replace(&mut self.view, cluster.view().clone());
@@ -289,7 +289,7 @@ impl App {
     }
 
     /// Says what is looked at, or why it cannot be.
-    fn tell_place(&mut self, went: Result<(), String>) {
+    pub(super) fn tell_place(&mut self, went: Result<(), String>) {
         if let Err(sentence) = went {
             return self.say(sentence, Tone::Bad);
         }
@@ -492,7 +492,7 @@ impl App {
     }
 
     /// Carries a command out on what is looked at, which is not what goes on now. Where the turns that
-    /// come next are known, or this is the run itself, a branch begins.
+    /// come next are known, or this is the run itself or that of a lesson, a branch begins.
     pub(super) fn act_aside(&mut self, command: &Command) -> Vec<Effect> {
         let looks = command.only_looks();
         let (branch, at) = self.times.place();
@@ -504,7 +504,8 @@ impl App {
             self.go_to_place(branch, at.saturating_add(by));
             return Vec::new();
         }
-        let elsewhere = branch == BranchId::MAIN || !self.times.is_at_end();
+        let kept = branch == BranchId::MAIN || self.is_of_lesson(branch);
+        let elsewhere = kept || !self.times.is_at_end();
         if !looks
             && elsewhere
             && let Err(sentence) = self.begin_branch(None)

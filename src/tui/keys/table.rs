@@ -53,18 +53,18 @@ const F1: Key = key(KeyCode::F(1));
 /// Every key as long as nobody says otherwise. The order within a context is that of the footer and the palette.
 pub(super) const TABLE: &[Row] = {
     use Context::{
-        Always, Checks, Execution, Faults, Filter, Graph, Instances, Log, Messages, Normal, Output,
-        Palette, Prompt, Replicas, SpaceTime, Trace, Why as Answer,
+        Always, Checks, Execution, Faults, Filter, Graph, Instances, Lesson, Log, Messages, Normal,
+        Output, Palette, Prompt, Replicas, SpaceTime, Trace, Why as Answer,
     };
     use Deed::{
-        Back, Bookmark, Branch, Compare, Complete, CompleteBack, Cone, Copy, CrashOrRecover, Cut,
-        CutBothWays, DelayMore, DoubleMore, Drop, Duplicate, Enter, Export, Faster, FocusBack,
-        FocusNext, Fold, FollowLink, Go, HideLane, HistoryBack, HistoryForth, Hold, LogWidget,
-        LoseMore, Matrix, MendAll, MendLink, Mouse, NextDecision, NextFork, NextTheme, Now,
-        Observer, Open, OpenFilter, OpenPalette, OpenPrompt, PauseOrRun, Play, Present,
-        PreviousDecision, PreviousFork, Quiet, Quit, Redraw, Release, Round, Save, Show, ShowLanes,
-        Slower, Start, Step, StepBack, Suspend, Waiting, Wake, Walk, WalkBack, WalkOn, WhatIf, Why,
-        Zoom, ZoomIn, ZoomOut,
+        Answer as Choose, Back, Bookmark, Branch, Compare, Complete, CompleteBack, Cone, Copy,
+        CrashOrRecover, Cut, CutBothWays, DelayMore, DoubleMore, Drop, Duplicate, Enter, Export,
+        Faster, FocusBack, FocusNext, Fold, FollowLink, Go, HideLane, HistoryBack, HistoryForth,
+        Hold, Lessons, LogWidget, LoseMore, Matrix, MendAll, MendLink, Mouse, NextDecision,
+        NextFork, NextPart, NextTheme, Now, Observer, Open, OpenFilter, OpenPalette, OpenPrompt,
+        PauseOrRun, Play, Present, PreviousDecision, PreviousFork, PreviousPart, Quiet, Quit,
+        Redraw, Release, Round, Save, Show, ShowLanes, Slower, Start, Step, StepBack, Suspend,
+        Waiting, Wake, Walk, WalkBack, WalkOn, WhatIf, Why, Zoom, ZoomIn, ZoomOut,
     };
     &[
         bind(
@@ -184,6 +184,26 @@ pub(super) const TABLE: &[Row] = {
         bind(Faults, &[ENTER], Open, "type it", "Type a command about what is selected"),
         bind(Faults, &[RIGHT], Go(Move::Right), "", "The next column"),
         bind(Checks, &[ENTER], Open, "see it", "Go to the instance that shows what is wrong"),
+        bind(
+            Lesson,
+            &[ENTER, char('n'), char('.'), RIGHT],
+            NextPart,
+            "go on",
+            "Go on with the lesson, or take the selected one",
+        ),
+        bind(
+            Lesson,
+            &[char('p'), char(','), LEFT],
+            PreviousPart,
+            "back",
+            "Go one step of the lesson back",
+        ),
+        bind(Lesson, &[char('a')], Choose(0), "answer", "Answer the question with a"),
+        bind(Lesson, &[char('b')], Choose(1), "", "Answer the question with b"),
+        bind(Lesson, &[char('c')], Choose(2), "", "Answer the question with c"),
+        bind(Lesson, &[char('d')], Choose(3), "", "Answer the question with d"),
+        bind(Lesson, &[char('e')], Choose(4), "", "Answer the question with e"),
+        bind(Lesson, &[char('l')], Lessons, "lessons", "List all lessons"),
         bind(Normal, &[char(' ')], PauseOrRun, "pause/run", "Pause, so that nothing moves, or run"),
         bind(Normal, &[char('n'), char('.'), RIGHT], Step, "step", "Deliver the oldest message"),
         bind(Normal, &[char('p')], StepBack, "back", "Look one step back"),
@@ -257,6 +277,13 @@ pub(super) const TABLE: &[Row] = {
         bind(Normal, &[char('6')], Show(Screen::Log), "", "Go to the log"),
         bind(Normal, &[char('7')], Show(Screen::Faults), "", "Go to the faults"),
         bind(Normal, &[char('8')], Show(Screen::Checks), "", "Go to the checks"),
+        bind(
+            Normal,
+            &[char('9'), char('L')],
+            Deed::Lesson,
+            "lesson",
+            "Return to the lesson, and to where it is",
+        ),
         bind(Normal, &[char('k'), UP], Go(Move::Up), "", "Up"),
         bind(Normal, &[char('j'), DOWN], Go(Move::Down), "", "Down"),
         bind(Normal, &[char('h'), LEFT], Go(Move::Left), "", "Left"),

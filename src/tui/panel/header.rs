@@ -221,7 +221,20 @@ fn tabs(app: &App, area: Rect) -> Vec<(Screen, String)> {
         let tab = if selected { format!("[{name}]") } else { format!("{space}{name}{space}") };
         (screen, tab)
     };
-    (1..).zip(Screen::ALL).map(tab).collect()
+    let mut tabs: Vec<_> = (1..).zip(Screen::ALL).map(tab).collect();
+    if app.learning.is_none() {
+        return tabs;
+    }
+    tabs.push(tab((9, Screen::Lesson)));
+    // Where not all names fit, those of screens that are looked at least are left out.
+    for number in (4..=8).rev() {
+        let width: usize = tabs.iter().map(|(_, tab)| text::width(tab) + 1).sum();
+        let (screen, name) = &mut tabs[number - 1];
+        if width + 1 > usize::from(area.width) && *screen != app.screen {
+            *name = number.to_string();
+        }
+    }
+    tabs
 }
 
 /// The screen whose name is at a column.

@@ -8,6 +8,7 @@ pub mod faults;
 pub mod graph;
 pub mod header;
 pub mod instances;
+pub mod lesson;
 pub mod log;
 pub mod messages;
 pub mod metrics;
@@ -56,6 +57,7 @@ pub fn render(frame: &mut Frame, app: &App) {
                 Pane::Log => log::render(frame, *area, app),
                 Pane::Faults => faults::render(frame, *area, app),
                 Pane::Checks => checks::render(frame, *area, app),
+                Pane::Lesson => lesson::render(frame, *area, app),
             }
         }
         timeline::render(frame, layout.timeline, app);

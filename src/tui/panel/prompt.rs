@@ -226,7 +226,9 @@ pub fn render_hints(frame: &mut Frame, area: Rect, app: &App) {
     let narrow = contexts.iter().filter(|context| **context != Context::Always);
     let bindings = narrow.flat_map(|context| app.keys.of(*context));
     let worth = |binding: &&Binding| {
-        !binding.hint.is_empty() && !binding.keys.is_empty() && app.can(binding.deed)
+        // A key that means something else here says nothing of what it means elsewhere.
+        let first = binding.keys.first().and_then(|key| app.keys.deed(*key, &contexts));
+        !binding.hint.is_empty() && first == Some(binding.deed) && app.can(binding.deed)
     };
     // Whoever knows the key of the palette can find all others, so it is never left out.
     let (last, others): (Vec<&Binding>, Vec<&Binding>) =

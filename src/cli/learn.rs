@@ -1,0 +1,123 @@
+//! `epaxos-tui learn`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use tokio::runtime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::arguments::{LearnArguments, ScreenArguments};
+use crate::cli::{monitor, print, read_input, rerun};
+use crate::lesson::{LESSONS, Lesson, named};
+use crate::tui;
+
+/// Opens the monitor on a lesson, or lists lessons, or checks them.
+pub fn run(arguments: &LearnArguments) -> anyhow::Result<()> {
+    if arguments.list {
+        return list();
+    }
+    if !arguments.check.is_empty() {
+        return check(&arguments.check);
+    }
+    let (lessons, chosen) = match &arguments.lesson {
+        None => (built_in()?, None),
+        Some(word) => match named(word) {
+            Some(index) => (built_in()?, Some(index)),
+            None => (vec![(branch_name(word), read(word)?)], Some(0)),
+        },
+    };
+    open(lessons, chosen, &arguments.screen)
+}
+
+/// The lessons of the program, with their names.
+fn built_in() -> anyhow::Result<Vec<(String, Lesson)>> {
+    let parsed = LESSONS.iter().map(|source| {
+        let lesson = Lesson::parse(source.text).context(source.name)?;
+        Ok((source.name.to_owned(), lesson))
+    });
+    parsed.collect()
+}
+
+/// What the run of a lesson in a file is called.
+fn branch_name(file: &str) -> String {
+    let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
+    stem.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
+}
+
+fn open(
+    lessons: Vec<(String, Lesson)>,
+    chosen: Option<usize>,
+    screen: &ScreenArguments,
+) -> anyhow::Result<()> {
+    // Whether it can be played is known before the terminal is taken over.
+    if let Some((name, lesson)) = chosen.and_then(|index| lessons.get(index)) {
+        lesson.play().with_context(|| name.clone())?;
+    }
+    let keys = monitor::keys(screen)?;
+    if screen.print_keys {
+        return print(&keys.to_string());
+    }
+    monitor::check_terminal()?;
+    tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
+    let options = tui::Options {
+        ascii: screen.ascii,
+        theme: monitor::theme(screen),
+        mouse: !screen.no_mouse,
+        keys,
+        rerun: rerun::rerun,
+    };
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    let _runtime = runtime.enter();
+    let shape = lessons[chosen.unwrap_or(0)].1.shape.clone();
+    tui::look_at(options, shape, |app| app.learning(lessons, chosen))
+        .context("the screen failed")?;
+    Ok(())
+}
+
+/// The lesson of a number, a name or a file.
+fn read(word: &str) -> anyhow::Result<Lesson> {
+    let text = match named(word) {
+        Some(index) => LESSONS[index].text.to_owned(),
+        None => read_input(Path::new(word))?,
+    };
+    Lesson::parse(&text).with_context(|| word.to_owned())
+}
+
+fn list() -> anyhow::Result<()> {
+    let mut lines = String::new();
+    for (number, source) in (1..).zip(LESSONS) {
+        let lesson = Lesson::parse(source.text).context(source.name)?;
+        let (name, title) = (source.name, &lesson.title);
+        let (steps, questions) = (lesson.steps.len(), lesson.questions());
+        writeln!(lines, "{number}  {name:12} {title} ({steps} steps, {questions} questions)")?;
+        writeln!(lines, "   {:12} {}", "", lesson.about)?;
+    }
+    print(&lines)
+}
+
+/// Checks each, and says of each what was found, also after one that is not true.
+fn check(words: &[String]) -> anyhow::Result<()> {
+    let mut wrong = 0;
+    for word in words {
+        let found = read(word).and_then(|lesson| lesson.check().with_context(|| word.clone()));
+        match found {
+            Ok(report) => print(&format!("{word}: {report}\n"))?,
+            Err(error) if words.len() == 1 => return Err(error),
+            Err(error) => {
+                wrong += 1;
+                print(&format!("{}\n", super::sentence(&error)))?;
+            }
+        }
+    }
+    match wrong {
+        0 => Ok(()),
+        1 => Err(anyhow!("1 lesson of {} is not true", words.len())),
+        wrong => Err(anyhow!("{wrong} lessons of {} are not true", words.len())),
+    }
+}
