@@ -10,6 +10,7 @@ pub fn read(name: &str) -> String {
 }
 
 /// The part of a document below a heading, up to the next heading of that level or above.
+#[allow(dead_code, reason = "not every test that reads documents looks at one part")]
 pub fn section<'a>(document: &'a str, heading: &str) -> &'a str {
     let start = document
         .find(&format!("\n{heading}\n"))
