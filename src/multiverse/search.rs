@@ -2,7 +2,7 @@
 //!
 //! First breadth first, so that what is found is shortest: deliveries alone, then with timers, losses
 //! and crashes too. Then at random, and what is found is cut down. Where it is a violation that is
-//! looked for, clients ask for things too, and everything that [`simulation`](crate::sim::simulation)
+//! looked for, clients ask for things too, and everything that [`simulation`]
 //! knows to do is done.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

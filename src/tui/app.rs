@@ -8,6 +8,7 @@ mod copying;
 mod deeds;
 mod deliverables;
 mod digests;
+mod effect;
 mod events;
 mod execution;
 mod exporting;
@@ -31,6 +32,7 @@ pub use asking::{Asking, Stand};
 pub use checks::{Checks, Standing};
 pub use deliverables::{Deliverable, Deliverables};
 pub use digests::Digests;
+pub use effect::Effect;
 pub use events::instance_of;
 pub use execution::Execution;
 pub use exporting::{Export, Written};
@@ -59,7 +61,7 @@ use crate::observe::links::LinkId;
 use crate::observe::log::EntryId;
 use crate::observe::notice::Shape;
 use crate::observe::view::{Broke, View};
-use crate::script::request::{Report, Request};
+use crate::script::request::Report;
 use crate::tui::deed::{Deed, Screen};
 use crate::tui::keys::{Context, Key, Keys};
 use crate::tui::layout::{Layout, Pane, Room, Wanted};
@@ -87,33 +89,6 @@ pub enum Action {
     Tick(Duration),
     /// Something is to be done, whatever asked for it.
     Do(Deed),
-}
-
-/// Something that is to happen outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The world is asked for something.
-    Request(Request),
-    /// Whether the terminal is to send what the mouse does.
-    CaptureMouse(bool),
-    /// This text is to be copied, so that it can be pasted elsewhere.
-    Copy(String),
-    /// A picture of the screen is to be saved.
-    Save(Save),
-    /// What was seen is to be written down for another program.
-    Export(Export),
-    /// The branch that is looked at is to happen once more on a fresh cluster.
-    RunLive,
-    /// The branch that is looked at is to be copied as a token.
-    CopyToken,
-    /// Schedules are to be looked through, as [`App::search`] says.
-    Find,
-    /// Everything is to be drawn anew.
-    Redraw,
-    /// The person wants the shell for a while.
-    Suspend,
-    /// The person is done.
-    Quit,
 }
 
 /// Where keys go while nothing lies over the panes.
