@@ -174,3 +174,22 @@ fn a_branch_of_a_branch_shares_what_it_can() {
     multiverse.rename(first, "other").unwrap();
     assert_eq!(multiverse.named("other"), Ok(first));
 }
+
+/// Also where there are checkpoints: the beginning is before all of them.
+#[test]
+fn the_beginning_of_a_long_run_can_be_looked_at() {
+    let acts: Vec<Act> =
+        (0..100).flat_map(|number| [Act::Put(number % 3, 0), Act::Settle]).collect();
+    let mut multiverse = Run::of(3, &acts).multiverse;
+    assert!(multiverse.main().len() > 300);
+    multiverse.at(BranchId::MAIN, u64::MAX).expect("its end");
+    let there = multiverse.at(BranchId::MAIN, 0).expect("its beginning");
+    assert!(there.view().log.is_empty());
+    multiverse
+        .what_if(BranchId::MAIN, 0, &Change::Crash(Some(ReplicaId(2))), None)
+        .expect("a crash");
+    let gate = there.view().gate.clone();
+    let branch = multiverse.branch(BranchId::MAIN, 0, &gate, None).expect("a branch");
+    multiverse.delete(branch).expect("it is no other's origin");
+    assert!(multiverse.branch(branch, 0, &gate, None).is_err());
+}

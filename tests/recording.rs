@@ -233,3 +233,25 @@ fn what_is_not_determined_is_found() {
     let (same, why) = rerun(&other);
     assert!(same < other.len() as u64 && !why.is_empty(), "{same} {why}");
 }
+
+/// What no program would write is refused, and brings nothing down.
+#[test]
+fn hostile_recordings_are_refused() {
+    let (_, text) = written(&[Act::Put(0, 0), Act::Settle]);
+    let read = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from} in {text}");
+        let mut recorded =
+            Recorded::read(&text.replacen(from, to, 1)).map_err(|it| it.to_string())?;
+        let damage = recorded.damage.take().map(|damage| damage.reason);
+        damage.map_or_else(|| recorded.verify().map_err(|it| it.to_string()), Err)
+    };
+    let deliver = "\"replica\":\"R1\",\"event\":\"deliver\",\"message\":\"R0-0\"";
+    let itself = deliver.replacen("R1", "R0", 1);
+    assert!(read(deliver, &itself).unwrap_err().contains("is not on its way to R0"));
+    let twin = "\"replica\":\"R1\",\"event\":\"duplicate\",\"message\":\"R0-0\",\"copy\":\"R0-0/4294967295\"";
+    assert!(read(deliver, twin).unwrap_err().contains("is no name for a twin"));
+    let number = "\"number\":1";
+    assert!(read(number, "\"number\":18446744073709551615").unwrap_err().contains("is no number"));
+    assert!(read("\"t_us\":0", "\"t_us\":18446744073709551615").unwrap_err().contains("clock"));
+    assert!(read("\"resend_us\":300000", "\"resend_us\":0").unwrap_err().contains("come to rest"));
+}

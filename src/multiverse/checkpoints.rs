@@ -17,6 +17,9 @@ pub struct Checkpoints {
 impl Checkpoints {
     /// The last one on a branch's own part that has taken `least` turns or more, and `most` at most.
     pub fn before(&self, branch: BranchId, least: u64, most: u64) -> Option<(u64, &Cluster)> {
+        if least > most {
+            return None;
+        }
         let mut found = self.kept.range((branch, least)..=(branch, most));
         found.next_back().map(|((_, at), cluster)| (*at, cluster))
     }

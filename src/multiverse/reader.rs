@@ -140,6 +140,9 @@ impl Recorded {
             self.multiverse.note(BranchId::MAIN, &Notice::Gate(gate));
         }
         self.multiverse.add(BranchId::MAIN, turn, record.silent);
+        if let Some(ended) = self.multiverse.main().ended {
+            return Err(format!("no more of it is read: {ended}"));
+        }
         self.digests.push(digest);
         Ok(false)
     }
@@ -181,6 +184,9 @@ fn turn(record: &Record, replicas: usize) -> Result<Turn, String> {
         let id: MessageId = name.parse().map_err(|error: ParseIdError| error.to_string())?;
         replica(&id.sender.to_string(), replicas).map(|_| id)
     };
+    if record.t_us > TIME_MOST {
+        return Err("its clock says what no clock does".to_owned());
+    }
     let choice = match record.event.as_str() {
         "propose" => {
             let asked = record.commands.iter().flatten();
@@ -203,3 +209,6 @@ fn turn(record: &Record, replicas: usize) -> Result<Turn, String> {
     };
     Ok(Turn { replica: replica(&record.replica, replicas)?, now: Time(record.t_us), choice })
 }
+
+/// The latest that a clock may say, in microseconds: ten years.
+const TIME_MOST: u64 = 10 * 365 * 24 * 3_600 * 1_000_000;

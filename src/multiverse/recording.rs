@@ -150,6 +150,11 @@ impl Header {
         if !CLUSTER_SIZES.contains(&self.replicas) {
             return Err(format!("a cluster has 3, 5, 7 or 9 replicas, not {}", self.replicas));
         }
+        if [self.fast_path_us, self.resend_us, self.resend_max_us].contains(&0)
+            || self.recover_us == Some(0)
+        {
+            return Err("replicas that wait for no time at all never come to rest".to_owned());
+        }
         let mut shape = Shape { batch: self.batch, ..Shape::new(self.replicas) };
         shape.options = Options {
             thrifty: self.thrifty,
@@ -215,6 +220,9 @@ impl Asked {
                 return Err("a command has either a client or a replica that it came by".to_owned());
             }
         };
+        if self.number > u64::MAX / 2 {
+            return Err(format!("{} is no number of a request", self.number));
+        }
         let key = Key::from(self.key.as_str());
         let operation = match (self.op, &self.value, &self.bytes) {
             (Verb::Put, Some(value), None) => Operation::Put(key, value.as_bytes().into()),

@@ -191,7 +191,7 @@ impl Search {
                 turns.reverse();
                 return Some(Found::Run { turns, shortest: true, wrong: None });
             }
-            if self.known.insert(next.hash()) {
+            if self.visited.len() < STATES_KEPT && self.known.insert(next.hash()) {
                 let place = u32::try_from(self.visited.len()).ok()?;
                 self.visited.push((index, turn));
                 self.frontier.push_back((place, next));
@@ -503,6 +503,9 @@ fn entry(step: Step) -> std::sync::Arc<Entry> {
 
 /// How many states are looked at in each stage.
 const STATES_MOST: u64 = 100_000;
+
+/// How many states are remembered: each has what no other one shares with it.
+const STATES_KEPT: usize = 200_000;
 
 /// How many random runs are made.
 const WALKS_MOST: u64 = 200_000;

@@ -250,7 +250,7 @@ impl Multiverse {
         gate: &GateState,
         name: Option<&str>,
     ) -> Result<BranchId, String> {
-        let from_len = self.get(from).map_or(0, Branch::len);
+        let from_len = self.get(from).ok_or("the branch is not there any more")?.len();
         if at > from_len {
             return Err(format!("there are only {from_len} steps to branch off from"));
         }

@@ -127,6 +127,7 @@ impl Rewriting<'_> {
             if let Some(counterpart) = self.counterpart(&turn) {
                 // What has become impossible does not happen.
                 self.changed.follow(&counterpart).ok();
+                self.multiverse.grow(branch, &self.changed.view().log);
             }
             self.multiverse.go_on(self.of, at, &mut self.original).map_err(|it| it.to_string())?;
             if self.original.view().gate != self.changed.view().gate {
@@ -154,7 +155,9 @@ impl Rewriting<'_> {
                 let due = timer(&self.original)?.1;
                 (timer(&self.changed)?.1 == due).then_some(Choice::Wake)?
             }
-            choice => choice.clone(),
+            // What made a program fail then may not have happened here.
+            Choice::Panic(_) | Choice::Failed(_) => return None,
+            choice @ (Choice::Propose(_) | Choice::Crash | Choice::Restart) => choice.clone(),
         };
         Some(Turn { choice, ..turn.clone() })
     }

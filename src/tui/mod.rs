@@ -300,8 +300,8 @@ impl Monitor {
         if let Some(sequence) = &outcome.sequence {
             self.screen.send(sequence)?;
         }
-        if let Some(found) = outcome.found {
-            self.app.found(found);
+        if let Some((of, found)) = outcome.found {
+            self.app.take_found(&of, found);
             self.app.update(Action::Tick(self.begun.elapsed()));
             return Ok(());
         }

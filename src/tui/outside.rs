@@ -5,6 +5,7 @@ use std::env;
 use std::fs::File;
 use std::io;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +35,8 @@ pub(super) struct Outcome {
     pub tone: Tone,
     /// What is to be sent to the terminal, which only the screen may write to.
     pub sequence: Option<String>,
-    /// What a search came to.
-    pub found: Option<Found>,
+    /// What a search came to, by which nobody may want to know any more, or why it came to nothing.
+    pub found: Option<(Arc<AtomicBool>, Result<Found, String>)>,
 }
 
 impl Outcome {
@@ -116,8 +117,17 @@ impl Outside {
                     // That was said already.
                     return Outcome::of(Ok(format!("{} was not found", search.goal())));
                 }
-                if let Some(found) = search.go_on(SEARCHED_AT_ONCE) {
-                    break found;
+                // A protocol that is broken on purpose may contradict itself.
+                let went = catch_unwind(AssertUnwindSafe(|| search.go_on(SEARCHED_AT_ONCE)));
+                match went {
+                    Ok(None) => {}
+                    Ok(Some(found)) => break Ok(found),
+                    Err(_) => {
+                        let goal = search.goal();
+                        break Err(format!(
+                            "a replica failed while {goal} was looked for; see the log"
+                        ));
+                    }
                 }
                 if told.elapsed() > PROGRESS_EVERY {
                     told = Instant::now();
@@ -130,7 +140,7 @@ impl Outside {
                     progress.send(Outcome { tone: Tone::Plain, ..Outcome::of(Ok(said)) }).ok();
                 }
             };
-            Outcome { found: Some(found), ..Outcome::of(Ok(String::new())) }
+            Outcome { found: Some((cancelled, found)), ..Outcome::of(Ok(String::new())) }
         });
     }
 

@@ -253,3 +253,47 @@ fn it_goes_on_until_something_is_true() {
     assert!(shown.contains("break path=slow at #"), "{shown}");
     assert!(drive.stage.view().gate.paused);
 }
+
+/// What goes by itself in the past does not go on in the world.
+#[test]
+fn play_ends_where_what_is_known_does() {
+    let mut drive = Drive::with(Stage::of(&["pause", "put x 1", "step 1"]), LARGE);
+    let steps = done(&drive);
+    command(&mut drive, "goto start");
+    drive.press("s");
+    for beat in 1..40u64 {
+        let tick = std::time::Duration::from_secs(beat);
+        drive.act(epaxos_tui::tui::app::Action::Tick(tick));
+    }
+    assert!(drive.app.times.past.is_none() && !drive.app.play.on);
+    assert_eq!(done(&drive), steps);
+}
+
+/// A breakpoint that is met meanwhile is told on return.
+#[test]
+fn what_is_met_meanwhile_is_news() {
+    let mut drive = Drive::with(Stage::of(&["put x 1", "settle", "break path=fast"]), LARGE);
+    drive.press("p p");
+    drive.stage.run(&["put y 2 @R1", "settle"]);
+    let reports = drive.stage.take_reports();
+    drive.act(epaxos_tui::tui::app::Action::Reports(reports));
+    assert!(drive.app.stopped.is_none());
+    drive.press("$");
+    assert!(drive.app.stopped.is_some(), "{}", drive.text());
+}
+
+/// A branch from which something is looked for stays until it is found.
+#[test]
+fn what_is_looked_from_is_not_deleted() {
+    let mut drive = Drive::with(Stage::of(&["pause", "put x 1 @R0", "put x 2 @R4"]), LARGE);
+    command(&mut drive, "branch from-here");
+    command(&mut drive, "find path=slow");
+    command(&mut drive, "switch main");
+    let refused = command(&mut drive, "delete-branch from-here");
+    assert!(refused.contains("path=slow is being looked for from there"), "{refused}");
+    let (_, stale) = drive.app.search().expect("something is looked for");
+    command(&mut drive, "cancel");
+    command(&mut drive, "find component>1");
+    drive.app.take_found(&stale, Ok(epaxos_tui::multiverse::search::Found::Nothing));
+    assert!(drive.app.hunt.is_some(), "what was cancelled is not what is looked for now");
+}

@@ -1,11 +1,11 @@
 //! Taking decisions that were taken before: how a run is had again.
 
 use crate::epaxos::command::Command;
-use crate::epaxos::id::ReplicaId;
+use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::observe::notice::{Decision, Notice};
 use crate::observe::turn::{Choice, Turn};
-use crate::script::world::requests;
+use crate::script::world::{World, requests};
 use crate::sim::cluster::Cluster;
 
 impl Cluster {
@@ -56,11 +56,22 @@ impl Cluster {
             }
             Choice::Deliver(id) => {
                 seat.check_up()?;
-                Decision::Deliver(self.envelope(*id)?)
+                Decision::Deliver(self.to(turn.replica, *id)?)
             }
-            Choice::Drop(id) => Decision::Drop(self.envelope(*id)?),
-            Choice::Duplicate(id, copy) => Decision::Duplicate(self.envelope(*id)?, *copy),
-            Choice::Lose(id) => Decision::Lose(self.envelope(*id)?),
+            Choice::Drop(id) => Decision::Drop(self.to(turn.replica, *id)?),
+            Choice::Duplicate(id, copy) => {
+                let expected = self.in_flight().copy_of(*id);
+                // A live gate names the twins that links make by what it made by hand.
+                if copy.copy == 0
+                    || copy.copy > expected.copy
+                    || self.in_flight().get(*copy).is_some()
+                {
+                    return Err(format!("{copy} is no name for a twin of {id}"));
+                }
+                Decision::Duplicate(self.to(turn.replica, *id)?, *copy)
+            }
+            Choice::Lose(id) if id.sender == turn.replica => Decision::Lose(self.envelope(*id)?),
+            Choice::Lose(id) => return Err(format!("{id} is no message of {}", turn.replica)),
             Choice::Wake => {
                 let due = seat.due()?;
                 if due > turn.now {
@@ -85,6 +96,13 @@ impl Cluster {
             }
             Choice::Failed(_) => return Err("nothing fails at a failure".to_owned()),
         })
+    }
+
+    /// A message on its way to a replica.
+    fn to(&self, replica: ReplicaId, id: MessageId) -> Result<Envelope, String> {
+        let envelope = self.envelope(id)?;
+        let meant = envelope.to == replica;
+        meant.then_some(envelope).ok_or_else(|| format!("{id} is not on its way to {replica}"))
     }
 
     fn expect_answers(&mut self, at: ReplicaId, commands: &[Command]) {

@@ -22,6 +22,13 @@ pub struct Hunt {
     pub cancelled: Arc<AtomicBool>,
 }
 
+impl Hunt {
+    /// Whether it begins in a branch.
+    pub(super) fn begins_in(&self, branch: BranchId) -> bool {
+        self.from.0 == branch
+    }
+}
+
 impl App {
     /// Begins to look for a schedule that makes something true.
     pub(super) fn find(&mut self, goal: Goal) -> Result<Vec<Effect>, String> {
@@ -33,6 +40,9 @@ impl App {
             return Err(format!("{} is still being looked for; cancel ends that", hunt.goal));
         }
         let from = self.times.place();
+        if let (None, Some(ended)) = (&self.times.past, self.times.multiverse.main().ended) {
+            return Err(format!("nothing can be looked for from here: {ended}"));
+        }
         self.say(format!("looking for {goal}"), Tone::Plain);
         self.hunt = Some(Hunt { goal, from, cancelled: Arc::default() });
         Ok(vec![Effect::Find])
@@ -52,6 +62,20 @@ impl App {
         hunt.cancelled.store(true, Ordering::Relaxed);
         self.say(format!("{} is not looked for any more", hunt.goal), Tone::Plain);
         Ok(())
+    }
+
+    /// Takes what was found, unless it was cancelled and nobody wants to know any more.
+    pub fn take_found(&mut self, of: &Arc<AtomicBool>, found: Result<Found, String>) {
+        if self.hunt.as_ref().is_none_or(|hunt| !Arc::ptr_eq(&hunt.cancelled, of)) {
+            return;
+        }
+        match found {
+            Ok(found) => self.found(found),
+            Err(sentence) => {
+                self.hunt = None;
+                self.say(sentence, Tone::Bad);
+            }
+        }
     }
 
     /// Takes what was found, and opens it as a branch.

@@ -14,6 +14,8 @@ pub struct Preview {
     asked: Option<(u64, Subject)>,
     /// What was answered last.
     said: Option<(Subject, Said)>,
+    /// What was asked of another place, under which numbers: the answers are of no use.
+    stale: Vec<u64>,
 }
 
 /// What is tried out, and how many steps its replica had taken: after another one, the answer may be
@@ -31,6 +33,10 @@ impl Preview {
 
     /// Takes an answer, if it is one to what was asked here.
     pub fn take(&mut self, request: u64, said: &Said) -> bool {
+        if let Some(index) = self.stale.iter().position(|stale| *stale == request) {
+            self.stale.swap_remove(index);
+            return true;
+        }
         match self.asked.take_if(|(asked, _)| *asked == request) {
             Some((_, subject)) => {
                 self.said = Some((subject, said.clone()));
@@ -43,6 +49,12 @@ impl Preview {
     /// Forgets what was said: something may have happened since.
     pub fn forget(&mut self) {
         self.said = None;
+    }
+
+    /// Forgets what was said and asked: it was of another place.
+    pub fn forget_all(&mut self) {
+        self.said = None;
+        self.stale.extend(self.asked.take().map(|(request, _)| request));
     }
 }
 

@@ -125,6 +125,7 @@ impl App {
         self.play.last = Some(now);
         if self.can_go_forth() {
             self.go_by(true);
+            self.play.on &= self.can_go_forth();
             self.revision += 1;
             self.settle();
             return Vec::new();

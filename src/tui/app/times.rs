@@ -10,7 +10,7 @@ use crate::multiverse::what_if::Change;
 use crate::observe::log::Entry;
 use crate::observe::notice::{Notice, Shape};
 use crate::observe::turn::Choice;
-use crate::observe::view::View;
+use crate::observe::view::{Broke, View};
 use crate::script::grammar::Command;
 use crate::script::session::{Said, Session};
 use crate::script::words::Count;
@@ -53,6 +53,8 @@ struct Present {
     follow: bool,
     trace: TraceList,
     space_time: SpaceTime,
+    /// What had met a breakpoint when something else began to be looked at.
+    broke: Option<Broke>,
 }
 
 impl Times {
@@ -159,6 +161,7 @@ impl App {
         let present = match self.times.past.take() {
             Some(past) => past.present,
             None => Some(Present {
+                broke: view.broke.clone(),
                 view,
                 checks,
                 selected: self.selected,
@@ -199,6 +202,12 @@ impl App {
                 self.look_elsewhere();
                 (self.selected, self.follow) = (present.selected, present.follow);
                 self.mark = None;
+                // What is known is over: what goes on now is not to be driven by that.
+                self.play.on = false;
+                // What was met meanwhile is news.
+                if self.view.broke != present.broke {
+                    self.tell_break();
+                }
             }
             None => self.times.past = Some(past),
         }
@@ -212,7 +221,7 @@ impl App {
         self.space_time.look_again();
         self.execution.look_again();
         self.digests.look_again();
-        self.preview.forget();
+        self.preview.forget_all();
         self.stopped = None;
         self.mark = self.view.log.len().checked_sub(1);
         let known = |id: &_| self.view.replicas.iter().any(|it| it.instances.get(*id).is_some());
@@ -312,8 +321,10 @@ impl App {
         match wish {
             TimeWish::GoTo(goal) => {
                 let (branch, at) = self.place_of(&goal)?;
-                if goal == Destination::Now {
+                if goal == Destination::Now && self.times.is_live() {
                     self.go_to_now();
+                    self.tell_place(Ok(()));
+                    return Ok(());
                 }
                 let went = self.go_to(branch, at);
                 went.map(|()| self.tell_place(Ok(())))
@@ -331,6 +342,12 @@ impl App {
             }
             TimeWish::Delete(name) => {
                 let doomed = self.times.multiverse.named(&name)?;
+                if let Some(hunt) = self.hunt.as_ref().filter(|hunt| hunt.begins_in(doomed)) {
+                    return Err(format!(
+                        "{} is being looked for from there; cancel ends that",
+                        hunt.goal
+                    ));
+                }
                 if doomed == branch && doomed != BranchId::MAIN {
                     let fork = self.times.branch().fork;
                     let (from, at) = fork.unwrap_or((BranchId::MAIN, at));
