@@ -151,6 +151,7 @@ pub mod command;
 pub mod draw;
 pub mod event;
 pub mod execution;
+pub mod fnv;
 pub mod id;
 pub mod index;
 pub mod instance;

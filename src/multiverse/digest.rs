@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use crate::epaxos::fnv::{OFFSET, fnv};
 use crate::epaxos::id::REPLICAS_MAX;
 use crate::observe::notice::Step;
 
@@ -15,7 +16,7 @@ pub struct Digests {
 
 impl Default for Digests {
     fn default() -> Self {
-        Self { of: [FNV_OFFSET; REPLICAS_MAX] }
+        Self { of: [OFFSET; REPLICAS_MAX] }
     }
 }
 
@@ -36,11 +37,7 @@ struct Fnv(u64);
 
 impl Write for Fnv {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let byte = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
-        self.0 = text.bytes().fold(self.0, byte);
+        self.0 = fnv(self.0, text.as_bytes());
         Ok(())
     }
 }
-
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
