@@ -30,7 +30,7 @@ use crate::sim::cluster::Cluster;
 use crate::sim::plan::Plan;
 use crate::sim::replicas::Replicas;
 use crate::sim::schedule::{Act, Address};
-use crate::sim::shrink::shrink;
+use crate::sim::shrink::{fewest, shrink};
 use crate::sim::simulation;
 
 /// A search under way. It goes on as often as it is told to, and does so much at a time.
@@ -225,7 +225,7 @@ impl Search {
             acts.push(act);
             if self.holds(step, &state, checker.as_mut()) {
                 let wrong = checker.and_then(|it| it.violations().first().map(ToString::to_string));
-                let acts = self.cut_down(acts);
+                let acts = fewest(acts, |acts| self.play(acts).map(|(done, _)| done));
                 let (_, turns) = self.play(&acts)?;
                 return Some(Found::Run { turns, shortest: false, wrong });
             }
@@ -270,27 +270,6 @@ impl Search {
             }
         }
         None
-    }
-
-    /// The fewest acts that still lead to the goal, as far as leaving some out shows.
-    fn cut_down(&self, mut acts: Vec<Act>) -> Vec<Act> {
-        let mut size = acts.len().div_ceil(2).max(1);
-        loop {
-            let before = acts.len();
-            let mut start = 0;
-            while start < acts.len() {
-                let end = (start + size).min(acts.len());
-                let rest = [&acts[..start], &acts[end..]].concat();
-                match self.play(&rest) {
-                    Some((done, _)) => acts = done,
-                    None => start = end,
-                }
-            }
-            if size == 1 && acts.len() == before {
-                return acts;
-            }
-            size = (size / 2).max(1);
-        }
     }
 }
 
