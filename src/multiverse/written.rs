@@ -9,14 +9,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::epaxos::command::{Command, Operation};
 use crate::epaxos::id::ReplicaId;
-use crate::epaxos::replica::ReplyOn;
 use crate::multiverse::recorder::Recorder;
 use crate::multiverse::tree::{BranchId, Multiverse};
-use crate::observe::notice::{Notice, Shape};
+use crate::observe::notice::Notice;
 use crate::observe::turn::{Choice, Turn};
 use crate::observe::view::View;
 use crate::script::grammar;
 use crate::script::world::World;
+use crate::sim::schedule::flags;
 
 /// As what a branch is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,26 +117,6 @@ fn script(multiverse: &Multiverse, branch: BranchId) -> Result<String, String> {
     }
     lines.push("status".to_owned());
     Ok(lines.join("\n") + "\n")
-}
-
-/// The options that give a cluster of the program this shape.
-fn flags(shape: &Shape) -> String {
-    let own = &shape.options;
-    let mut flags = format!("--replicas {} --seed {}", shape.replicas(), own.seed);
-    if !own.thrifty {
-        flags.push_str(" --no-thrifty");
-    }
-    if own.reply_on == ReplyOn::Commit {
-        flags.push_str(" --reply-on commit");
-    }
-    match own.timeouts.recover {
-        None => flags.push_str(" --recover-after never"),
-        Some(time) => {
-            write!(flags, " --recover-after {}ms", time.as_millis())
-                .expect("strings take any text");
-        }
-    }
-    flags
 }
 
 /// The command that does what a turn did.

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use crate::epaxos::command::Operation;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::message::{Envelope, MessageKind};
-use crate::epaxos::replica::Options;
+use crate::epaxos::replica::{Options, ReplyOn};
 use crate::observe::notice::Shape;
 
 /// One thing that is done to the cluster from outside. Where it cannot be done, since an act before it
@@ -119,8 +119,14 @@ pub fn flags(shape: &Shape) -> String {
     if !shape.options.thrifty {
         flags.push_str(" --no-thrifty");
     }
-    if let Some(after) = shape.options.timeouts.recover {
-        write!(flags, " --recover-after {}ms", after.as_millis()).expect("a string takes all");
+    if shape.options.reply_on == ReplyOn::Commit {
+        flags.push_str(" --reply-on commit");
+    }
+    match shape.options.timeouts.recover {
+        None => flags.push_str(" --recover-after never"),
+        Some(after) => {
+            write!(flags, " --recover-after {}ms", after.as_millis()).expect("a string takes all");
+        }
     }
     let usual = Options::new(shape.options.id, shape.replicas());
     for (flag, value, usual) in [
