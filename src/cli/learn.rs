@@ -4,14 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use tokio::runtime;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::arguments::{LearnArguments, ScreenArguments};
-use crate::cli::{monitor, print, read_input, rerun};
+use crate::cli::{monitor, print, read_input};
 use crate::lesson::{LESSONS, Lesson, named};
-use crate::tui;
 
 /// Opens the monitor on a lesson, or lists lessons, or checks them.
 pub fn run(arguments: &LearnArguments) -> anyhow::Result<()> {
@@ -55,29 +51,8 @@ fn open(
     if let Some((name, lesson)) = chosen.and_then(|index| lessons.get(index)) {
         lesson.play().with_context(|| name.clone())?;
     }
-    let keys = monitor::keys(screen)?;
-    if screen.print_keys {
-        return print(&keys.to_string());
-    }
-    monitor::check_terminal()?;
-    tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
-    let options = tui::Options {
-        ascii: screen.ascii,
-        theme: monitor::theme(screen),
-        mouse: !screen.no_mouse,
-        keys,
-        rerun: rerun::rerun,
-    };
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("cannot start a runtime")?;
-    let _runtime = runtime.enter();
     let shape = lessons[chosen.unwrap_or(0)].1.shape.clone();
-    tui::look_at(options, shape, |app| app.learning(lessons, chosen))
-        .context("the screen failed")?;
-    Ok(())
+    monitor::look_at(screen, shape, |app| app.learning(lessons, chosen))
 }
 
 /// The lesson of a number, a name or a file.

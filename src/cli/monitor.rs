@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 
 use anyhow::{Context, anyhow};
 use tokio::runtime;
+use tokio::runtime::Runtime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -13,8 +14,10 @@ use crate::cli::files::Files;
 use crate::cli::rerun::rerun;
 use crate::cli::{Usage, embedded_options, print, read_input};
 use crate::node::live::{self, LiveWorld, Serving};
+use crate::observe::notice::Shape;
 use crate::script::world::World;
 use crate::tui;
+use crate::tui::app::App;
 use crate::tui::keys::{FileError, Keys};
 use crate::tui::layout::LEAST;
 use crate::tui::theme::Theme;
@@ -22,13 +25,8 @@ use crate::tui::theme::Theme;
 /// Opens the monitor on a cluster of its own, until the person quits.
 pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Result<()> {
     let options = embedded_options(cluster)?;
-    let keys = keys(screen)?;
-    if screen.print_keys {
-        return print(&keys.to_string());
-    }
-    check_terminal()?;
+    let Some(screen) = prepare(screen)? else { return Ok(()) };
     let mut files = Files::create(cluster, options.replicas)?;
-    tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
 
     let mut world = LiveWorld::start(&options, false)?;
     world.on_lines(files.tracer());
@@ -37,18 +35,7 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
     let Serving { requests, reports, thread: world } =
         live::spawn(world).context("cannot start a thread")?;
 
-    let screen = tui::Options {
-        ascii: screen.ascii,
-        theme: theme(screen),
-        mouse: !screen.no_mouse,
-        keys,
-        rerun,
-    };
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("cannot start a runtime")?;
+    let runtime = runtime()?;
     let seen = {
         let _runtime = runtime.enter();
         tui::run(screen, shape, requests, reports, backlog)
@@ -60,8 +47,43 @@ pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Resu
     files.finish(&seen)
 }
 
+/// Opens the monitor on something that is no cluster of its own, until the person quits. `first` makes
+/// the screen what it is to be at first.
+pub(super) fn look_at(
+    screen: &ScreenArguments,
+    shape: Shape,
+    first: impl FnOnce(App) -> App,
+) -> anyhow::Result<()> {
+    let Some(options) = prepare(screen)? else { return Ok(()) };
+    let runtime = runtime()?;
+    let _runtime = runtime.enter();
+    let seen = tui::look_at(options, shape, first).context("the screen failed")?;
+    // The program ends here: to free bit by bit all that was seen would keep the shell waiting.
+    let _seen = ManuallyDrop::new(seen);
+    Ok(())
+}
+
+/// How the monitor is to look and behave, once it is known that it can. Nothing where only its keys were
+/// asked for, which are printed.
+fn prepare(arguments: &ScreenArguments) -> anyhow::Result<Option<tui::Options>> {
+    let keys = keys(arguments)?;
+    if arguments.print_keys {
+        return print(&keys.to_string()).map(|()| None);
+    }
+    check_terminal()?;
+    tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
+    let (ascii, mouse) = (arguments.ascii, !arguments.no_mouse);
+    Ok(Some(tui::Options { ascii, theme: theme(arguments), mouse, keys, rerun }))
+}
+
+/// What the screen runs on.
+fn runtime() -> anyhow::Result<Runtime> {
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.context("cannot start a runtime")
+}
+
 /// Whether there is a terminal, and enough of it.
-pub(super) fn check_terminal() -> anyhow::Result<()> {
+fn check_terminal() -> anyhow::Result<()> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         let advice = "'epaxos-tui run' works without one";
         return Err(Usage(format!("the monitor needs a terminal; {advice}")).into());
@@ -76,7 +98,7 @@ pub(super) fn check_terminal() -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn theme(arguments: &ScreenArguments) -> Option<Theme> {
+fn theme(arguments: &ScreenArguments) -> Option<Theme> {
     if arguments.light {
         return Some(Theme::Light);
     }
@@ -89,7 +111,7 @@ pub(super) fn theme(arguments: &ScreenArguments) -> Option<Theme> {
 }
 
 /// The keys, as a file changes them where one is named.
-pub(super) fn keys(arguments: &ScreenArguments) -> anyhow::Result<Keys> {
+fn keys(arguments: &ScreenArguments) -> anyhow::Result<Keys> {
     let Some(file) = &arguments.keys else { return Ok(Keys::default()) };
     let text = read_input(file)?;
     let name = file.display();

@@ -1,19 +1,13 @@
 //! `epaxos-tui replay`.
 
-use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use tokio::runtime;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::arguments::ScreenArguments;
 use crate::cli::{Usage, monitor, print, read_input, rerun};
 use crate::multiverse::reader::Recorded;
-use crate::multiverse::tree::BranchId;
 use crate::multiverse::written::{is_token, of_token};
-use crate::tui;
 use crate::tui::app::Tone;
 
 /// Reads a recording, and plays it again. Returns it as far as it is whole, with what is wrong with it.
@@ -72,31 +66,10 @@ pub fn open(file: &Path, screen: &ScreenArguments) -> anyhow::Result<()> {
         told = format!("{told}; {sentence}");
     }
     let tone = if found.is_empty() { Tone::Plain } else { Tone::Bad };
-    let keys = monitor::keys(screen)?;
-    monitor::check_terminal()?;
-    tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
-    let options = tui::Options {
-        ascii: screen.ascii,
-        theme: monitor::theme(screen),
-        mouse: !screen.no_mouse,
-        keys,
-        rerun: rerun::rerun,
-    };
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("cannot start a runtime")?;
-    let _runtime = runtime.enter();
     let multiverse = recorded.multiverse;
-    // What has been read was possible: its end can be looked at.
-    multiverse.clone().at(BranchId::MAIN, u64::MAX).map_err(|astray| anyhow!("{astray}"))?;
-    let seen = tui::look_at(options, multiverse.shape().clone(), |app| {
+    monitor::look_at(screen, multiverse.shape().clone(), |app| {
         let mut app = app.replaying(multiverse);
         app.say(told, tone);
         app
-    });
-    // The program ends here: to free bit by bit all that was seen would keep the shell waiting.
-    let _seen = ManuallyDrop::new(seen.context("the screen failed")?);
-    Ok(())
+    })
 }
