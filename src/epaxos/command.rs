@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use hipstr::HipByt;
 use smol_str::SmolStr;
 
 use crate::epaxos::id::ReplicaId;
@@ -11,8 +12,10 @@ use crate::epaxos::id::ReplicaId;
 /// is where it is named, and nowhere else.
 pub type Key = SmolStr;
 
-/// A value of the store, any bytes. Cheap to clone.
-pub type Value = Arc<[u8]>;
+/// A value of the store, any bytes. Cheap to clone. Like a key, one of up to 23 bytes is where it is
+/// named: at each replica that is one look into distant memory less for a write, and one allocation less
+/// for each time that it is read off the wire.
+pub type Value = HipByt<'static>;
 
 /// Whom an answer goes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
