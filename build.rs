@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .codec_path("crate::net::codec::PieceCodec")
         // Read and written by hand: see there.
         .extern_path(".epaxos.v1.Operation", "crate::net::operation::Operation")
+        .extern_path(".epaxos.v1.Batch", "crate::net::batch::Batch")
         .compile_fds(files)?;
     Ok(())
 }

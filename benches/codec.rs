@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use epaxos_tui::net::bytes::{decode, encode};
+use epaxos_tui::net::bytes::{Ear, Mouth};
 
 #[path = "shared/commands.rs"]
 mod commands;
@@ -17,15 +17,17 @@ mod messages;
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     for (name, envelope) in messages::all() {
-        let bytes = encode(messages::WRITER, envelope.clone());
+        let encode = |envelope| Mouth::new(messages::WRITER).encode(envelope);
+        let bytes = encode(envelope.clone());
         let mut group = criterion.benchmark_group(format!("codec/{name}, {} bytes", bytes.len()));
         group.sample_size(20).throughput(Throughput::Bytes(bytes.len() as u64));
         group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(1));
         group.bench_function("encode", |bencher| {
-            bencher.iter(|| encode(messages::WRITER, black_box(&envelope).clone()));
+            bencher.iter(|| encode(black_box(&envelope).clone()));
         });
         group.bench_function("decode", |bencher| {
-            bencher.iter(|| decode(messages::READER, black_box(&bytes)).expect("a message"));
+            bencher
+                .iter(|| Ear::new(messages::READER).decode(black_box(&bytes)).expect("a message"));
         });
         group.finish();
     }

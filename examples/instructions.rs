@@ -20,7 +20,7 @@ use epaxos_tui::epaxos::execution::Execution;
 use epaxos_tui::epaxos::id::ReplicaId;
 use epaxos_tui::epaxos::keys::Keys;
 use epaxos_tui::epaxos::replica::Options;
-use epaxos_tui::net::bytes::{decode, encode};
+use epaxos_tui::net::bytes::{Ear, Mouth};
 
 use crate::carried::Carried;
 use crate::commands::Commands;
@@ -83,8 +83,8 @@ fn codec(commands: usize, batch: usize) {
     let both: Vec<_> = all.map(|(_, envelope)| envelope).collect();
     for _ in 0..commands / batch {
         for envelope in &both {
-            let bytes = encode(messages::WRITER, black_box(envelope).clone());
-            black_box(decode(messages::READER, &bytes).expect("a message"));
+            let bytes = Mouth::new(messages::WRITER).encode(black_box(envelope).clone());
+            black_box(Ear::new(messages::READER).decode(&bytes).expect("a message"));
         }
     }
 }

@@ -18,13 +18,14 @@ mod carried;
 #[path = "../benches/shared/commands.rs"]
 mod commands;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use epaxos_tui::epaxos::id::{MessageId, ReplicaId};
 use epaxos_tui::epaxos::message::Envelope;
 use epaxos_tui::epaxos::quorum::CLUSTER_SIZES;
 use epaxos_tui::epaxos::replica::Options;
-use epaxos_tui::net::bytes::encode;
+use epaxos_tui::net::bytes::Mouth;
 use epaxos_tui::net::convert::Dialect;
 
 use crate::carried::{Carried, Part};
@@ -158,6 +159,7 @@ fn messages(replicas: usize, asked: Asked, conflict: Conflict) -> (f64, f64) {
     // Where there are more keys than commands by far, no two that are under way together meet.
     let keys = if conflict == Conflict::All { 1 } else { 1_000_000 };
     let mut commands = Commands::new(keys);
+    let mut streams = BTreeMap::new();
     let (mut sent, mut bytes) = (0, 0);
     let rounds = MESSAGES_COUNTED / replicas;
     for _ in 0..rounds {
@@ -167,7 +169,9 @@ fn messages(replicas: usize, asked: Asked, conflict: Conflict) -> (f64, f64) {
         carried.settle(|sender, to, message| {
             let id = MessageId { sender, number: sent, copy: 0 };
             let envelope = Envelope { id, to, message: message.clone() };
-            bytes += encode(Dialect { me: sender, replicas }, envelope).len() as u64;
+            let stream = streams.entry((sender, to));
+            let stream = stream.or_insert_with(|| Mouth::new(Dialect { me: sender, replicas }));
+            bytes += stream.encode(envelope).len() as u64;
             sent += 1;
         });
     }

@@ -1,9 +1,10 @@
-//! One message as the bytes that it takes on the wire: for whoever counts them, or times their making.
-//! The links themselves leave that to the transport.
+//! Messages as the bytes that they take on the wire: for whoever counts them, or times their making. The
+//! links themselves leave that to the transport.
 
 use prost::Message as _;
 
 use crate::epaxos::message::Envelope;
+use crate::net::convert::earlier::{Heard, Said};
 use crate::net::convert::{Dialect, Refusal};
 use crate::net::wire;
 
@@ -18,14 +19,42 @@ pub enum Garbled {
     Refused(#[from] Refusal),
 }
 
-/// The bytes of a message, without the five that gRPC puts before each.
-pub fn encode(dialect: Dialect, envelope: Envelope) -> Vec<u8> {
-    dialect.write(envelope).encode_to_vec()
+/// The end of a stream at which messages become bytes.
+#[derive(Debug)]
+pub struct Mouth {
+    dialect: Dialect,
+    said: Said,
 }
 
-/// The message that some bytes are.
-pub fn decode(dialect: Dialect, bytes: &[u8]) -> Result<Envelope, Garbled> {
-    Ok(dialect.read(wire::Envelope::decode(bytes)?)?)
+impl Mouth {
+    /// The beginning of a stream.
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, said: Said::default() }
+    }
+
+    /// The bytes of the next message, without the five that gRPC puts before each.
+    pub fn encode(&mut self, envelope: Envelope) -> Vec<u8> {
+        self.dialect.write(envelope, &mut self.said).encode_to_vec()
+    }
+}
+
+/// The end of a stream at which bytes become messages.
+#[derive(Debug)]
+pub struct Ear {
+    dialect: Dialect,
+    heard: Heard,
+}
+
+impl Ear {
+    /// The beginning of a stream.
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, heard: Heard::default() }
+    }
+
+    /// The message that the next bytes are.
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<Envelope, Garbled> {
+        Ok(self.dialect.read(wire::Envelope::decode(bytes)?, &mut self.heard)?)
+    }
 }
 
 #[cfg(test)]
@@ -43,10 +72,11 @@ mod tests {
         let reply = AcceptReply { instance, ballot: Ballot::initial(READER.me) };
         let id = MessageId { sender: WRITER.me, number: 300, copy: 0 };
         let envelope = Envelope { id, to: READER.me, message: Message::AcceptReply(reply) };
-        let bytes = encode(WRITER, envelope.clone());
-        assert_eq!(decode(READER, &bytes), Ok(envelope));
+        let bytes = Mouth::new(WRITER).encode(envelope.clone());
+        let mut ear = Ear::new(READER);
+        assert_eq!(ear.decode(&bytes), Ok(envelope));
         let refusal = Garbled::Refused(Refusal::OwnName(WRITER.me));
-        assert_eq!(decode(WRITER, &bytes), Err(refusal));
-        assert!(matches!(decode(READER, &bytes[1..]), Err(Garbled::Bytes(_))));
+        assert_eq!(Ear::new(WRITER).decode(&bytes), Err(refusal));
+        assert!(matches!(ear.decode(&bytes[1..]), Err(Garbled::Bytes(_))));
     }
 }

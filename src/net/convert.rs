@@ -2,6 +2,7 @@
 //! what comes out of here is a message that a replica of this cluster could have sent, or a
 //! sentence on why it is not.
 
+pub(super) mod earlier;
 mod letting_go;
 mod recovery;
 #[cfg(test)]
@@ -16,6 +17,8 @@ use crate::epaxos::instance::{Path, Phase};
 use crate::epaxos::message::{
     Accept, AcceptReply, Commit, Envelope, Message, PreAccept, PreAcceptReply,
 };
+use crate::net::batch::Batch;
+use crate::net::convert::earlier::{Heard, Said};
 use crate::net::convert::recovery::CONFLICTS_MAX;
 use crate::net::operation;
 use crate::net::wire;
@@ -142,6 +145,9 @@ pub enum Refusal {
     /// More holders than replicas.
     #[error("there are {0} holders, more than replicas")]
     Holders(u32),
+    /// A message names commands that this stream has not spelled out of its instance.
+    #[error("the commands of {0} were not spelled out before on this stream")]
+    Unheard(InstanceId),
     /// A batch is empty.
     #[error("a batch has at least one command")]
     EmptyBatch,
@@ -178,8 +184,12 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Reads a message to this replica.
-    pub(super) fn read(self, envelope: wire::Envelope) -> Result<Envelope, Refusal> {
+    /// Reads a message to this replica, from a stream of which that was `heard` before.
+    pub(super) fn read(
+        self,
+        envelope: wire::Envelope,
+        heard: &mut Heard,
+    ) -> Result<Envelope, Refusal> {
         let id = present(envelope.id, "message's name")?;
         let (sender, replicas) = (id.sender, self.replicas);
         let sender = self.replica("", sender);
@@ -190,7 +200,7 @@ impl Dialect {
         if envelope.to != u32::from(self.me.0) {
             return Err(Refusal::OtherReceiver { to: envelope.to, me: self.me });
         }
-        let message = self.message(present(envelope.message, "message")?)?;
+        let message = self.message(present(envelope.message, "message")?, heard)?;
         if let Message::PreAccept(PreAccept { instance, .. }) = message
             && instance.replica != sender
         {
@@ -200,7 +210,11 @@ impl Dialect {
         Ok(Envelope { id, to: self.me, message })
     }
 
-    fn message(self, message: wire::envelope::Message) -> Result<Message, Refusal> {
+    fn message(
+        self,
+        message: wire::envelope::Message,
+        heard: &mut Heard,
+    ) -> Result<Message, Refusal> {
         use wire::envelope::Message as Wire;
         Ok(match message {
             Wire::PreAccept(message) => {
@@ -209,7 +223,7 @@ impl Dialect {
                 Message::PreAccept(PreAccept {
                     instance,
                     ballot,
-                    payload: self.proposed(message.payload, instance, ballot)?,
+                    payload: self.proposed(message.payload, instance, ballot, heard)?,
                     attributes: self.attributes(message.attributes, instance)?,
                 })
             }
@@ -227,7 +241,7 @@ impl Dialect {
                 Message::Accept(Accept {
                     instance,
                     ballot,
-                    payload: self.proposed(message.payload, instance, ballot)?,
+                    payload: self.proposed(message.payload, instance, ballot, heard)?,
                     attributes: self.attributes(message.attributes, instance)?,
                 })
             }
@@ -240,7 +254,7 @@ impl Dialect {
                 let instance = self.instance(message.instance)?;
                 Message::Commit(Commit {
                     instance,
-                    payload: self.payload(message.payload)?,
+                    payload: heard.payload(self, instance, message.payload)?,
                     attributes: self.attributes(message.attributes, instance)?,
                     path: path(message.path)?,
                 })
@@ -321,8 +335,9 @@ impl Dialect {
         payload: Option<wire::Payload>,
         of: InstanceId,
         ballot: Ballot,
+        heard: &mut Heard,
     ) -> Result<Payload, Refusal> {
-        match self.payload(payload)? {
+        match heard.payload(self, of, payload)? {
             Payload::Noop if ballot.is_initial() => Err(Refusal::Nothing(of)),
             payload => Ok(payload),
         }
@@ -331,7 +346,11 @@ impl Dialect {
     fn payload(self, payload: Option<wire::Payload>) -> Result<Payload, Refusal> {
         match present(payload.and_then(|payload| payload.kind), "payload")? {
             wire::payload::Kind::Noop(wire::Noop {}) => Ok(Payload::Noop),
-            wire::payload::Kind::Batch(wire::Batch { commands }) => {
+            wire::payload::Kind::Earlier(_) => Err(Refusal::Missing("payload")),
+            wire::payload::Kind::Batch(Batch::Said { .. }) => {
+                unreachable!("what was read is not yet to be written")
+            }
+            wire::payload::Kind::Batch(Batch::Heard(commands)) => {
                 check_count(commands.len())?;
                 let commands = commands.into_iter().map(|command| self.command(command));
                 let commands = commands.collect::<Result<Arc<[Command]>, _>>()?;
@@ -355,14 +374,14 @@ impl Dialect {
         Ok(Command { request, operation: operation(command.operation)? })
     }
 
-    /// Writes a message of this replica.
-    pub(super) fn write(self, envelope: Envelope) -> wire::Envelope {
+    /// Writes a message of this replica, onto a stream on which that was `said` before.
+    pub(super) fn write(self, envelope: Envelope, said: &mut Said) -> wire::Envelope {
         use wire::envelope::Message as Wire;
         let message = match envelope.message {
             Message::PreAccept(message) => Wire::PreAccept(wire::PreAccept {
                 instance: Some(message.instance.into()),
                 ballot: Some(message.ballot.into()),
-                payload: Some((&message.payload).into()),
+                payload: Some(said.payload(message.instance, &message.payload)),
                 attributes: Some(self.write_attributes(&message.attributes)),
             }),
             Message::PreAcceptReply(message) => Wire::PreAcceptReply(wire::PreAcceptReply {
@@ -373,7 +392,7 @@ impl Dialect {
             Message::Accept(message) => Wire::Accept(wire::Accept {
                 instance: Some(message.instance.into()),
                 ballot: Some(message.ballot.into()),
-                payload: Some((&message.payload).into()),
+                payload: Some(said.payload(message.instance, &message.payload)),
                 attributes: Some(self.write_attributes(&message.attributes)),
             }),
             Message::AcceptReply(message) => Wire::AcceptReply(wire::AcceptReply {
@@ -382,7 +401,7 @@ impl Dialect {
             }),
             Message::Commit(message) => Wire::Commit(wire::Commit {
                 instance: Some(message.instance.into()),
-                payload: Some((&message.payload).into()),
+                payload: Some(said.payload(message.instance, &message.payload)),
                 attributes: Some(self.write_attributes(&message.attributes)),
                 path: wire::Path::from(message.path).into(),
             }),
@@ -533,25 +552,10 @@ impl From<&Payload> for wire::Payload {
         let kind = match payload {
             Payload::Noop => wire::payload::Kind::Noop(wire::Noop {}),
             Payload::Commands(commands) => {
-                let commands = commands.iter().map(Into::into).collect();
-                wire::payload::Kind::Batch(wire::Batch { commands })
+                wire::payload::Kind::Batch(Batch::said(Arc::clone(commands)))
             }
         };
         Self { kind: Some(kind) }
-    }
-}
-
-impl From<&Command> for wire::Command {
-    fn from(command: &Command) -> Self {
-        let client = match &command.request.client {
-            Client::Named(name) => wire::command::Client::Identity(name.to_string()),
-            Client::Anonymous(replica) => wire::command::Client::AnonymousAt(replica.0.into()),
-        };
-        Self {
-            client: Some(client),
-            number: command.request.number,
-            operation: Some((&command.operation).into()),
-        }
     }
 }
 

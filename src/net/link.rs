@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::net::convert::Dialect;
+use crate::net::convert::earlier::Said;
 use crate::net::wire;
 use crate::net::wire::replica_client::ReplicaClient;
 
@@ -96,6 +97,8 @@ pub struct Writer {
 /// What goes out on one stream: the transport takes from the queue what it has room for.
 struct Outgoing {
     dialect: Dialect,
+    /// What has gone out on it.
+    said: Said,
     queued: Arc<Mutex<mpsc::Receiver<Envelope>>>,
     /// Whether the stream is known to have ended: the transport may not have noticed yet.
     over: Arc<AtomicBool>,
@@ -104,12 +107,16 @@ struct Outgoing {
 impl Stream for Outgoing {
     type Item = wire::Envelope;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<wire::Envelope>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<wire::Envelope>> {
         if self.over.load(Ordering::Acquire) {
             return Poll::Ready(None);
         }
         let envelope = ready!(lock(&self.queued).poll_recv(context));
-        Poll::Ready(envelope.map(|envelope| self.dialect.write(envelope)))
+        let Self { dialect, said, .. } = &mut *self;
+        Poll::Ready(envelope.map(|envelope| dialect.write(envelope, said)))
     }
 }
 
@@ -165,7 +172,8 @@ impl Writer {
         over: Arc<AtomicBool>,
     ) -> Result<Streaming<wire::DispatchResponse>, String> {
         let channel = self.endpoint.connect().await.map_err(|error| root(&error))?;
-        let outgoing = Outgoing { dialect: self.dialect, queued: self.queued.clone(), over };
+        let (dialect, queued) = (self.dialect, self.queued.clone());
+        let outgoing = Outgoing { dialect, said: Said::default(), queued, over };
         let call = ReplicaClient::new(channel).dispatch(outgoing).await;
         call.map(Response::into_inner).map_err(|status| status.message().to_owned())
     }

@@ -6,6 +6,7 @@
 //! queue ([`server`]); nothing is decided here.
 
 pub mod bare;
+mod batch;
 pub mod bytes;
 pub mod client;
 mod codec;
@@ -16,7 +17,7 @@ pub mod server;
 
 /// What `build.rs` made of `proto/`.
 mod wire {
-    // Of operations there is more in the files than what stands in for it in `operation`.
+    // Of operations and batches there is more in the files than what stands in for it beside this.
     #![allow(dead_code, missing_docs, clippy::all, clippy::pedantic)]
 
     include!(concat!(env!("OUT_DIR"), "/own/epaxos.v1.rs"));

@@ -36,24 +36,36 @@ const DELETE: u32 = 3;
 const KEY: u32 = 1;
 const VALUE: u32 = 2;
 
-impl Operation {
-    /// The field number of the kind, its key and its value, of which most kinds have none.
-    fn parts(&self) -> Option<(u32, &str, &[u8])> {
-        Some(match self.kind.as_ref()? {
-            Decoded::Put(key, value) => (PUT, key, value),
-            Decoded::Get(key) => (GET, key, &[]),
-            Decoded::Delete(key) => (DELETE, key, &[]),
-        })
+/// The field number of an operation's kind, its key and its value, of which most kinds have none.
+fn parts(operation: &Decoded) -> (u32, &str, &[u8]) {
+    match operation {
+        Decoded::Put(key, value) => (PUT, key, value),
+        Decoded::Get(key) => (GET, key, &[]),
+        Decoded::Delete(key) => (DELETE, key, &[]),
     }
+}
+
+/// Writes an operation.
+pub fn encode(operation: &Decoded, buffer: &mut impl BufMut) {
+    let (kind, key, value) = parts(operation);
+    encode_key(kind, WireType::LengthDelimited, buffer);
+    encode_varint((field_len(KEY, key.len()) + field_len(VALUE, value.len())) as u64, buffer);
+    encode_field(KEY, key.as_bytes(), buffer);
+    encode_field(VALUE, value, buffer);
+}
+
+/// How many bytes [`encode`] writes.
+pub fn encoded_len(operation: &Decoded) -> usize {
+    let (kind, key, value) = parts(operation);
+    let inside = field_len(KEY, key.len()) + field_len(VALUE, value.len());
+    key_len(kind) + encoded_len_varint(inside as u64) + inside
 }
 
 impl Message for Operation {
     fn encode_raw(&self, buffer: &mut impl BufMut) {
-        let Some((kind, key, value)) = self.parts() else { return };
-        encode_key(kind, WireType::LengthDelimited, buffer);
-        encode_varint((field_len(KEY, key.len()) + field_len(VALUE, value.len())) as u64, buffer);
-        encode_field(KEY, key.as_bytes(), buffer);
-        encode_field(VALUE, value, buffer);
+        if let Some(operation) = &self.kind {
+            encode(operation, buffer);
+        }
     }
 
     fn merge_field(
@@ -99,10 +111,7 @@ impl Message for Operation {
     }
 
     fn encoded_len(&self) -> usize {
-        self.parts().map_or(0, |(kind, key, value)| {
-            let inside = field_len(KEY, key.len()) + field_len(VALUE, value.len());
-            key_len(kind) + encoded_len_varint(inside as u64) + inside
-        })
+        self.kind.as_ref().map_or(0, encoded_len)
     }
 
     fn clear(&mut self) {

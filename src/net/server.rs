@@ -30,6 +30,7 @@ use tracing::{debug, info, warn};
 use crate::epaxos::command::{Operation, Outcome};
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::Envelope;
+use crate::net::convert::earlier::Heard;
 use crate::net::convert::{Dialect, Refusal, Wish, check_bytes, check_count};
 use crate::net::wire::kv_server::{Kv, KvServer};
 use crate::net::wire::replica_server::{Replica, ReplicaServer};
@@ -238,9 +239,11 @@ impl<C: Send + 'static> Service<C> {
     /// Passes on all that a peer says, until it has no more to say.
     async fn listen(self, envelopes: Streaming<wire::Envelope>) -> Result<(), Status> {
         let mut envelopes = envelopes.ready_chunks(READ_AT_ONCE);
+        let mut heard = Heard::default();
         while let Some(chunk) = envelopes.next().await {
             let (read, end) = read_while(chunk, |envelope| {
-                self.dialect.read(envelope).map_err(|refusal| self.refuse("message", &refusal))
+                let read = self.dialect.read(envelope, &mut heard);
+                read.map_err(|refusal| self.refuse("message", &refusal))
             });
             if !read.is_empty() {
                 let pushed = self.queue.send(Incoming::Peer(read)).await;
@@ -463,11 +466,11 @@ enum Unread {
 /// Reads what came on a stream up to the first that cannot be.
 fn read_while<W, T>(
     chunk: Vec<Result<W, Status>>,
-    read: impl Fn(W) -> Result<T, Status>,
+    mut read: impl FnMut(W) -> Result<T, Status>,
 ) -> (Vec<T>, Option<Unread>) {
     let mut all = Vec::with_capacity(chunk.len());
     for item in chunk {
-        match item.map(&read) {
+        match item.map(&mut read) {
             Ok(Ok(one)) => all.push(one),
             Ok(Err(status)) => return (all, Some(Unread::Refused(status))),
             Err(status) => return (all, Some(Unread::Broken(status))),

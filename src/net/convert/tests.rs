@@ -16,6 +16,17 @@ const REPLICAS: usize = 5;
 const WRITER: Dialect = Dialect { me: ReplicaId(1), replicas: REPLICAS };
 const READER: Dialect = Dialect { me: ReplicaId(3), replicas: REPLICAS };
 
+/// What is said on a stream of its own.
+fn say(envelope: Envelope) -> wire::Envelope {
+    let bytes = WRITER.write(envelope, &mut Said::default()).encode_to_vec();
+    wire::Envelope::decode(&bytes[..]).expect("what is written can be read")
+}
+
+/// What is heard on a stream of its own.
+fn hear(envelope: wire::Envelope) -> Result<Envelope, Refusal> {
+    READER.read(envelope, &mut Heard::default())
+}
+
 fn replica() -> impl Strategy<Value = ReplicaId> {
     (0..5_u8).prop_map(ReplicaId)
 }
@@ -121,8 +132,8 @@ fn envelope() -> impl Strategy<Value = Envelope> {
 proptest! {
     #[test]
     fn what_is_written_reads_back(envelope in envelope()) {
-        let bytes = WRITER.write(envelope.clone()).encode_to_vec();
-        let read = READER.read(wire::Envelope::decode(&bytes[..]).unwrap());
+        let bytes = say(envelope.clone()).encode_to_vec();
+        let read = hear(wire::Envelope::decode(&bytes[..]).unwrap());
         prop_assert_eq!(read, Ok(envelope));
     }
 
@@ -142,7 +153,7 @@ proptest! {
         envelope in envelope(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
-        let mut bytes = WRITER.write(envelope).encode_to_vec();
+        let mut bytes = say(envelope).encode_to_vec();
         for (place, byte) in damage {
             let place = place.index(bytes.len());
             bytes[place] = byte;
@@ -158,11 +169,11 @@ proptest! {
 
 fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     let Ok(wire) = wire::Envelope::decode(bytes) else { return Ok(()) };
-    match READER.read(wire) {
+    match hear(wire) {
         Ok(envelope) => {
             prop_assert!(envelope.to == READER.me && envelope.id.sender != READER.me);
             prop_assert!(envelope.message.instance().replica.index() < REPLICAS);
-            let again = READER.read(WRITER.write(envelope.clone()));
+            let again = hear(say(envelope.clone()));
             prop_assert_eq!(again, Ok(envelope));
         }
         Err(refusal) => {
@@ -182,14 +193,14 @@ fn good() -> wire::Envelope {
     let attributes = Attributes::FIRST;
     let message = Message::PreAccept(PreAccept { instance, ballot, payload, attributes });
     let id = MessageId { sender: WRITER.me, number: 0, copy: 0 };
-    WRITER.write(Envelope { id, to: READER.me, message })
+    say(Envelope { id, to: READER.me, message })
 }
 
 /// What is said of the good message after a change to it.
 fn refused(change: impl FnOnce(&mut wire::Envelope)) -> String {
     let mut envelope = good();
     change(&mut envelope);
-    READER.read(envelope).expect_err("the change makes it bad").to_string()
+    hear(envelope).expect_err("the change makes it bad").to_string()
 }
 
 /// The same for a change to what the envelope carries.
@@ -202,21 +213,21 @@ fn refused_within(change: impl FnOnce(&mut wire::PreAccept)) -> String {
 
 fn refused_command(change: impl FnOnce(&mut wire::Command)) -> String {
     refused_within(|message| match &mut message.payload.as_mut().unwrap().kind {
-        Some(wire::payload::Kind::Batch(batch)) => change(&mut batch.commands[0]),
+        Some(wire::payload::Kind::Batch(Batch::Heard(commands))) => change(&mut commands[0]),
         _ => unreachable!("the good payload is a batch"),
     })
 }
 
 fn refused_batch(change: impl FnOnce(&mut Vec<wire::Command>)) -> String {
     refused_within(|message| match &mut message.payload.as_mut().unwrap().kind {
-        Some(wire::payload::Kind::Batch(batch)) => change(&mut batch.commands),
+        Some(wire::payload::Kind::Batch(Batch::Heard(commands))) => change(commands),
         _ => unreachable!("the good payload is a batch"),
     })
 }
 
 #[test]
 fn envelopes_are_refused_in_words() {
-    READER.read(good()).unwrap();
+    hear(good()).unwrap();
     let sentences = [
         refused(|envelope| envelope.id = None),
         refused(|envelope| envelope.id.as_mut().unwrap().sender = 5),
@@ -293,7 +304,7 @@ fn replies_to_recovery_are_refused_in_words() {
         change(&mut reply);
         let id = MessageId { sender: WRITER.me, number: 0, copy: 0 };
         let message = Message::RecoverReply(Box::new(reply));
-        let read = READER.read(WRITER.write(Envelope { id, to: READER.me, message }));
+        let read = hear(say(Envelope { id, to: READER.me, message }));
         read.map_err(|refusal| refusal.to_string()).err()
     };
     assert_eq!(said(|_| {}), None);
@@ -331,6 +342,10 @@ fn payloads_are_refused_in_words() {
             let kind = Some(wire::payload::Kind::Noop(wire::Noop {}));
             message.payload = Some(wire::Payload { kind });
         }),
+        refused_within(|message| {
+            let kind = Some(wire::payload::Kind::Earlier(0));
+            message.payload = Some(wire::Payload { kind });
+        }),
         refused_batch(Vec::clear),
         refused_batch(|commands| many(commands, 1025)),
         refused_batch(|commands| {
@@ -349,6 +364,7 @@ fn payloads_are_refused_in_words() {
     let expected = [
         "the payload is missing",
         "the leader of R1.7 proposes a no-op",
+        "the commands of R1.7 were not spelled out before on this stream",
         "a batch has at least one command",
         "a batch has 1025 commands, more than 1024",
         "a batch has 9437193 bytes of keys and values, more than 8388608",

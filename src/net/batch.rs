@@ -1,0 +1,192 @@
+//! Commands of one instance, as they are on the wire.
+//!
+//! They are most of what replicas tell each other. What prost makes of `Batch` would be a copy of every
+//! command for each replica that is told, and would add up how long they are once for each message that
+//! the batch lies in. This writes the same bytes from the commands themselves, and adds up once.
+
+use std::sync::Arc;
+
+use prost::bytes::{Buf, BufMut};
+use prost::encoding::{
+    DecodeContext, WireType, encode_key, encode_varint, encoded_len_varint, key_len, message,
+    skip_field,
+};
+use prost::{DecodeError, Message};
+
+use crate::epaxos::command::{Client, Command};
+use crate::net::operation;
+use crate::net::wire;
+
+/// The message `Batch` of `dispatch.proto`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Batch {
+    /// To be written.
+    Said {
+        /// The commands.
+        commands: Arc<[Command]>,
+        /// How many bytes they take.
+        len: usize,
+    },
+    /// As it was read, still to be checked.
+    Heard(Vec<wire::Command>),
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::Heard(Vec::new())
+    }
+}
+
+/// The field number of `Batch`'s commands.
+const COMMANDS: u32 = 1;
+
+/// The field numbers of `Command`.
+const IDENTITY: u32 = 1;
+const ANONYMOUS_AT: u32 = 2;
+const NUMBER: u32 = 3;
+const OPERATION: u32 = 4;
+
+impl Batch {
+    /// The commands, to be written.
+    pub fn said(commands: Arc<[Command]>) -> Self {
+        let field = |command| {
+            let len = command_len(command);
+            key_len(COMMANDS) + encoded_len_varint(len as u64) + len
+        };
+        let len = commands.iter().map(field).sum();
+        Self::Said { commands, len }
+    }
+}
+
+impl Message for Batch {
+    fn encode_raw(&self, buffer: &mut impl BufMut) {
+        match self {
+            Self::Said { commands, .. } => {
+                for command in commands.iter() {
+                    encode_key(COMMANDS, WireType::LengthDelimited, buffer);
+                    encode_varint(command_len(command) as u64, buffer);
+                    encode_command(command, buffer);
+                }
+            }
+            Self::Heard(commands) => message::encode_repeated(COMMANDS, commands, buffer),
+        }
+    }
+
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        buffer: &mut impl Buf,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        match self {
+            Self::Heard(commands) if tag == COMMANDS => {
+                if commands.is_empty() {
+                    commands.reserve(buffer.remaining() / COMMAND_BYTES);
+                }
+                message::merge_repeated(wire_type, commands, buffer, context)
+            }
+            _ => skip_field(wire_type, tag, buffer, context),
+        }
+    }
+
+    fn encoded_len(&self) -> usize {
+        match self {
+            Self::Said { len, .. } => *len,
+            Self::Heard(commands) => message::encoded_len_repeated(COMMANDS, commands),
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// How many bytes a command takes, less what says how many they are.
+fn command_len(command: &Command) -> usize {
+    let client = match &command.request.client {
+        Client::Named(name) => {
+            key_len(IDENTITY) + encoded_len_varint(name.len() as u64) + name.len()
+        }
+        Client::Anonymous(replica) => key_len(ANONYMOUS_AT) + encoded_len_varint(replica.0.into()),
+    };
+    let number = match command.request.number {
+        0 => 0,
+        number => key_len(NUMBER) + encoded_len_varint(number),
+    };
+    let operation = operation::encoded_len(&command.operation);
+    client + number + key_len(OPERATION) + encoded_len_varint(operation as u64) + operation
+}
+
+fn encode_command(command: &Command, buffer: &mut impl BufMut) {
+    match &command.request.client {
+        Client::Named(name) => {
+            encode_key(IDENTITY, WireType::LengthDelimited, buffer);
+            encode_varint(name.len() as u64, buffer);
+            buffer.put_slice(name.as_bytes());
+        }
+        Client::Anonymous(replica) => {
+            encode_key(ANONYMOUS_AT, WireType::Varint, buffer);
+            encode_varint(replica.0.into(), buffer);
+        }
+    }
+    if command.request.number != 0 {
+        encode_key(NUMBER, WireType::Varint, buffer);
+        encode_varint(command.request.number, buffer);
+    }
+    encode_key(OPERATION, WireType::LengthDelimited, buffer);
+    encode_varint(operation::encoded_len(&command.operation) as u64, buffer);
+    operation::encode(&command.operation, buffer);
+}
+
+/// How many bytes a command has as a rule, or more: there is room for so many of them at once.
+const COMMAND_BYTES: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epaxos::command::{Operation, RequestId};
+    use crate::epaxos::id::ReplicaId;
+    use proptest::prelude::*;
+
+    /// What prost makes of the same file.
+    #[allow(dead_code, missing_docs, clippy::all, clippy::pedantic)]
+    mod derived {
+        tonic::include_proto!("epaxos.v1");
+    }
+
+    fn command() -> impl Strategy<Value = Command> {
+        let client = prop_oneof![
+            ".{1,200}".prop_map(|name| Client::Named(name.into())),
+            (0..9u8).prop_map(|replica| Client::Anonymous(ReplicaId(replica))),
+        ];
+        let number = prop_oneof![Just(0), 0..300u64, any::<u64>()];
+        let value = proptest::collection::vec(any::<u8>(), 0..200);
+        let operation = (0..3, ".{0,40}", value).prop_map(|(kind, key, value)| match kind {
+            0 => Operation::Put(key.into(), value.into()),
+            1 => Operation::Get(key.into()),
+            _ => Operation::Delete(key.into()),
+        });
+        (client, number, operation).prop_map(|(client, number, operation)| Command {
+            request: RequestId { client, number },
+            operation,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_prost_would_write(
+            commands in proptest::collection::vec(command(), 0..5),
+        ) {
+            let said = Batch::said(commands.clone().into());
+            let written = said.encode_to_vec();
+            prop_assert_eq!(written.len(), said.encoded_len());
+            let read = derived::Batch::decode(&written[..]).unwrap();
+            prop_assert_eq!(&read.encode_to_vec(), &written);
+            prop_assert_eq!(read.commands.len(), commands.len());
+            let heard = Batch::decode(&written[..]).unwrap();
+            prop_assert_eq!(heard.encoded_len(), written.len());
+            prop_assert_eq!(heard.encode_to_vec(), written);
+        }
+    }
+}
