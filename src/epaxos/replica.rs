@@ -471,10 +471,14 @@ impl<M: StateMachine> Replica<M> {
         let payload =
             instance.payload.as_ref().expect("every change that is told sets the payload");
         let touches = self.touches.get_or_insert_with(id, || self.keys.touches(payload));
-        if known.is_some_and(|known| known != *payload) {
+        let same = known.as_ref() == Some(payload);
+        if known.is_some() && !same {
             *touches = self.keys.touches(payload);
         }
-        self.index.record(id, touches.as_slice(), instance.attributes.seq);
+        // What is decided as it was pre-accepted is in the index as it is.
+        if !same || before.seq != instance.attributes.seq {
+            self.index.record(id, touches.as_slice(), instance.attributes.seq);
+        }
         if *payload == Payload::Noop && !instance.phase.is_committed() {
             self.undecided_noops.insert(id);
         } else {
