@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod check;
 mod files;
+mod grade;
 mod learn;
 mod monitor;
 mod order;
@@ -64,6 +65,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Replay { recording, live: true, .. }) => replay::rerun(&recording),
         Some(Command::Replay { recording, screen, .. }) => replay::open(&recording, &screen),
         Some(Command::Learn(arguments)) => learn::run(&arguments),
+        Some(Command::Grade(arguments)) => grade::run(&arguments),
         Some(Command::Check { trace, json }) => check::run(&trace, json),
         Some(Command::Sim(arguments)) => simulate::run(&search(&arguments), arguments.json),
         Some(Command::Bench(arguments)) => bench::run(&arguments),

@@ -7,7 +7,8 @@
 //!   [`sim`] is the simulated one;
 //! * what **shows** cannot tell these apart: [`observe`] folds what a world says into what can be
 //!   seen, [`check`] says whether it may be so, [`explain`] why it is so, [`export`] writes it down for other programs, [`script`] is the language in
-//!   which people act on a world, [`lesson`] tells runs in it and asks about them, [`tui`] is the screen, [`bench`](mod@bench) says how fast it is, and
+//!   which people act on a world, [`lesson`] tells runs in it and asks about them, [`grade`] leads other people's replicas through
+//!   them, [`tui`] is the screen, [`bench`](mod@bench) says how fast it is, and
 //!   [`tools`] are the commands without one.
 //!
 //! `docs/ARCHITECTURE.md` follows one command through all of it.
@@ -19,6 +20,7 @@ pub mod config;
 pub mod epaxos;
 pub mod explain;
 pub mod export;
+pub mod grade;
 pub mod kv;
 pub mod lesson;
 pub mod multiverse;

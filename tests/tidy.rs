@@ -22,6 +22,23 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("node", &["epaxos", "kv", "observe", "explain", "script", "config", "net"]),
     ("bench", &["epaxos", "net", "node"]),
     (
+        "grade",
+        &[
+            "epaxos",
+            "kv",
+            "observe",
+            "check",
+            "explain",
+            "script",
+            "sim",
+            "multiverse",
+            "lesson",
+            "config",
+            "net",
+            "node",
+        ],
+    ),
+    (
         "tui",
         &[
             "epaxos",
@@ -57,6 +74,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "net",
             "node",
             "bench",
+            "grade",
             "tui",
             "tools",
         ],

@@ -123,6 +123,13 @@ pub enum Command {
     /// Without a lesson, all of them are listed to be chosen from.
     #[command(after_help = LEARN_EXAMPLES)]
     Learn(LearnArguments),
+    /// Lead somebody else's replicas through scenarios, and say which expectations held
+    ///
+    /// The replicas speak epaxos.v1. With --start they are started here, afresh for each scenario, and
+    /// all that they say to each other passes through this; without it they run already, and only what
+    /// clients see can be judged.
+    #[command(after_help = GRADE_EXAMPLES)]
+    Grade(GradeArguments),
     /// Play random runs in the simulator, with all kinds of faults, and check every step
     #[command(after_help = SIM_EXAMPLES)]
     Sim(SimArguments),
@@ -150,6 +157,32 @@ pub struct LearnArguments {
     /// How the monitor looks.
     #[command(flatten)]
     pub screen: ScreenArguments,
+}
+
+/// Whom to grade, and in what.
+#[derive(Clone, Debug, Args)]
+pub struct GradeArguments {
+    /// The scenarios: files such as lessons are, or lessons by name or number
+    #[arg(required = true)]
+    pub scenario: Vec<String>,
+    /// Where the replicas listen
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// What starts a replica: {id} stands for its number, {config} for the configuration it is to read
+    #[arg(long, value_name = "COMMAND")]
+    pub start: Option<String>,
+    /// Keep what the replicas print in files of this folder
+    #[arg(long, value_name = "FOLDER", requires = "start")]
+    pub logs: Option<PathBuf>,
+    /// For how long nothing must be heard before everything is taken to be at rest
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = humantime::parse_duration)]
+    pub quiet: Duration,
+    /// Print what was heard in each step, too
+    #[arg(long, conflicts_with = "json")]
+    pub trace: bool,
+    /// Print one JSON object for each scenario
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which runs to play.
@@ -450,6 +483,15 @@ Examples:
   epaxos-tui learn --check mine.lesson       play it, and see whether it is true
 
 Exit status: 0 if it could be shown, or all that was checked holds; 1 if not.";
+
+const GRADE_EXAMPLES: &str = "\
+Examples:
+  epaxos-tui grade mine.lesson --config config.json
+  epaxos-tui grade fast-path conflict --config config.json \\
+      --start './replica -id {id} -config {config}'
+
+Exit status: 0 if all held, 1 if something did not, 2 if a scenario and the configuration do not go
+together.";
 
 const SIM_EXAMPLES: &str = "\
 Examples:

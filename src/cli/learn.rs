@@ -56,7 +56,7 @@ fn open(
 }
 
 /// The lesson of a number, a name or a file.
-fn read(word: &str) -> anyhow::Result<Lesson> {
+pub(super) fn read(word: &str) -> anyhow::Result<Lesson> {
     let text = match named(word) {
         Some(index) => LESSONS[index].text.to_owned(),
         None => read_input(Path::new(word))?,

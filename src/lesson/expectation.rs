@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::script::grammar::Command;
 use crate::script::session::Session;
-use crate::sim::cluster::Cluster;
+use crate::script::world::World;
 
 /// A claim: so many lines of something have a text in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +67,20 @@ impl Expectation {
         Ok(Self { line, count, source, text })
     }
 
+    /// Whether it speaks of what goes on inside of replicas, of which messages and answers say nothing.
+    pub fn looks_inside(&self) -> bool {
+        match self.source {
+            Source::Said => false,
+            Source::Looks(_) => true,
+            Source::Trace => INSIDE.iter().any(|word| self.text.contains(word)),
+        }
+    }
+
     /// Whether it holds; if not, the reason why, as what comes after "but". The error says why that
     /// cannot be told.
-    pub(super) fn judge(
+    pub fn judge(
         &self,
-        cluster: &Cluster,
+        world: &mut impl World,
         said: &[String],
         trace: &[String],
     ) -> Result<Result<(), String>, String> {
@@ -80,7 +89,7 @@ impl Expectation {
             Source::Said => said,
             Source::Trace => trace,
             Source::Looks(command) => {
-                looked = look(cluster, command)?;
+                looked = Session::default().perform(world, command)?;
                 &looked
             }
         };
@@ -105,9 +114,21 @@ impl Expectation {
     }
 }
 
-/// What a command says that only looks.
-fn look(cluster: &Cluster, command: &Command) -> Result<Vec<String>, String> {
-    Session::default().perform(&mut cluster.clone(), command)
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expect ")?;
+        match self.count {
+            Count::Some => {}
+            Count::Exactly(0) => f.write_str("no ")?,
+            Count::Exactly(count) => write!(f, "{count} ")?,
+        }
+        match &self.source {
+            Source::Looks(command) => write!(f, "{command}")?,
+            Source::Said => f.write_str("said")?,
+            Source::Trace => f.write_str("trace")?,
+        }
+        write!(f, ": {}", self.text)
+    }
 }
 
 impl fmt::Display for Source {
@@ -122,3 +143,15 @@ impl fmt::Display for Source {
 
 const WRITTEN: &str = "an expectation is written: expect [no|NUMBER] WHAT: TEXT, where WHAT is said, trace, \
                        or a command that only looks, such as status R0.0";
+
+/// What the trace says of what goes on inside a replica, and of no message.
+const INSIDE: [&str; 8] = [
+    " executed",
+    " ignored ",
+    " rule ",
+    " waits for ",
+    " timer ",
+    " repeated ",
+    " lets go ",
+    " propose",
+];

@@ -141,7 +141,8 @@ fn play_step(
 
 /// Whether an expectation holds after a step, or why not.
 fn judge(expectation: &Expectation, scene: &Scene) -> Result<Result<(), String>, LessonError> {
-    let judged = expectation.judge(&scene.cluster, &scene.lines(), &scene.trace);
+    let mut cluster = scene.cluster.clone();
+    let judged = expectation.judge(&mut cluster, &scene.lines(), &scene.trace);
     judged.map_err(|reason| LessonError::new(expectation.line, reason))
 }
 

@@ -61,7 +61,7 @@ impl Link {
         let (queue, queued) = mpsc::channel(QUEUE);
         let link = Link { queue, losses: losses.clone() };
         let queued = Arc::new(Mutex::new(queued));
-        (link, Writer { dialect, to, endpoint, queued, losses })
+        (link, Writer { dialect, to, endpoint, queued, losses, spelling_out: false })
     }
 
     /// A link to the replica `to` at `address`, as `host:port`, and the task that must run for it
@@ -92,6 +92,8 @@ pub struct Writer {
     /// Shared with the stream that is open, which is the transport's.
     queued: Arc<Mutex<mpsc::Receiver<Envelope>>>,
     losses: Losses,
+    /// Whether commands are spelled out each time.
+    spelling_out: bool,
 }
 
 /// What goes out on one stream: the transport takes from the queue what it has room for.
@@ -125,6 +127,13 @@ fn lock(queued: &Mutex<mpsc::Receiver<Envelope>>) -> MutexGuard<'_, mpsc::Receiv
 }
 
 impl Writer {
+    /// The same, for a receiver of which nothing is known but that it speaks `epaxos.v1`: no message
+    /// calls by name what an earlier one has spelled out.
+    #[must_use]
+    pub fn spelling_out(self) -> Self {
+        Self { spelling_out: true, ..self }
+    }
+
     /// Writes until it is cancelled, dialling again whenever it has to.
     pub async fn run(mut self, cancel: CancellationToken) {
         cancel.run_until_cancelled(self.keep_writing()).await;
@@ -173,7 +182,8 @@ impl Writer {
     ) -> Result<Streaming<wire::DispatchResponse>, String> {
         let channel = self.endpoint.connect().await.map_err(|error| root(&error))?;
         let (dialect, queued) = (self.dialect, self.queued.clone());
-        let outgoing = Outgoing { dialect, said: Said::default(), queued, over };
+        let said = Said::spelling_out(self.spelling_out);
+        let outgoing = Outgoing { dialect, said, queued, over };
         let call = ReplicaClient::new(channel).dispatch(outgoing).await;
         call.map(Response::into_inner).map_err(|status| status.message().to_owned())
     }

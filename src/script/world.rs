@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::epaxos::command::{Client, Command, Operation, Outcome, RequestId};
@@ -115,17 +116,30 @@ impl fmt::Display for Next {
 
 /// The commands that scripts propose, numbered under one name. The same in every world, so that
 /// what is printed is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Proposer {
+    name: Arc<str>,
     proposals: u64,
 }
 
+impl Default for Proposer {
+    fn default() -> Self {
+        Self::called(PROPOSER)
+    }
+}
+
 impl Proposer {
+    /// Proposals under another name, for a cluster that may have had some under the usual one.
+    pub fn called(name: &str) -> Self {
+        Self { name: name.into(), proposals: 0 }
+    }
+
     /// Makes commands of operations.
     pub fn commands(&mut self, operations: Vec<Operation>) -> Vec<Command> {
         let command = |operation| {
             self.proposals += 1;
-            Command { request: RequestId::named(PROPOSER, self.proposals), operation }
+            let client = Client::Named(self.name.clone());
+            Command { request: RequestId { client, number: self.proposals }, operation }
         };
         operations.into_iter().map(command).collect()
     }
@@ -137,7 +151,7 @@ impl Proposer {
 
     /// Takes note of commands that were proposed elsewhere, so that no number is used twice.
     pub fn note(&mut self, commands: &[Command]) {
-        let ours = |it: &&Command| it.request.client == Client::Named(PROPOSER.into());
+        let ours = |it: &&Command| it.request.client == Client::Named(self.name.clone());
         let last = commands.iter().filter(ours).map(|command| command.request.number).max();
         self.proposals = self.proposals.max(last.unwrap_or(0));
     }

@@ -72,16 +72,26 @@ pub(in crate::net) struct Said {
     places: BTreeMap<InstanceId, u64>,
     /// How many batches have been spelled out.
     count: u64,
+    /// Whether all are.
+    always: bool,
 }
 
 impl Said {
+    /// Of a stream on which nothing is called by name, for whoever may not remember.
+    pub(in crate::net) fn spelling_out(always: bool) -> Self {
+        Self { always, ..Self::default() }
+    }
+
     /// Writes what an instance carries: by name, where that was spelled out before.
     pub(super) fn payload(&mut self, instance: InstanceId, payload: &Payload) -> wire::Payload {
         let Payload::Commands(commands) = payload else { return payload.into() };
+        if self.always {
+            return payload.into();
+        }
         if let Some(earlier) = self.find(instance, commands) {
             return wire::Payload { kind: Some(Kind::Earlier(earlier)) };
         }
-        let Self { memory, places, count } = self;
+        let Self { memory, places, count, .. } = self;
         let mut oldest = *count - memory.batches.len() as u64;
         places.insert(instance, *count);
         *count += 1;
@@ -194,6 +204,16 @@ mod tests {
             "the commands of R0.0 were not spelled out before on this stream"
         );
         assert_eq!(Ear::new(READER).decode(&bytes), Err(Garbled::Refused(refusal)));
+    }
+
+    #[test]
+    fn whoever_may_not_remember_is_told_all_of_it_again() {
+        let mut said = Said::spelling_out(true);
+        let payload = Payload::Commands(commands(0, 1));
+        for _ in 0..2 {
+            let written = said.payload(InstanceId::new(WRITER.me, 0), &payload);
+            assert!(matches!(written.kind, Some(Kind::Batch(_))));
+        }
     }
 
     #[test]

@@ -1,0 +1,200 @@
+//! What a replica says of itself, taken for what it did.
+//!
+//! Every message says something of its sender: whoever answers a PreAccept has recorded these attributes,
+//! whoever sends a Commit has decided. `epaxos/message.rs` has what each of them promises. So much can be
+//! told of a replica of which nothing else is seen, and be held against what the others say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::epaxos::attributes::Attributes;
+use crate::epaxos::command::{Command, Payload};
+use crate::epaxos::event::{Cause, Event, StatusChange};
+use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
+use crate::epaxos::instance::{Path, Phase};
+use crate::epaxos::message::{Envelope, Message};
+use crate::epaxos::quorum::ReplicaSet;
+
+/// What all replicas have said so far.
+#[derive(Debug, Default)]
+pub struct Hearsay {
+    /// How each of them has each instance, by its own account.
+    known: BTreeMap<(ReplicaId, InstanceId), Known>,
+    /// What each leader has proposed.
+    proposals: BTreeMap<InstanceId, (Payload, Attributes)>,
+    /// What was to be voted for in each ballot.
+    ballots: BTreeMap<(InstanceId, Ballot), (Payload, Attributes)>,
+    /// Who is known to have told a driver that it holds the leader's proposal, or that it voted.
+    voters: BTreeMap<(InstanceId, Ballot, Phase), Vec<ReplicaId>>,
+    /// Which instance carried which commands first.
+    led: BTreeMap<Arc<[Command]>, InstanceId>,
+}
+
+/// An instance, as a replica says that it has it.
+#[derive(Clone, Debug)]
+struct Known {
+    phase: Phase,
+    ballot: Ballot,
+    attributes: Attributes,
+}
+
+impl Hearsay {
+    /// What the sender of a message has done, by what it says.
+    pub fn events(&mut self, envelope: &Envelope) -> Vec<Event> {
+        let sender = envelope.id.sender;
+        match &envelope.message {
+            Message::PreAccept(message) => {
+                let (id, proposed) = (message.instance, message.attributes);
+                self.proposals.entry(id).or_insert((message.payload.clone(), proposed));
+                let mut events = Vec::new();
+                if !self.known.contains_key(&(sender, id))
+                    && let Payload::Commands(commands) = &message.payload
+                {
+                    let first = *self.led.entry(commands.clone()).or_insert(id);
+                    events.push(Event::Proposed {
+                        instance: id,
+                        commands: commands.clone(),
+                        attributes: proposed,
+                        instead_of: (first != id).then_some(first),
+                    });
+                }
+                let record = (Phase::PreAccepted, message.ballot, proposed);
+                events.extend(self.record(sender, id, record, &message.payload, Cause::Proposed));
+                events
+            }
+            Message::PreAcceptReply(message) => {
+                let (id, from) = (message.instance, message.instance.replica);
+                let Some((payload, proposal)) = self.proposals.get(&id).cloned() else {
+                    return Vec::new();
+                };
+                let record = (Phase::PreAccepted, message.ballot, message.attributes);
+                self.record(sender, id, record, &payload, Cause::PreAccept { from, proposal })
+            }
+            Message::Accept(message) => {
+                let (id, ballot) = (message.instance, message.ballot);
+                let voted = (message.payload.clone(), message.attributes);
+                self.ballots.entry((id, ballot)).or_insert(voted);
+                let slow_path = Cause::SlowPath { votes: Vec::new(), timed_out: false };
+                let cause =
+                    if ballot.is_initial() { slow_path } else { Cause::Accept { from: sender } };
+                let record = (Phase::Accepted, ballot, message.attributes);
+                self.record(sender, id, record, &message.payload, cause)
+            }
+            Message::AcceptReply(message) => {
+                let (id, ballot) = (message.instance, message.ballot);
+                let Some((payload, attributes)) = self.ballots.get(&(id, ballot)).cloned() else {
+                    return Vec::new();
+                };
+                let cause = Cause::Accept { from: ballot.replica };
+                self.record(sender, id, (Phase::Accepted, ballot, attributes), &payload, cause)
+            }
+            Message::Commit(message) => {
+                let id = message.instance;
+                let known = self.known.get(&(sender, id));
+                let ballot = known.map_or(Ballot::initial(id.replica), |known| known.ballot);
+                let quorum = |phase| {
+                    let voters = self.voters.get(&(id, ballot, phase)).into_iter().flatten();
+                    voters.copied().chain([sender]).collect::<ReplicaSet>()
+                };
+                let cause = match message.path {
+                    Path::Fast => Cause::FastQuorum { equal: quorum(Phase::PreAccepted) },
+                    Path::Slow => Cause::SlowQuorum { accepted: quorum(Phase::Accepted) },
+                    Path::Recovery => Cause::RecoveryQuorum { accepted: quorum(Phase::Accepted) },
+                };
+                let record = (Phase::Committed, ballot, message.attributes);
+                self.record(sender, id, record, &message.payload, cause)
+            }
+            Message::Recover(message) => self.join(sender, message.instance, message.ballot, true),
+            Message::RecoverReply(message) => {
+                self.join(sender, message.instance, message.ballot, false)
+            }
+            Message::ValidateReply(message) => {
+                self.join(sender, message.instance, message.ballot, false)
+            }
+            Message::Nack(message) => self.join(sender, message.instance, message.ballot, false),
+            Message::Validate(_)
+            | Message::Waiting(_)
+            | Message::Executed(_)
+            | Message::Fetch(_)
+            | Message::Gone(_) => Vec::new(),
+        }
+    }
+
+    /// A message has been handed to its receiver.
+    pub fn delivered(&mut self, envelope: &Envelope) {
+        let (id, ballot, phase) = match &envelope.message {
+            Message::PreAcceptReply(message) => {
+                let proposed = self.proposals.get(&message.instance);
+                if proposed.is_none_or(|(_, attributes)| *attributes != message.attributes) {
+                    return;
+                }
+                (message.instance, message.ballot, Phase::PreAccepted)
+            }
+            Message::AcceptReply(message) => (message.instance, message.ballot, Phase::Accepted),
+            _ => return,
+        };
+        self.voters.entry((id, ballot, phase)).or_default().push(envelope.id.sender);
+    }
+
+    /// A replica has an instance like this now. Nothing is told twice; but what contradicts what was
+    /// said before is.
+    fn record(
+        &mut self,
+        sender: ReplicaId,
+        id: InstanceId,
+        (phase, ballot, attributes): (Phase, Ballot, Attributes),
+        payload: &Payload,
+        cause: Cause,
+    ) -> Vec<Event> {
+        let known = self.known.get(&(sender, id));
+        let (from, before) = known.map_or((Phase::Initial, Attributes::default()), |known| {
+            (known.phase, known.attributes)
+        });
+        // An answer may have been on its way when its sender had gone on.
+        let is_old = known.is_some_and(|known| {
+            known.ballot > ballot || known.phase > phase && known.ballot == ballot
+        });
+        let is_told = known
+            .is_some_and(|known| known.phase == phase && known.attributes == attributes)
+            && known.is_some_and(|known| known.ballot == ballot);
+        if is_old || is_told {
+            return Vec::new();
+        }
+        self.known.insert((sender, id), Known { phase, ballot, attributes });
+        vec![Event::Status(StatusChange {
+            instance: id,
+            from,
+            to: phase,
+            ballot,
+            payload: payload.clone(),
+            before,
+            after: attributes,
+            cause,
+        })]
+    }
+
+    /// A replica has joined a ballot of an instance.
+    fn join(
+        &mut self,
+        sender: ReplicaId,
+        instance: InstanceId,
+        ballot: Ballot,
+        drives: bool,
+    ) -> Vec<Event> {
+        let first = Known {
+            phase: Phase::Initial,
+            ballot: Ballot::initial(instance.replica),
+            attributes: Attributes::default(),
+        };
+        let known = self.known.entry((sender, instance)).or_insert(first);
+        if known.ballot >= ballot || known.phase.is_committed() {
+            return Vec::new();
+        }
+        known.ballot = ballot;
+        vec![if drives {
+            Event::Recovering { instance, ballot }
+        } else {
+            Event::Joined { instance, ballot }
+        }]
+    }
+}
