@@ -9,6 +9,7 @@
 //! A scenario is a [lesson](crate::lesson): its commands are carried out, and its claims are judged, those
 //! excepted that speak of what cannot be seen.
 
+mod calls;
 mod hearsay;
 pub mod outside;
 mod processes;

@@ -15,15 +15,15 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use crate::check::history::{Call, Verdict, verdict};
 use crate::check::{Checker, Property};
 use crate::config::Endpoint;
-use crate::epaxos::command::{Command, Key, Operation, Outcome, RequestId};
+use crate::epaxos::command::{Command, Operation, RequestId};
 use crate::epaxos::event::Reply;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::{Envelope, Message, MessageKind};
 use crate::epaxos::replica::ReplyOn;
 use crate::epaxos::time::Time;
+use crate::grade::calls::Calls;
 use crate::grade::hearsay::Hearsay;
 use crate::grade::processes::Processes;
 use crate::grade::relays::Relays;
@@ -91,31 +91,6 @@ struct Between {
 enum Heard {
     Messages(Vec<Envelope>),
     Answer(Answer),
-}
-
-/// What clients have asked for, by key, and been told.
-#[derive(Debug, Default)]
-struct Calls {
-    clock: u64,
-    of: BTreeMap<Key, BTreeMap<RequestId, Call>>,
-}
-
-impl Calls {
-    fn ask(&mut self, command: &Command) {
-        self.clock += 1;
-        let (operation, asked) = (command.operation.clone(), self.clock);
-        let call = Call { operation, asked, answer: None, hint: 0 };
-        let of = self.of.entry(command.operation.key().clone()).or_default();
-        of.insert(command.request.clone(), call);
-    }
-
-    fn answer(&mut self, command: &Command, outcome: &Outcome) {
-        self.clock += 1;
-        let of = self.of.get_mut(command.operation.key());
-        if let Some(call) = of.and_then(|calls| calls.get_mut(&command.request)) {
-            call.answer = Some((self.clock, outcome.clone()));
-        }
-    }
 }
 
 impl Outside {
@@ -200,14 +175,7 @@ impl Outside {
         let found = self.checker.violations().iter().filter(|it| seen(&it.property));
         let mut found: Vec<_> = found.map(ToString::to_string).collect();
         if self.view.shape.reply_on() == ReplyOn::Execute {
-            for (key, calls) in &self.calls.of {
-                if verdict(calls.values().cloned().collect()) == Verdict::NotLinearizable {
-                    let property = Property::Linearizability.name();
-                    found.push(format!(
-                        "{property}: no order of the operations on {key} explains what clients were told"
-                    ));
-                }
-            }
+            found.extend(self.calls.violations());
         }
         if let Some(Between { processes, relays, .. }) = &mut self.between {
             if let Some(replica) = processes.fallen() {
