@@ -422,7 +422,7 @@ fn pictures_are_saved_and_none_is_lost() {
     assert_ne!(std::fs::read_to_string(&file).expect("a file"), "precious");
     terminal.keys(":save nowhere/mine.svg\r");
     terminal.wait("cannot write nowhere/mine.svg: No such file");
-    terminal.keys("q");
+    terminal.keys("\x1bq");
     terminal.check_restored();
 }
 

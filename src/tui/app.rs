@@ -385,13 +385,20 @@ impl App {
             (Some(deed), _, _) => return self.perform(deed),
             (None, Some(Over::Palette(palette)), _) => palette.edit(event),
             (None, Some(Over::Output(_) | Over::Why), _) | (None, None, Mode::Normal) => {}
-            (None, None, Mode::Prompt) => self.prompt.edit(event),
+            (None, None, Mode::Prompt) => self.type_at_prompt(event),
             (None, None, Mode::Filter) => {
                 self.filters.line_mut().edit(event);
                 self.refilter();
             }
         }
         Vec::new()
+    }
+
+    /// What opens the prompt opens an empty one that is open already: no command begins with it.
+    fn type_at_prompt(&mut self, event: KeyEvent) {
+        if event.code != KeyCode::Char(':') || !self.prompt.text().is_empty() {
+            self.prompt.edit(event);
+        }
     }
 
     /// A terminal sends Alt with a key as Esc before it, so Esc and a key that come at once, from a

@@ -74,7 +74,6 @@ impl App {
             Ok(question) => {
                 self.prompt.accept();
                 self.message = None;
-                self.mode = Mode::Normal;
                 self.ask(question);
             }
             Err(sentence) => self.prompt.refuse(sentence),
