@@ -239,6 +239,8 @@ impl Monitor {
                     next_beat = tokio::time::Instant::now() + beat;
                     Some(Action::Tick(self.begun.elapsed()))
                 }
+                // What takes long waits for everything else.
+                () = std::future::ready(()), if self.app.is_working() => Some(Action::Work),
             };
             let Some(action) = action else { continue };
             // A terminal that was made smaller and larger again at once has lost what it showed,

@@ -9,7 +9,6 @@ use crate::tui::command;
 use crate::tui::command::{Line, Wish};
 use crate::tui::deed::Deed;
 use crate::tui::list::Place;
-use crate::tui::times::TimeWish;
 
 impl App {
     /// Does what was typed, as a key does that is pressed outside of the prompt; or says why not. The
@@ -44,30 +43,10 @@ impl App {
                 self.tell_rate();
                 Ok(Vec::new())
             }
-            Wish::Time(TimeWish::Find(goal)) => {
-                let effects = self.find(goal)?;
-                self.prompt.accept();
-                Ok(effects)
-            }
-            Wish::Time(TimeWish::Until(words)) => {
-                let effects = self.run_until(&words)?;
-                self.prompt.accept();
-                Ok(effects)
-            }
-            Wish::Time(TimeWish::Token) => {
-                self.accept_line();
-                Ok(vec![Effect::CopyToken])
-            }
-            Wish::Time(TimeWish::RunLive) => {
-                self.accept_line();
-                let name = self.times.branch().name.clone();
-                self.say(format!("{name} is run on a fresh cluster"), Tone::Plain);
-                Ok(vec![Effect::RunLive])
-            }
             Wish::Time(wish) => {
-                self.fulfil_in_time(wish)?;
+                let effects = self.fulfil_in_time(wish)?;
                 self.prompt.accept();
-                Ok(Vec::new())
+                Ok(effects)
             }
             Wish::Export(export) => {
                 self.accept_line();
