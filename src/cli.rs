@@ -166,12 +166,20 @@ async fn interrupted() {
 
 /// The text of a file, or of standard input where it is called `-`.
 fn read_input(file: &Path) -> anyhow::Result<String> {
+    let name =
+        || if file == Path::new("-") { "standard input".into() } else { file.to_string_lossy() };
+    let text = String::from_utf8(read_bytes(file)?);
+    text.with_context(|| format!("cannot read {}: it is no text", name()))
+}
+
+/// The same as it is, whatever it is.
+fn read_bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
     if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        return Ok(text);
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        return Ok(bytes);
     }
-    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// Prints on standard output.

@@ -368,6 +368,15 @@ fn a_recording_is_played_again_and_a_damaged_one_as_far_as_it_goes() {
         .assert()
         .success();
     let text = std::fs::read_to_string(&whole).expect("the recording");
+    // It is not written over.
+    program()
+        .args(["run", "-", "--replicas", "3", "--record"])
+        .arg(&whole)
+        .write_stdin("put x 2\nsettle\n")
+        .assert()
+        .code(2)
+        .stderr(contains("run.jsonl already; remove it, or record to another"));
+    assert_eq!(std::fs::read_to_string(&whole).expect("the recording"), text);
     let entries = text.lines().count() - 2;
     program()
         .args(["replay", "--check"])
@@ -384,6 +393,16 @@ fn a_recording_is_played_again_and_a_damaged_one_as_far_as_it_goes() {
         .code(1)
         .stdout(contains("the line was cut off").and(contains("entries are as they were")))
         .stderr(contains("is not whole"));
+    let mut bytes = text.clone().into_bytes();
+    let middle = bytes.len() / 2;
+    bytes[middle] = 0xff;
+    std::fs::write(&cut, &bytes).expect("a file");
+    program()
+        .args(["replay", "--check"])
+        .arg(&cut)
+        .assert()
+        .code(1)
+        .stdout(contains("the line is no text").and(contains("entries are as they were")));
     program()
         .args(["replay", "--check", "-"])
         .write_stdin(text.replacen("recording\":1", "recording\":9", 1))
@@ -399,6 +418,29 @@ fn a_recording_is_played_again_and_a_damaged_one_as_far_as_it_goes() {
         .assert()
         .code(2)
         .stderr(contains("--trace and --record name the same file"));
+}
+
+#[test]
+fn what_is_not_there_is_said_in_a_sentence() {
+    let token = format!("epaxos:{}", "x".repeat(200));
+    program()
+        .args(["replay", "--check", &token])
+        .assert()
+        .code(1)
+        .stderr("epaxos-tui: the token is damaged: it must be copied whole, as one line\n");
+    for format in ["recording", "script", "rust"] {
+        program()
+            .args(["run", "-", "--export", &format!("{format}=file")])
+            .write_stdin("")
+            .assert()
+            .code(2)
+            .stderr(contains(format!("export {format} FILE")));
+    }
+    program()
+        .args(["learn", "9"])
+        .assert()
+        .code(2)
+        .stderr(contains("there is no lesson 9; there are 8"));
 }
 
 #[test]

@@ -172,6 +172,11 @@ fn a_branch_of_a_branch_shares_what_it_can() {
     assert!(multiverse.branch(first, 0, &gate, Some("first")).is_err());
     multiverse.delete(second).unwrap();
     multiverse.rename(first, "other").unwrap();
+    assert!(multiverse.rename(BranchId::MAIN, "trunk").is_err());
+    for name in ["now", "start", "end", "other", "a b"] {
+        assert!(multiverse.rename(first, name).is_err(), "{name}");
+        assert!(multiverse.branch(BranchId::MAIN, 0, &gate, Some(name)).is_err(), "{name}");
+    }
     assert_eq!(multiverse.named("other"), Ok(first));
 }
 

@@ -74,6 +74,27 @@ proptest! {
         }
     }
 
+    /// Also in the middle of a character, and where what stands in a line is no text at all.
+    #[test]
+    fn bytes_that_are_no_text_end_a_recording_and_are_no_disaster(
+        acts in acts(40),
+        place in any::<prop::sample::Index>(),
+    ) {
+        let (_, text) = written(&acts);
+        let text = text.replace("\"x\"", "\"schlüssel日本\"");
+        let header = text.find('\n').expect("lines") + 1;
+        let place = header + place.index(text.len() - header);
+        let whole = text.as_bytes()[..place].split(|byte| *byte == b'\n').count() - 1;
+        let (before, after) = text.as_bytes().split_at(place);
+        let junk = [before, &[0xff], after].concat();
+        for bytes in [before.to_vec(), junk] {
+            let mut recorded = Recorded::read(&bytes).expect("its first line is whole");
+            prop_assert_eq!(recorded.digests.len(), whole - 1);
+            prop_assert_eq!(recorded.damage.take().map(|it| it.line), Some(whole + 1));
+            recorded.multiverse.at(BranchId::MAIN, u64::MAX).expect("what is left is possible");
+        }
+    }
+
     /// Whatever stands in a file, it is read as far as it makes sense, or refused.
     #[test]
     fn a_damaged_file_is_no_disaster(
@@ -94,6 +115,24 @@ proptest! {
             recorded.multiverse.at(BranchId::MAIN, u64::MAX).expect("what is left is possible");
         }
     }
+}
+
+#[test]
+fn what_is_no_text_is_said_with_its_line() {
+    let (_, text) = written(&[Act::Put(0, 0), Act::Settle]);
+    let len = Recorded::read(&text).expect("a recording").digests.len();
+    let third = text.match_indices('\n').nth(1).expect("lines").0 + 10;
+    let mut bytes = text.clone().into_bytes();
+    bytes[third] = 0xff;
+    let recorded = Recorded::read(&bytes).expect("a recording");
+    let damage = recorded.damage.expect("it is damaged").to_string();
+    assert_eq!(damage, "line 3: the line is no text: byte 10 of it is no UTF-8");
+    assert_eq!(recorded.digests.len(), 1);
+    // Whatever comes after the end, all of the run is there.
+    let recorded = Recorded::read([text.as_bytes(), b"\xfe\xff\x00"].concat()).expect("it is");
+    assert_eq!(recorded.digests.len(), len);
+    assert!(recorded.damage.expect("junk").reason.contains("more after the end"));
+    assert!(matches!(Recorded::read(b"\xff\xfe"), Err(NotARecording::Header(_))));
 }
 
 fn lines(text: &str, change: impl Fn(usize, &str) -> String) -> String {
@@ -241,7 +280,7 @@ fn hostile_recordings_are_refused() {
     let read = |from: &str, to: &str| {
         assert!(text.contains(from), "{from} in {text}");
         let mut recorded =
-            Recorded::read(&text.replacen(from, to, 1)).map_err(|it| it.to_string())?;
+            Recorded::read(text.replacen(from, to, 1)).map_err(|it| it.to_string())?;
         let damage = recorded.damage.take().map(|damage| damage.reason);
         damage.map_or_else(|| recorded.verify().map_err(|it| it.to_string()), Err)
     };

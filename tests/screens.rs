@@ -10,6 +10,8 @@ mod drive;
 mod faults;
 #[path = "screens/filter.rs"]
 mod filter;
+#[path = "screens/finding.rs"]
+mod finding;
 #[path = "screens/graph.rs"]
 mod graph;
 #[path = "screens/interaction.rs"]

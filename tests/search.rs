@@ -3,13 +3,15 @@
 use epaxos_tui::check::Checker;
 use epaxos_tui::epaxos::mutation::Mutation;
 use epaxos_tui::multiverse::goal::Goal;
-use epaxos_tui::multiverse::search::{Found, Search};
+use epaxos_tui::multiverse::search::{Among, Found, Search};
 use epaxos_tui::observe::notice::Shape;
 use epaxos_tui::observe::turn::Turn;
 use epaxos_tui::script::grammar::Command;
 use epaxos_tui::script::session::Session;
 use epaxos_tui::script::world::World;
 use epaxos_tui::sim::cluster::Cluster;
+use epaxos_tui::tui::completion::{Known, candidates};
+use epaxos_tui::tui::times::FORMS;
 
 /// A cluster to which this has been done.
 fn after(shape: Shape, lines: &[&str]) -> Cluster {
@@ -23,7 +25,7 @@ fn after(shape: Shape, lines: &[&str]) -> Cluster {
 }
 
 /// What is found, and how much was looked through.
-fn find(cluster: &Cluster, goal: &str) -> (Vec<Turn>, bool) {
+fn find(cluster: &Cluster, goal: &str) -> (Vec<Turn>, Option<Among>) {
     let mut search = Search::new(cluster, Goal::parse(goal).expect(goal));
     loop {
         match search.go_on(1_000) {
@@ -47,7 +49,7 @@ fn played(cluster: &Cluster, turns: &[Turn]) -> Cluster {
 fn the_shortest_way_to_the_slow_path_is_found() {
     let cluster = after(Shape::new(5), &["pause", "put x 1 @R0", "put x 2 @R4"]);
     let (turns, shortest) = find(&cluster, "path=slow");
-    assert!(shortest);
+    assert_eq!(shortest, Some(Among::Deliveries));
     let after = played(&cluster, &turns);
     assert_eq!(after.view().total().slows, 1);
     // Two PreAccepts, one of them at who knows of the other proposal; both replies; two Accepts and their
@@ -70,7 +72,7 @@ fn the_shortest_way_to_the_slow_path_is_found() {
 fn a_cycle_and_a_no_op_are_found() {
     let cluster = after(Shape::new(3), &["pause", "put x 1 @R0", "put x 2 @R2"]);
     let (turns, shortest) = find(&cluster, "component>1");
-    assert!(shortest);
+    assert_eq!(shortest, Some(Among::Deliveries));
     let sizes = played(&cluster, &turns);
     assert!(sizes.view().replicas.iter().any(|replica| replica.counters.executed > 1));
 
@@ -78,6 +80,73 @@ fn a_cycle_and_a_no_op_are_found() {
     let (turns, _) = find(&cluster, "phase(R0.0)=noop");
     let after = played(&cluster, &turns);
     assert!(after.view().total().noops > 0, "{turns:?}");
+}
+
+/// Whatever is offered to be looked for can be found in some cluster.
+#[test]
+fn every_form_that_is_offered_can_be_found() {
+    let held = || after(Shape::new(3), &["pause", "put x 1 @R0", "put x 2 @R2"]);
+    let crashed = || after(Shape::new(3), &["pause", "put x 1 @R0", "put x 2 @R1", "crash R0"]);
+    let forms = ["find", "until"].map(|name| {
+        let form = FORMS.iter().find(|form| form.name == name).expect("it is a command");
+        form.words.split('|').map(str::to_owned).collect::<Vec<_>>()
+    });
+    let known = Known { replicas: 3, ..Known::default() };
+    let completed = ["find ", "until "].map(|line| candidates(line, &known).1);
+    for offered in forms.into_iter().chain(completed).flatten() {
+        let (cluster, goals): (_, &[&str]) = match offered.as_str() {
+            "path=P" | "path=" => (held(), &["path=fast", "path=slow"]),
+            "kind=" => (held(), &["kind=PreAccept", "kind=AcceptReply", "kind=Commit"]),
+            "key=" => (held(), &["key=x"]),
+            "instance=" => (held(), &["instance=R2.0"]),
+            "component>N" | "component>" => (held(), &["component>1"]),
+            "seq>" => (held(), &["seq>1"]),
+            "TERM" => (held(), &["accepted", "leader=R2", "since=#6"]),
+            "phase(I)=P" => (held(), &["phase(R0.0)=accepted", "phase(R2.0)=executed"]),
+            "noop" | "phase(R0.0)=noop" => {
+                (crashed(), &["noop", "phase(R0.0)=noop", "path=recovery", "kind=Recover"])
+            }
+            // Only what is broken comes to that.
+            "violation" => {
+                let mut shape = Shape::new(3);
+                shape.options.mutation = Some(Mutation::EqualToEachOther);
+                let found = find_wrong(&after(shape, &[]));
+                assert!(!found.0.is_empty());
+                continue;
+            }
+            other => panic!("nobody knows what {other} could be"),
+        };
+        for goal in goals {
+            let (turns, _) = find(&cluster, goal);
+            assert!(!turns.is_empty(), "{goal}");
+        }
+    }
+}
+
+/// What is found among schedules with faults is a shortest one of those.
+#[test]
+fn of_what_it_is_the_shortest_is_said() {
+    let cluster = after(Shape::new(3), &["pause", "put x 1 @R0"]);
+    let (turns, shortest) = find(&cluster, "event=crash");
+    assert_eq!((turns.len(), shortest), (1, Some(Among::Faults)));
+    let said = Among::Faults.to_string();
+    assert_eq!(said, "none of deliveries, timers, losses, crashes and returns alone is shorter");
+    assert_eq!(Among::Deliveries.to_string(), "none of deliveries alone is shorter");
+    // An entry is counted from the beginning of the run, not of the search.
+    let (turns, _) = find(&cluster, "kind=PreAcceptReply since=#3");
+    assert!(turns.len() > 2, "{turns:?}");
+}
+
+#[test]
+fn what_is_already_so_is_known() {
+    let cluster = after(Shape::new(3), &["put x 1 @R0", "put x 2 @R2", "settle"]);
+    let already = |goal: &str| Goal::parse(goal).expect(goal).already(cluster.view());
+    assert_eq!(already("event=propose"), Some(1));
+    assert_eq!(already("event=propose instance=R0.0"), Some(0));
+    assert_eq!(already("phase(R0.0)=pre-accepted"), Some(0));
+    assert!(already("phase(R2.0)=executed").is_some_and(|at| at > 2));
+    assert_eq!(already("phase(R2.0)=noop"), None);
+    assert_eq!((already("path=recovery"), already("noop")), (None, None));
 }
 
 #[test]

@@ -422,7 +422,7 @@ fn pictures_are_saved_and_none_is_lost() {
     assert_ne!(std::fs::read_to_string(&file).expect("a file"), "precious");
     terminal.keys(":save nowhere/mine.svg\r");
     terminal.wait("cannot write nowhere/mine.svg: No such file");
-    terminal.keys("q");
+    terminal.keys("\x1bq");
     terminal.check_restored();
 }
 
@@ -483,6 +483,70 @@ fn a_lesson_is_taken_to_its_end_with_a_step_back() {
     terminal.wait("Your score: 3 of 4");
     terminal.keys("l");
     terminal.wait("3 of 4");
+    terminal.keys("q");
+    terminal.check_restored();
+}
+
+#[test]
+fn what_could_have_been_is_looked_for_and_made_and_run_on_grpc() {
+    let mut terminal = Terminal::with_monitor(120, 40, "--replicas 3");
+    terminal.keys(" ");
+    terminal.wait("PAUSED");
+    terminal.command("put x 1 @R0");
+    terminal.command("put x 2 @R2");
+    terminal.wait("2 in flight");
+    // The prompt stays open, and what is typed next is no key.
+    terminal.keys(":find path=slow\r");
+    terminal.wait("path=slow: found in");
+    terminal.wait("BRANCH b1");
+    terminal.keys("run-live\r");
+    terminal.wait("entries came to the same on gRPC");
+    terminal.keys("goto now\r");
+    terminal.wait("PAUSED");
+    terminal.keys("what-if #0 drop\r");
+    terminal.wait("#0 delivers no message");
+    terminal.keys("\x15what-if #0 change 'put x 7' as other\r");
+    terminal.wait("other is what would have come of it");
+    terminal.keys("\x1b");
+    thread::sleep(Duration::from_millis(60));
+    terminal.keys("=");
+    terminal.wait("compare main other");
+    terminal.keys("\x1b");
+    thread::sleep(Duration::from_millis(60));
+    terminal.keys("$");
+    terminal.wait("2 in flight");
+    terminal.keys("q");
+    terminal.check_restored();
+}
+
+#[test]
+fn a_damaged_recording_is_opened_as_far_as_it_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (script, file) = (folder.path().join("run.script"), folder.path().join("run.jsonl"));
+    std::fs::write(&script, "put x 1\nsettle\nput y 2 @R1\nsettle\n").expect("a file");
+    let program = env!("CARGO_BIN_EXE_epaxos-tui");
+    let recorded = std::process::Command::new(program)
+        .args(["run", &script.display().to_string(), "--replicas", "3", "--record"])
+        .arg(&file)
+        .output()
+        .expect("it runs");
+    assert!(recorded.status.success(), "{recorded:?}");
+    let mut bytes = std::fs::read(&file).expect("the recording");
+    let fifth = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(4);
+    let place = fifth.expect("lines").0 + 3;
+    bytes[place] = 0xff;
+    std::fs::write(&file, bytes).expect("a file");
+    let mut terminal = Terminal::open(120, 40);
+    terminal.keys(&format!(
+        "cd {}; {program} replay run.jsonl --theme dark\r",
+        folder.path().display()
+    ));
+    terminal.wait("RECORDED 4 of 4");
+    terminal.wait("4 entries; p and n go back and forth; line 6: the line is no text");
+    terminal.keys("p");
+    terminal.wait("RECORDED 3 of 4");
+    terminal.keys("nn");
+    terminal.wait("this is the end of what was recorded");
     terminal.keys("q");
     terminal.check_restored();
 }

@@ -15,6 +15,7 @@ use crate::epaxos::id::{ParseIdError, ReplicaId};
 use crate::epaxos::quorum::CLUSTER_SIZES;
 use crate::epaxos::replica::{GOSSIP_EVERY, KEEP, KEEP_MOST, ReplyOn};
 use crate::export::{Format, UnknownFormat};
+use crate::multiverse::written::Form;
 
 /// Watch Egalitarian Paxos at work, hold it still, and step it
 ///
@@ -273,7 +274,7 @@ pub struct ClusterArguments {
     /// Write the trace to a file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// Record the run in a file as it happens, for 'epaxos-tui replay'
+    /// Record the run in a new file as it happens, for 'epaxos-tui replay'
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
     /// Write what was seen to a file at the end, for another program: as shiviz, mermaid, dot, svg or
@@ -294,6 +295,12 @@ pub struct Exported {
 fn exported(text: &str) -> Result<Exported, String> {
     let expected = "expected a format and a file, such as mermaid=run.mmd";
     let (format, file) = text.split_once('=').ok_or(expected)?;
+    if format.parse::<Form>().is_ok() {
+        return Err(format!(
+            "{format} is of one branch, and written at the prompt: export {format} FILE; \
+             --record FILE records the run"
+        ));
+    }
     let format = format.parse().map_err(|error: UnknownFormat| error.to_string())?;
     if file.is_empty() {
         return Err(expected.to_owned());

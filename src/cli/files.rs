@@ -80,7 +80,7 @@ impl Files {
         let exports = exports.map(|Exported { format, file }| anyhow::Ok((*format, create(file)?)));
         Ok(Self {
             trace: trace.map(printer),
-            record: arguments.record.as_deref().map(create).transpose()?,
+            record: arguments.record.as_deref().map(create_new).transpose()?,
             recording: None,
             metrics: arguments.metrics.as_deref().map(create).transpose()?,
             exports: exports.collect::<anyhow::Result<_>>()?,
@@ -162,6 +162,17 @@ fn check_apart(arguments: &ClusterArguments) -> Result<(), Usage> {
         }
     }
     Ok(())
+}
+
+/// Makes a file that is not there yet: what was recorded cannot be had again. What is no file in a folder,
+/// such as a pipe, is written to.
+fn create_new(path: &Path) -> anyhow::Result<File> {
+    if path.is_file() {
+        let name = path.display();
+        let advice = "remove it, or record to another";
+        return Err(Usage(format!("there is a file {name} already; {advice}")).into());
+    }
+    create(path)
 }
 
 fn create(path: &Path) -> anyhow::Result<File> {

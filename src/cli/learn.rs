@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use crate::cli::arguments::{LearnArguments, ScreenArguments};
-use crate::cli::{monitor, print, read_input};
+use crate::cli::{Usage, monitor, print, read_input};
 use crate::lesson::{LESSONS, Lesson, named};
 
 /// Opens the monitor on a lesson, or lists lessons, or checks them.
@@ -21,6 +21,7 @@ pub fn run(arguments: &LearnArguments) -> anyhow::Result<()> {
         None => (built_in()?, None),
         Some(word) => match named(word) {
             Some(index) => (built_in()?, Some(index)),
+            None if is_number(word) => return Err(no_such(word)),
             None => (vec![(branch_name(word), read(word)?)], Some(0)),
         },
     };
@@ -59,9 +60,20 @@ fn open(
 pub(super) fn read(word: &str) -> anyhow::Result<Lesson> {
     let text = match named(word) {
         Some(index) => LESSONS[index].text.to_owned(),
+        None if is_number(word) => return Err(no_such(word)),
         None => read_input(Path::new(word))?,
     };
     Lesson::parse(&text).with_context(|| word.to_owned())
+}
+
+/// Whether a word is meant as the number of a lesson: no file has that name.
+fn is_number(word: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_digit()) && !Path::new(word).exists()
+}
+
+fn no_such(number: &str) -> anyhow::Error {
+    let last = LESSONS.len();
+    Usage(format!("there is no lesson {number}; there are {last}, and --list lists them")).into()
 }
 
 fn list() -> anyhow::Result<()> {

@@ -5,26 +5,34 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use crate::cli::arguments::ScreenArguments;
-use crate::cli::{Usage, monitor, print, read_input, rerun};
+use crate::cli::{Usage, monitor, print, read_bytes, rerun};
 use crate::multiverse::reader::Recorded;
 use crate::multiverse::written::{is_token, of_token};
 use crate::tui::app::Tone;
 
 /// Reads a recording, and plays it again. Returns it as far as it is whole, with what is wrong with it.
 fn read(file: &Path) -> anyhow::Result<(Recorded, Vec<String>)> {
-    let name = file.display();
-    let text = match file.to_str().filter(|text| is_token(text)) {
-        Some(token) => of_token(token).map_err(|reason| anyhow!(reason))?,
-        None => read_input(file)?,
+    let packed = |token: &str| of_token(token).map_err(|reason| anyhow!(reason));
+    let bytes = match file.to_str().filter(|text| is_token(text)) {
+        Some(token) => packed(token)?.into_bytes(),
+        None => read_bytes(file)?,
     };
     // What is piped in may be a token, too.
-    let text =
-        if is_token(&text) { of_token(&text).map_err(|reason| anyhow!(reason))? } else { text };
-    let mut recorded = Recorded::read(&text).with_context(|| name.to_string())?;
+    let bytes = match std::str::from_utf8(&bytes).ok().filter(|text| is_token(text)) {
+        Some(token) => packed(token)?.into_bytes(),
+        None => bytes,
+    };
+    let mut recorded = Recorded::read(&bytes).with_context(|| name(file))?;
     let different = recorded.verify().err();
     let mut found: Vec<String> = recorded.damage.iter().map(ToString::to_string).collect();
     found.extend(different.map(|difference| difference.to_string()));
     Ok((recorded, found))
+}
+
+/// What a recording is called: a token would fill the screen.
+fn name(file: &Path) -> String {
+    let is_token = file.to_str().is_some_and(is_token);
+    if is_token { "the token".to_owned() } else { file.display().to_string() }
 }
 
 /// Plays a recording again, and says whether all is as it was.
@@ -51,7 +59,7 @@ pub fn rerun(file: &Path) -> anyhow::Result<()> {
 }
 
 fn whole(file: &Path, found: &[String]) -> anyhow::Result<()> {
-    if found.is_empty() { Ok(()) } else { Err(anyhow!("{} is not whole", file.display())) }
+    if found.is_empty() { Ok(()) } else { Err(anyhow!("{} is not whole", name(file))) }
 }
 
 /// Opens a recording in the monitor.
@@ -60,8 +68,9 @@ pub fn open(file: &Path, screen: &ScreenArguments) -> anyhow::Result<()> {
         return Err(Usage("standard input can only be read with --check".to_owned()).into());
     }
     let (recorded, found) = read(file)?;
-    let (name, len) = (file.display(), recorded.multiverse.main().len());
-    let mut told = format!("{name}: {len} entries; p and n go back and forth");
+    let len = recorded.multiverse.main().len();
+    let entries = if len == 1 { "entry" } else { "entries" };
+    let mut told = format!("{}: {len} {entries}; p and n go back and forth", name(file));
     for sentence in found.iter().chain(&recorded.why) {
         told = format!("{told}; {sentence}");
     }

@@ -1,6 +1,6 @@
 //! Clusters as they were at some places, so that no place is far from one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::multiverse::tree::BranchId;
 use crate::sim::cluster::Cluster;
@@ -12,6 +12,8 @@ pub struct Checkpoints {
     kept: BTreeMap<(BranchId, u64), Cluster>,
     /// How far apart they are on each branch.
     strides: BTreeMap<BranchId, u64>,
+    /// Places that somebody has come to the long way, the latest last.
+    lately: VecDeque<((BranchId, u64), Cluster)>,
 }
 
 impl Checkpoints {
@@ -21,7 +23,20 @@ impl Checkpoints {
             return None;
         }
         let mut found = self.kept.range((branch, least)..=(branch, most));
-        found.next_back().map(|((_, at), cluster)| (*at, cluster))
+        let found = found.next_back().map(|((_, at), cluster)| (*at, cluster));
+        let fits = |(of, at): &(BranchId, u64)| *of == branch && (least..=most).contains(at);
+        let lately = self.lately.iter().filter(|(place, _)| fits(place));
+        let lately = lately.map(|((_, at), cluster)| (*at, cluster));
+        found.into_iter().chain(lately).max_by_key(|(at, _)| *at)
+    }
+
+    /// Keeps a cluster as it is after `at` turns for a while.
+    pub fn keep(&mut self, branch: BranchId, at: u64, cluster: &Cluster) {
+        self.lately.retain(|(place, _)| *place != (branch, at));
+        if self.lately.len() == LATELY_MOST {
+            self.lately.pop_front();
+        }
+        self.lately.push_back(((branch, at), cluster.clone()));
     }
 
     /// Offers a cluster as it is after `at` turns, of which a copy is kept if none is near. Where there
@@ -44,11 +59,15 @@ impl Checkpoints {
     pub fn retain(&mut self, branches: impl Fn(BranchId) -> bool) {
         self.kept.retain(|(branch, _), _| branches(*branch));
         self.strides.retain(|branch, _| branches(*branch));
+        self.lately.retain(|((branch, _), _)| branches(*branch));
     }
 }
 
 /// How many turns two checkpoints are apart at first.
 const STRIDE: u64 = 256;
+
+/// How many places are kept that somebody has come to lately.
+const LATELY_MOST: usize = 4;
 
 /// How many there are of a branch.
 const KEPT_MOST: usize = 12;

@@ -76,10 +76,12 @@ pub enum Difference {
 }
 
 impl Recorded {
-    /// Reads a file.
-    pub fn read(text: &str) -> Result<Self, NotARecording> {
-        let mut lines = (1..).zip(text.split_inclusive('\n'));
-        let (_, first) = lines.next().unwrap_or((1, ""));
+    /// Reads a file, which may be anything: each line must be text, so that what is none ends it there
+    /// and not all of it.
+    pub fn read(file: impl AsRef<[u8]>) -> Result<Self, NotARecording> {
+        let mut lines = (1..).zip(file.as_ref().split_inclusive(|byte| *byte == b'\n'));
+        let (_, first) = lines.next().unwrap_or((1, b""));
+        let first = as_text(first).map_err(NotARecording::Header)?;
         let shape = header(first)?.shape().map_err(NotARecording::Header)?;
         let mut recorded = Self {
             multiverse: Multiverse::new(shape),
@@ -88,9 +90,9 @@ impl Recorded {
             why: None,
         };
         let (mut ended, mut last) = (false, 1);
-        for (line, text) in lines {
+        for (line, bytes) in lines {
             last = line;
-            let taken = recorded.take(text, ended);
+            let taken = recorded.take(bytes, ended);
             match taken {
                 Ok(end) => ended = end,
                 Err(reason) => {
@@ -107,13 +109,14 @@ impl Recorded {
     }
 
     /// Takes note of one line. Says whether it is the last.
-    fn take(&mut self, text: &str, ended: bool) -> Result<bool, String> {
+    fn take(&mut self, bytes: &[u8], ended: bool) -> Result<bool, String> {
         if ended {
             return Err("there is more after the end".to_owned());
         }
-        if !text.ends_with('\n') {
+        if !bytes.ends_with(b"\n") {
             return Err("the line was cut off".to_owned());
         }
+        let text = as_text(bytes)?;
         let odd = |error: serde_json::Error| format!("it is no turn: {error}");
         let value: Value = serde_json::from_str(text).map_err(odd)?;
         if value.get("end").is_some() {
@@ -166,6 +169,12 @@ impl Recorded {
         }
         Ok(())
     }
+}
+
+fn as_text(line: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(line).map_err(|error| {
+        format!("the line is no text: byte {} of it is no UTF-8", error.valid_up_to() + 1)
+    })
 }
 
 fn header(line: &str) -> Result<Header, NotARecording> {

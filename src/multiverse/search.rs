@@ -6,7 +6,9 @@
 //! knows to do is done.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use fastrand::Rng;
 
@@ -62,6 +64,26 @@ enum Stage {
     Simulated(u64),
 }
 
+/// Of what the runs are made among which what was found is a shortest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// Of deliveries and nothing else.
+    Deliveries,
+    /// Of all that can befall a cluster but twins: nobody asks for anything.
+    Faults,
+}
+
+impl fmt::Display for Among {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deliveries => "none of deliveries alone is shorter",
+            Self::Faults => {
+                "none of deliveries, timers, losses, crashes and returns alone is shorter"
+            }
+        })
+    }
+}
+
 /// What came of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -69,8 +91,8 @@ pub enum Found {
     Run {
         /// The turns, from where the search began.
         turns: Vec<Turn>,
-        /// Whether none are fewer, of those that were allowed.
-        shortest: bool,
+        /// Of what no shorter run can be made, where that is known.
+        shortest: Option<Among>,
         /// What is wrong with the run, where that was looked for.
         wrong: Option<String>,
     },
@@ -88,6 +110,8 @@ struct State {
     copies: BTreeMap<(ReplicaId, u64), u32>,
     proposer: Proposer,
     now: Time,
+    /// How many entries led to it.
+    entries: u64,
 }
 
 impl Search {
@@ -185,11 +209,15 @@ impl Search {
             let mut next = state.clone();
             let Some(step) = next.perform(&act) else { continue };
             let turn = Turn::of(&step);
-            if self.goal.is_met(&entry(step), &next.replicas, &self.nothing) {
+            if self.goal.is_met(&entry(step, &next), &next.replicas, &self.nothing) {
                 let mut turns: Vec<Turn> = turn.into_iter().collect();
                 turns.extend(self.way_to(index));
                 turns.reverse();
-                return Some(Found::Run { turns, shortest: true, wrong: None });
+                let among = match self.stage {
+                    Stage::Deliveries => Among::Deliveries,
+                    _ => Among::Faults,
+                };
+                return Some(Found::Run { turns, shortest: Some(among), wrong: None });
             }
             if self.visited.len() < STATES_KEPT && self.known.insert(next.hash()) {
                 let place = u32::try_from(self.visited.len()).ok()?;
@@ -227,7 +255,7 @@ impl Search {
                 let wrong = checker.and_then(|it| it.violations().first().map(ToString::to_string));
                 let acts = fewest(acts, |acts| self.play(acts).map(|(done, _)| done));
                 let (_, turns) = self.play(&acts)?;
-                return Some(Found::Run { turns, shortest: false, wrong });
+                return Some(Found::Run { turns, shortest: None, wrong });
             }
         }
         None
@@ -244,7 +272,7 @@ impl Search {
         let finding = run.finding.unwrap_or(finding);
         let wrong = format!("{}: {}", finding.property, finding.sentence);
         let turns = turns_of(shape, &run.script?.to_string());
-        Some(Found::Run { turns, shortest: false, wrong: Some(wrong) })
+        Some(Found::Run { turns, shortest: None, wrong: Some(wrong) })
     }
 
     fn holds(&self, step: Step, state: &State, checker: Option<&mut Checker>) -> bool {
@@ -252,7 +280,7 @@ impl Search {
             checker.step(&step);
             !checker.violations().is_empty()
         });
-        wrong && self.goal.is_met(&entry(step), &state.replicas, &self.nothing)
+        wrong && self.goal.is_met(&entry(step, state), &state.replicas, &self.nothing)
     }
 
     /// Plays acts as far as they can be done. Says which were done, and their turns, if they lead to the
@@ -317,6 +345,7 @@ impl State {
             copies: copies.collect(),
             proposer: cluster.proposer().clone(),
             now: cluster.now(),
+            entries: cluster.view().log.len(),
             replicas,
             flights,
         }
@@ -449,6 +478,7 @@ impl State {
             }
         };
         let step = self.replicas.decide(id, decision, self.now);
+        self.entries += 1;
         self.prints[id.index()] = self.replicas.seat(id).fingerprint();
         for effect in &step.effects {
             if let Effect::Send(envelope) = effect {
@@ -475,9 +505,11 @@ fn turns_of(shape: &Shape, script: &str) -> Vec<Turn> {
     cluster.view().log.iter().filter_map(|entry| Turn::of(&entry.step)).collect()
 }
 
-/// A step as an entry of no log in particular.
-fn entry(step: Step) -> std::sync::Arc<Entry> {
-    Log::new(1).append(step)
+/// A step as the entry that led to a state.
+fn entry(step: Step, state: &State) -> Arc<Entry> {
+    let mut entry = Log::new(1).append(step);
+    Arc::make_mut(&mut entry).id = state.entries - 1;
+    entry
 }
 
 /// How many states are looked at in each stage.

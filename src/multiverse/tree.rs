@@ -72,6 +72,37 @@ pub struct Astray {
     pub reason: String,
 }
 
+/// A way to a place in a branch, of which a part has been gone.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    id: BranchId,
+    /// The branches on the way, each with how far one goes along it.
+    line: Vec<(BranchId, u64)>,
+    part: usize,
+    /// How many turns had been taken where it began, and how many have been.
+    begun: u64,
+    done: u64,
+    cluster: Cluster,
+}
+
+impl Walk {
+    /// The branch that it leads to.
+    pub fn branch(&self) -> BranchId {
+        self.id
+    }
+
+    /// How many turns were taken at the place that it leads to.
+    pub fn at(&self) -> u64 {
+        self.line.last().map_or(0, |(_, end)| *end)
+    }
+
+    /// How much of it is done, in a hundred.
+    pub fn percent(&self) -> u64 {
+        let whole = self.at().saturating_sub(self.begun).max(1);
+        100 * (self.done - self.begun) / whole
+    }
+}
+
 /// A run with all that branches off from it.
 #[derive(Clone, Debug)]
 pub struct Multiverse {
@@ -278,6 +309,9 @@ impl Multiverse {
         if name.is_empty() || !name.chars().all(plain) {
             return Err(format!("\"{name}\" is no name for a branch: letters, digits, - _ ."));
         }
+        if ["start", "end", "now"].contains(&name) {
+            return Err(format!("\"{name}\" is no name for a branch: goto means a place by it"));
+        }
         match self.named(name) {
             Ok(_) => Err(format!("there is a branch \"{name}\" already")),
             Err(_) => Ok(name.to_owned()),
@@ -292,6 +326,9 @@ impl Multiverse {
 
     /// Gives a branch another name.
     pub fn rename(&mut self, id: BranchId, name: &str) -> Result<(), String> {
+        if id == BranchId::MAIN {
+            return Err("main is the run itself, and keeps its name".to_owned());
+        }
         let name = self.fresh(name)?;
         if let Some(branch) = self.branches.get_mut(&id) {
             branch.name = name;
@@ -371,27 +408,78 @@ impl Multiverse {
 
     /// The cluster as it was in a branch after `at` turns, or at its end where it has fewer.
     pub fn at(&mut self, id: BranchId, at: u64) -> Result<Cluster, Astray> {
+        let mut walk = self.set_out(id, at);
+        self.walk_on(&mut walk, u64::MAX)?;
+        Ok(self.arrive(walk))
+    }
+
+    /// Sets out for a place: where a branch was after `at` turns, or its end where it has fewer.
+    pub fn set_out(&mut self, id: BranchId, at: u64) -> Walk {
+        let line = self.line_to(id, at);
+        // Whoever looks at one branch is not looking at the others.
+        let whole = self.line(id);
+        self.checkpoints.retain(|kept| {
+            kept == id || kept == BranchId::MAIN || whole.iter().any(|(branch, _)| *branch == kept)
+        });
+        let (done, cluster, part) = self.nearest(&line);
+        Walk { id, line, part, begun: done, done, cluster }
+    }
+
+    /// Goes so many turns on. Says whether the place is reached.
+    pub fn walk_on(&mut self, walk: &mut Walk, turns: u64) -> Result<bool, Astray> {
+        let mut left = turns;
+        let goal = walk.at();
+        while let Some((branch, end)) = walk.line.get(walk.part).copied() {
+            while walk.done < end {
+                if left == 0 {
+                    return Ok(false);
+                }
+                left -= 1;
+                self.go_on(branch, walk.done, &mut walk.cluster)?;
+                walk.done += 1;
+                self.checkpoints.offer(branch, walk.done, &walk.cluster);
+                // Who has come a long way will look around there.
+                let far = walk.done - walk.begun > LONG;
+                if far && [goal, goal.saturating_sub(AROUND)].contains(&walk.done) {
+                    self.checkpoints.keep(branch, walk.done, &walk.cluster);
+                }
+            }
+            walk.part += 1;
+        }
+        Ok(true)
+    }
+
+    /// The cluster as it was at the place that a walk has reached.
+    pub fn arrive(&self, walk: Walk) -> Cluster {
+        let at = walk.at();
+        let mut cluster = walk.cluster;
+        self.set_by_hand(walk.id, at, &mut cluster);
+        cluster
+    }
+
+    /// How many turns have to be taken to come to a place.
+    pub fn distance(&self, id: BranchId, at: u64) -> u64 {
+        let line = self.line_to(id, at);
+        let to = line.last().map_or(0, |(_, end)| *end);
+        for (part, (branch, end)) in line.iter().enumerate().rev() {
+            let least = part.checked_sub(1).map_or(0, |before| line[before].1);
+            if let Some((at, _)) = self.checkpoints.before(*branch, least + 1, *end) {
+                return to - at;
+            }
+        }
+        to
+    }
+
+    /// The branches on the way to a place, each with how far one goes along it.
+    fn line_to(&self, id: BranchId, at: u64) -> Vec<(BranchId, u64)> {
         let at = at.min(self.get(id).map_or(0, Branch::len));
         let mut line = self.line(id);
         line.push((id, at));
         // The last part that begins before the place.
         let part = line.iter().position(|(_, end)| *end >= at).unwrap_or(line.len() - 1);
-        // Whoever looks at one branch is not looking at the others.
-        self.checkpoints.retain(|kept| {
-            line.iter().any(|(branch, _)| *branch == kept) || kept == BranchId::MAIN
-        });
         line.truncate(part + 1);
         line[part].1 = at;
-        let (mut done, mut cluster, from) = self.nearest(&line);
-        for (branch, end) in &line[from..] {
-            while done < *end {
-                self.go_on(*branch, done, &mut cluster)?;
-                done += 1;
-                self.checkpoints.offer(*branch, done, &cluster);
-            }
-        }
-        self.set_by_hand(id, at, &mut cluster);
-        Ok(cluster)
+        line
     }
 
     /// The nearest cluster before the end of a line, with how many turns it has taken and on which part
@@ -450,7 +538,7 @@ impl Multiverse {
     }
 
     /// Sets what was set by hand in a branch after `at` turns.
-    fn set_by_hand(&self, id: BranchId, at: u64, cluster: &mut Cluster) {
+    pub fn set_by_hand(&self, id: BranchId, at: u64, cluster: &mut Cluster) {
         let Some(branch) = self.get(id) else { return };
         if let Some((from, _)) = branch.fork.filter(|(_, shared)| at < *shared) {
             return self.set_by_hand(from, at, cluster);
@@ -464,6 +552,12 @@ impl Multiverse {
         }
     }
 }
+
+/// After how many turns a way is a long one.
+const LONG: u64 = 256;
+
+/// How far before the end of a long way one can look around without going it again.
+const AROUND: u64 = 64;
 
 /// How many turns of its own a branch may have: what they take is some hundred bytes each.
 const TURNS_MOST: usize = 1_000_000;

@@ -34,13 +34,18 @@ pub enum Change {
     Add(ReplicaId, Vec<Operation>),
 }
 
-/// A run that was, and one that is like it but for a change.
-struct Rewriting<'a> {
-    multiverse: &'a mut Multiverse,
+/// A run that was, and one that is like it but for a change, while it is being made.
+#[derive(Clone, Debug)]
+pub struct Rewriting {
     of: BranchId,
+    branch: BranchId,
     /// What was: it says what the messages are that its turns name.
     original: Cluster,
     changed: Cluster,
+    /// The turn that is taken next, of those that were.
+    next: u64,
+    /// The message that is to come last.
+    late: Option<MessageId>,
 }
 
 impl Multiverse {
@@ -53,40 +58,79 @@ impl Multiverse {
         change: &Change,
         name: Option<&str>,
     ) -> Result<(BranchId, Cluster), String> {
+        let mut rewriting = self.rewrite(of, at, change, name)?;
+        while !self.rewrite_on(&mut rewriting, u64::MAX)? {}
+        Ok((rewriting.branch, rewriting.changed))
+    }
+
+    /// Begins such a branch: the turn is changed, and none of the later ones is taken.
+    pub fn rewrite(
+        &mut self,
+        of: BranchId,
+        at: u64,
+        change: &Change,
+        name: Option<&str>,
+    ) -> Result<Rewriting, String> {
         let original = self.at(of, at).map_err(|astray| astray.to_string())?;
         let branch = self.branch(of, at, &original.view().gate, name)?;
         let changed = original.clone();
-        let mut rewriting = Rewriting { multiverse: self, of, original, changed };
-        match rewriting.change(branch, at, change) {
-            Ok(()) => Ok((branch, rewriting.changed)),
-            Err(reason) => {
-                self.forget(branch);
-                Err(reason)
-            }
-        }
+        let mut rewriting = Rewriting { of, branch, original, changed, next: at + 1, late: None };
+        let done = rewriting.change(self, at, change);
+        self.unless_failed(branch, done).map(|()| rewriting)
+    }
+
+    /// Takes so many of the later turns, as far as they are still possible, and then lets so many
+    /// messages move. Says whether nothing moves any more. Where it fails, there is no such branch.
+    pub fn rewrite_on(&mut self, rewriting: &mut Rewriting, turns: u64) -> Result<bool, String> {
+        let done = rewriting.go_on(self, turns);
+        self.unless_failed(rewriting.branch, done)
+    }
+
+    /// Forgets a branch that came to nothing.
+    fn unless_failed<T>(&mut self, branch: BranchId, done: Result<T, String>) -> Result<T, String> {
+        done.inspect_err(|_| self.forget(branch))
     }
 }
 
-impl Rewriting<'_> {
-    fn change(&mut self, branch: BranchId, at: u64, change: &Change) -> Result<(), String> {
-        let turn = self.turn(at)?;
-        let mut next = at + 1;
+impl Rewriting {
+    /// The branch that is made.
+    pub fn branch(&self) -> BranchId {
+        self.branch
+    }
+
+    /// Which turn is taken next, of those that were.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The cluster at the end of the branch.
+    pub fn into_cluster(self) -> Cluster {
+        self.changed
+    }
+
+    fn change(
+        &mut self,
+        multiverse: &mut Multiverse,
+        at: u64,
+        change: &Change,
+    ) -> Result<(), String> {
+        let turn = self.turn(multiverse, at)?;
         match change {
             Change::Drop => {
                 let id = delivered(at, &turn)?;
                 self.changed.drop(id)?;
             }
-            Change::Delay => drop(delivered(at, &turn)?),
+            Change::Delay => self.late = Some(delivered(at, &turn)?),
             Change::Duplicate => {
                 self.changed.duplicate(delivered(at, &turn)?)?;
                 self.changed.follow(&turn)?;
             }
             Change::Swap => {
-                let after = self.turn(at + 1)?;
+                let after = self.turn(multiverse, at + 1)?;
                 let too_soon = |reason| format!("#{} cannot come before #{at}: {reason}", at + 1);
                 self.changed.follow(&after).map_err(too_soon)?;
                 self.changed.follow(&turn).ok();
-                next += 1;
+                self.next += 1;
             }
             Change::Crash(replica) => {
                 self.changed.crash(replica.unwrap_or(turn.replica))?;
@@ -103,39 +147,52 @@ impl Rewriting<'_> {
                 self.changed.follow(&turn).ok();
             }
         }
-        self.multiverse.grow(branch, &self.changed.view().log);
-        for passed in at..next {
-            let turn = self.turn(passed)?;
+        multiverse.grow(self.branch, &self.changed.view().log);
+        for passed in at..self.next {
+            let turn = self.turn(multiverse, passed)?;
             self.original.follow(&turn)?;
         }
-        self.follow_from(branch, next)?;
-        let late = matches!(change, Change::Delay).then(|| turn.choice.message()).flatten();
-        self.quieten(late)?;
-        self.multiverse.grow(branch, &self.changed.view().log);
         Ok(())
     }
 
-    fn turn(&self, at: u64) -> Result<Turn, String> {
-        self.multiverse.turn(self.of, at).cloned().ok_or_else(|| format!("there is no #{at}"))
+    fn turn(&self, multiverse: &Multiverse, at: u64) -> Result<Turn, String> {
+        multiverse.turn(self.of, at).cloned().ok_or_else(|| format!("there is no #{at}"))
     }
 
-    /// Takes the turns that were taken from `at` on, as far as they are still possible.
-    fn follow_from(&mut self, branch: BranchId, at: u64) -> Result<(), String> {
-        let end = self.multiverse.get(self.of).map_or(0, Branch::len);
-        for at in at..end {
-            let turn = self.turn(at)?;
-            if let Some(counterpart) = self.counterpart(&turn) {
-                // What has become impossible does not happen.
-                self.changed.follow(&counterpart).ok();
-                self.multiverse.grow(branch, &self.changed.view().log);
+    fn go_on(&mut self, multiverse: &mut Multiverse, turns: u64) -> Result<bool, String> {
+        let end = multiverse.get(self.of).map_or(0, Branch::len);
+        let to = end.min(self.next.saturating_add(turns));
+        let taken = to.saturating_sub(self.next);
+        while self.next < to {
+            self.follow_one(multiverse)?;
+            self.next += 1;
+        }
+        let mut moves = true;
+        for _ in taken..turns {
+            moves = self.next == end && self.move_one()?;
+            multiverse.grow(self.branch, &self.changed.view().log);
+            if !moves {
+                break;
             }
-            self.multiverse.go_on(self.of, at, &mut self.original).map_err(|it| it.to_string())?;
-            if self.original.view().gate != self.changed.view().gate {
-                self.multiverse.grow(branch, &self.changed.view().log);
-                let gate = self.original.view().gate.clone();
-                self.multiverse.set_gate(branch, &gate);
-                self.changed.set_gate(gate)?;
-            }
+        }
+        Ok(self.next == end && !moves)
+    }
+
+    /// Takes the turn that was taken next, if it is still possible.
+    fn follow_one(&mut self, multiverse: &mut Multiverse) -> Result<(), String> {
+        let (branch, at) = (self.branch, self.next);
+        let turn = self.turn(multiverse, at)?;
+        if let Some(counterpart) = self.counterpart(&turn) {
+            // What has become impossible does not happen.
+            self.changed.follow(&counterpart).ok();
+            multiverse.grow(branch, &self.changed.view().log);
+        }
+        multiverse.go_on(self.of, at, &mut self.original).map_err(|it| it.to_string())?;
+        if self.original.view().gate != self.changed.view().gate {
+            multiverse.grow(branch, &self.changed.view().log);
+            let gate = self.original.view().gate.clone();
+            multiverse.set_gate(branch, &gate);
+            self.changed.set_gate(gate)?;
         }
         Ok(())
     }
@@ -175,16 +232,17 @@ impl Rewriting<'_> {
         named.into_iter().chain(others).find(|here| is_same(here)).map(|here| here.id)
     }
 
-    /// Delivers what may move, but for one message, and that at last.
-    fn quieten(&mut self, late: Option<MessageId>) -> Result<(), String> {
-        let waits = |cluster: &Cluster, id: MessageId| cluster.in_flight().get(id).is_some();
-        if let Some(late) = late.filter(|id| waits(&self.changed, *id)) {
-            while let Some(id) = self.next_but(late) {
-                pass(&mut self.changed, id)?;
-            }
-            pass(&mut self.changed, late)?;
+    /// Lets one message move that may, but for the one that is late, which comes after all others.
+    fn move_one(&mut self) -> Result<bool, String> {
+        let waits = |id: &MessageId| self.changed.in_flight().get(*id).is_some();
+        let Some(late) = self.late.take().filter(waits) else {
+            return self.changed.move_one(true);
+        };
+        if let Some(id) = self.next_but(late) {
+            self.late = Some(late);
+            return pass(&mut self.changed, id).map(|()| true);
         }
-        self.changed.deliver_everything()
+        pass(&mut self.changed, late).map(|()| true)
     }
 
     fn next_but(&self, late: MessageId) -> Option<MessageId> {

@@ -9,13 +9,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::epaxos::command::{Command, Operation};
 use crate::epaxos::id::ReplicaId;
+use crate::epaxos::time::Time;
 use crate::multiverse::recorder::Recorder;
 use crate::multiverse::tree::{BranchId, Multiverse};
-use crate::observe::notice::Notice;
+use crate::observe::notice::{Decision, Effect, Notice, Step};
 use crate::observe::turn::{Choice, Turn};
 use crate::observe::view::View;
 use crate::script::grammar;
+use crate::script::session::Session;
 use crate::script::world::World;
+use crate::sim::cluster::Cluster;
 use crate::sim::schedule::flags;
 
 /// As what a branch is written down.
@@ -23,7 +26,7 @@ use crate::sim::schedule::flags;
 pub enum Form {
     /// A recording, as `--record` writes it.
     Recording,
-    /// A script for `run`, which does the same, though not at the same times.
+    /// A script for `run`, which does the same at the same times.
     Script,
     /// A test in Rust, which has the run again and holds what came of it.
     Rust,
@@ -104,34 +107,83 @@ pub fn recording(multiverse: &Multiverse, branch: BranchId) -> Result<String, St
     Ok(text)
 }
 
-/// A branch as a script that plays it message by message.
+/// A branch as a script that plays it message by message, at the same times. It is played as it is
+/// written: what does not come to the same cannot be had from a script.
 fn script(multiverse: &Multiverse, branch: BranchId) -> Result<String, String> {
     let flags = flags(multiverse.shape());
     let mut lines = vec![
-        "# What was decided in a run, one after another. The times are others.".to_owned(),
+        "# What was decided in a run, one after another, by the clocks that there were.".to_owned(),
         format!("# epaxos-tui run FILE {flags}"),
         "pause".to_owned(),
     ];
+    let (mut was, mut played) = (multiverse.start(), multiverse.start());
+    let mut session = Session::default();
+    session.perform(&mut played, &grammar::Command::Pause)?;
     for (at, turn) in (0..).zip(multiverse.turns(branch, 0)) {
-        lines.push(line(turn).map_err(|reason| format!("#{at} cannot be typed: {reason}"))?);
+        let odd = |reason: String| format!("#{at} cannot be typed: {reason}");
+        for line in typed(turn, &played).map_err(odd)? {
+            let command = grammar::Command::parse(&line).map_err(|error| odd(error.to_string()))?;
+            let command = command.ok_or_else(|| odd("it says nothing".to_owned()))?;
+            session.perform(&mut played, &command).map_err(odd)?;
+            lines.push(line);
+        }
+        multiverse.go_on(branch, at, &mut was).map_err(|astray| astray.to_string())?;
+        let step = |cluster: &Cluster| cluster.view().log.iter().next_back().cloned();
+        let (is, should) = (step(&played), step(&was));
+        let same = is.zip(should).is_some_and(|(is, should)| is_alike(&is.step, &should.step));
+        if !same {
+            return Err(odd("a script comes to something else there".to_owned()));
+        }
     }
     lines.push("status".to_owned());
     Ok(lines.join("\n") + "\n")
 }
 
-/// The command that does what a turn did.
-fn line(turn: &Turn) -> Result<String, String> {
+/// Whether the same came of two steps, but for what requests are called; and for what senders give up,
+/// which a script can only throw away at the receiver.
+fn is_alike(is: &Step, should: &Step) -> bool {
+    if let Decision::Lose(envelope) = &should.decision {
+        return matches!(&is.decision, Decision::Drop(other) if other.id == envelope.id);
+    }
+    let sent = |step: &Step| -> Vec<_> {
+        let sent = step.effects.iter().filter_map(|effect| match effect {
+            Effect::Send(it) => Some((it.id, it.to, it.message.kind(), it.message.instance())),
+            Effect::Event(_) | Effect::Reply(_) => None,
+        });
+        sent.collect()
+    };
+    (is.replica, is.now, is.decision.name(), sent(is), is.timer)
+        == (should.replica, should.now, should.decision.name(), sent(should), should.timer)
+}
+
+/// The commands that do what a turn did in a cluster that is played, after the turns before it.
+fn typed(turn: &Turn, played: &Cluster) -> Result<Vec<String>, String> {
     let replica = turn.replica;
-    Ok(match &turn.choice {
+    let line = match &turn.choice {
         Choice::Propose(commands) => proposal(replica, commands)?,
         Choice::Deliver(id) => format!("deliver {id}"),
-        Choice::Drop(id) | Choice::Lose(id) => format!("drop {id}"),
+        Choice::Drop(id) => format!("drop {id}"),
+        // What becomes of it is heard of at another replica, whose clock that is not.
+        Choice::Lose(id) => return Ok(vec![format!("drop {id}")]),
         Choice::Duplicate(id, _) => format!("dup {id}"),
         Choice::Wake => format!("wake {replica}"),
         Choice::Crash => format!("crash {replica}"),
         Choice::Restart => format!("recover {replica}"),
         Choice::Panic(_) | Choice::Failed(_) => return Err("a program failed there".to_owned()),
-    })
+    };
+    let due = played.seat(replica).next_timer().map(|(due, _)| due);
+    let shows = match turn.choice {
+        // It sets the clock forward by itself.
+        Choice::Wake => due.into_iter().chain([played.replicas().clock(replica)]).max(),
+        _ => Some(played.replicas().clock(replica)),
+    };
+    let mut lines = Vec::new();
+    if shows.is_none_or(|shows| shows < turn.now) {
+        let time = turn.now.since(Time::default());
+        lines.push(grammar::Command::Clock { replica, time }.to_string());
+    }
+    lines.push(line);
+    Ok(lines)
 }
 
 fn proposal(at: ReplicaId, commands: &[Command]) -> Result<String, String> {

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::epaxos::command::{Command, Operation, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::time::Time;
 use crate::net::client::Connection;
 use crate::node::cluster::{Cluster, Options, StartError};
 use crate::node::driver::Act;
@@ -382,6 +383,10 @@ impl World for LiveWorld {
 
     fn wake(&mut self, replica: ReplicaId) -> Result<(), String> {
         self.act(replica, Act::Wake)
+    }
+
+    fn set_clock(&mut self, replica: ReplicaId, time: Time) -> Result<(), String> {
+        self.act(replica, Act::SetClock(time))
     }
 
     fn preview(&mut self, next: Next) -> Result<Step, String> {

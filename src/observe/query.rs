@@ -258,6 +258,15 @@ const EVENTS: [&str; 19] = [
     "ignored",
 ];
 
+/// The words that mean something after a name, in lower case: kinds, events, paths and phases.
+pub fn words() -> Vec<String> {
+    let kinds = MessageKind::ALL.iter().map(|kind| kind.name());
+    let paths = Path::ALL.iter().map(|path| path.name());
+    let phases = Phase::ALL.iter().map(|phase| phase.name());
+    let all = kinds.chain(EVENTS).chain(paths).chain(phases);
+    all.map(str::to_lowercase).collect()
+}
+
 /// The names of what can be looked for.
 pub const NAMES: &str =
     "kind, event, path, phase, key, replica, leader, instance, since, component, seq";

@@ -134,6 +134,14 @@ pub enum Command {
         /// The replica
         replica: ReplicaId,
     },
+    /// Set a replica's clock forward; timers that are due by then can be fired with wake
+    Clock {
+        /// The replica
+        replica: ReplicaId,
+        /// What it shows then, since the beginning, such as 350ms; nothing where it shows more already
+        #[arg(value_parser = duration)]
+        time: Duration,
+    },
     /// Cut all links between replicas on different sides, such as: partition R0 R1 / R2 R3 R4
     Partition {
         /// The replicas of each side, with / between the sides; who is left out is on a side of its own
@@ -435,6 +443,7 @@ impl Command {
             Self::Hold { which } => ("hold", terms(which)),
             Self::Release { which } => ("release", terms(which)),
             Self::Wake { replica } => ("wake", vec![replica.to_string()]),
+            Self::Clock { replica, time } => ("clock", vec![replica.to_string(), time_word(*time)]),
             Self::Partition { groups } => {
                 ("partition", groups.iter().map(ToString::to_string).collect())
             }

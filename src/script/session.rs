@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::epaxos::command::{Operation, RequestId, text};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::Phase;
+use crate::epaxos::time::Time;
 use crate::explain::question::Question;
 use crate::explain::{explain, is_known, sentence};
 use crate::observe::filter::Filter;
@@ -79,6 +80,9 @@ impl Session {
             }
             Command::Release { which } => Self::release(world, filter(which)?),
             Command::Wake { replica } => world.wake(*replica).map(|()| vec![]),
+            Command::Clock { replica, time } => {
+                world.set_clock(*replica, Time::default() + *time).map(|()| vec![])
+            }
             Command::Partition { .. }
             | Command::Cut { .. }
             | Command::Uncut { .. }
@@ -114,6 +118,7 @@ impl Session {
                 vec![at.unwrap_or(self.at)]
             }
             Command::Wake { replica }
+            | Command::Clock { replica, .. }
             | Command::Crash { replica }
             | Command::Recover { replica }
             | Command::Preview { next: Next::Wake(replica) } => vec![*replica],

@@ -107,6 +107,19 @@ pub trait Stepwise: World + Sized {
         Ok(())
     }
 
+    /// Lets the oldest message go on that may, or else, where that is wanted, the first one that is
+    /// delayed. Says whether there was one.
+    fn move_one(&mut self, delayed: bool) -> Result<bool, String> {
+        self.note_delays();
+        if let Some(id) = next_to_deliver(self) {
+            return pass(self, id).map(|()| true);
+        }
+        match self.next_delayed().filter(|_| delayed) {
+            Some((time, id)) => self.meet(time, Due::Message(id)).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
     /// Lets all happen that takes no longer than `duration`, in order of time. Nothing while all is
     /// paused.
     fn pass_time(&mut self, duration: Duration) -> Result<(), String> {

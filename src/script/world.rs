@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::epaxos::command::{Client, Command, Operation, Outcome, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
+use crate::epaxos::time::Time;
 use crate::observe::in_flight::InFlight;
 use crate::observe::notice::{GateState, Step};
 use crate::observe::view::View;
@@ -60,6 +61,9 @@ pub trait World {
 
     /// Fires a replica's next timer, setting its clock forward to it.
     fn wake(&mut self, replica: ReplicaId) -> Result<(), String>;
+
+    /// Sets a replica's clock forward, unless it shows as much already. No timer fires by that.
+    fn set_clock(&mut self, replica: ReplicaId, time: Time) -> Result<(), String>;
 
     /// What would come of this now. Nothing does.
     fn preview(&mut self, next: Next) -> Result<Step, String>;

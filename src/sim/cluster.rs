@@ -216,6 +216,11 @@ impl World for Cluster {
         Ok(())
     }
 
+    fn set_clock(&mut self, replica: ReplicaId, time: Time) -> Result<(), String> {
+        self.replicas.set_clock(replica, time);
+        Ok(())
+    }
+
     fn preview(&mut self, next: Next) -> Result<Step, String> {
         let (id, decision) = match next {
             Next::Deliver(id) => {

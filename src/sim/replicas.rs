@@ -54,6 +54,12 @@ impl Replicas {
         self.nodes[id.index()].now
     }
 
+    /// Sets a replica's clock forward. It is never set back.
+    pub fn set_clock(&mut self, id: ReplicaId, time: Time) {
+        let node = Arc::make_mut(&mut self.nodes[id.index()]);
+        node.now = node.now.max(time);
+    }
+
     /// What would come of a decision now. Nothing does.
     pub fn preview(&self, id: ReplicaId, decision: Decision, now: Time) -> Step {
         Node::clone(&self.nodes[id.index()]).decide(id, decision, now)

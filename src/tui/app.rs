@@ -1,6 +1,7 @@
 //! The state of the screen, and how it changes. Pure: no terminal, no clock, no channel. What the
 //! world outside must do comes back as [`Effect`]s.
 
+mod aside;
 mod asking;
 mod checks;
 mod comparing;
@@ -22,11 +23,14 @@ mod preview;
 mod rate;
 mod requests;
 mod saving;
+mod settling;
 mod space_time;
 mod stepping;
 mod times;
 mod trace_list;
+mod until;
 mod wishes;
+mod working;
 
 pub use asking::{Asking, Stand};
 pub use checks::{Checks, Standing};
@@ -47,6 +51,10 @@ pub use space_time::{Chosen, OVERVIEW_EVENTS, Row, SpaceTime, Zoom};
 pub use stepping::{Play, rates};
 pub use times::{Past, Times};
 pub use trace_list::TraceList;
+pub use until::Until;
+pub use working::Work;
+
+use finding::already_so;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -64,11 +72,10 @@ use crate::observe::view::{Broke, View};
 use crate::script::request::Report;
 use crate::tui::deed::{Deed, Screen};
 use crate::tui::keys::{Context, Key, Keys};
-use crate::tui::layout::{Layout, Pane, Room, Wanted};
+use crate::tui::layout::{Layout, Pane, Wanted};
 use crate::tui::list::Place;
 use crate::tui::neighbourhood::Neighbourhood;
 use crate::tui::palette::Palette;
-use crate::tui::panel;
 use crate::tui::prompt::Prompt;
 use crate::tui::theme::Theme;
 
@@ -89,6 +96,8 @@ pub enum Action {
     Tick(Duration),
     /// Something is to be done, whatever asked for it.
     Do(Deed),
+    /// There is time for what takes long.
+    Work,
 }
 
 /// Where keys go while nothing lies over the panes.
@@ -145,6 +154,14 @@ pub struct App {
     pub times: Times,
     /// What is being looked for.
     pub hunt: Option<Hunt>,
+    /// What the cluster goes on to.
+    until: Option<Until>,
+    /// What is to be said once all that came with it was.
+    last_word: Option<String>,
+    /// What takes long.
+    work: Option<Work>,
+    /// What is to happen outside, until somebody is told.
+    outbox: Vec<Effect>,
     /// The lessons, where any are taken.
     pub learning: Option<Learning>,
     /// The colours.
@@ -241,6 +258,9 @@ pub struct App {
     /// What was asked for lately, to be named with its answer.
     asked: VecDeque<(RequestId, String)>,
     clicked: Option<(Pane, usize)>,
+    /// Whether stepping has just led to what is going on now, and whether a step was asked for since
+    /// time was told last: a key that is held down is not meant for the cluster.
+    arrived: Option<bool>,
 }
 
 impl App {
@@ -250,6 +270,10 @@ impl App {
             checks: Checks::new(&shape),
             times: Times::new(shape.clone()),
             hunt: None,
+            until: None,
+            last_word: None,
+            work: None,
+            outbox: Vec::new(),
             view: View::new(shape),
             learning: None,
             theme,
@@ -299,6 +323,7 @@ impl App {
             busy: false,
             asked: VecDeque::new(),
             clicked: None,
+            arrived: None,
         }
     }
 
@@ -307,7 +332,8 @@ impl App {
         let mut effects = match action {
             Action::Tick(now) => {
                 self.tick(now);
-                let mut effects = self.play_on(now);
+                let mut effects = self.look_for_rest();
+                effects.extend(self.play_on(now));
                 effects.extend(self.ask_for_preview());
                 return effects;
             }
@@ -322,10 +348,16 @@ impl App {
                 for report in reports {
                     self.on_report(report);
                 }
-                Vec::new()
+                let effects = self.look_for_until();
+                if let Some(word) = self.last_word.take() {
+                    self.say(word, Tone::Good);
+                }
+                effects
             }
             Action::Do(deed) => self.perform(deed),
+            Action::Work => self.work_on(),
         };
+        effects.append(&mut self.outbox);
         self.revision += 1;
         self.settle();
         effects.extend(self.ask_for_preview());
@@ -346,6 +378,8 @@ impl App {
             Screen::Checks => looked,
         };
         self.tell_violation();
+        // The key was let go.
+        self.arrived = self.arrived.filter(|pressed| *pressed).map(|_| false);
         if !self.view.gate.paused {
             self.preview.forget();
         }
@@ -381,17 +415,27 @@ impl App {
             return self.on_alt(event);
         }
         let bound = Key::pressed(&event).and_then(|key| self.keys.deed(key, &self.contexts()));
+        if !matches!(bound, Some(Deed::Step | Deed::Quiet)) {
+            self.arrived = None;
+        }
         match (bound, &mut self.over, self.mode) {
             (Some(deed), _, _) => return self.perform(deed),
             (None, Some(Over::Palette(palette)), _) => palette.edit(event),
             (None, Some(Over::Output(_) | Over::Why), _) | (None, None, Mode::Normal) => {}
-            (None, None, Mode::Prompt) => self.prompt.edit(event),
+            (None, None, Mode::Prompt) => self.type_at_prompt(event),
             (None, None, Mode::Filter) => {
                 self.filters.line_mut().edit(event);
                 self.refilter();
             }
         }
         Vec::new()
+    }
+
+    /// What opens the prompt opens an empty one that is open already: no command begins with it.
+    fn type_at_prompt(&mut self, event: KeyEvent) {
+        if event.code != KeyCode::Char(':') || !self.prompt.text().is_empty() {
+            self.prompt.edit(event);
+        }
     }
 
     /// A terminal sends Alt with a key as Esc before it, so Esc and a key that come at once, from a
@@ -503,70 +547,9 @@ impl App {
         )
     }
 
-    /// Brings everything that depends on something else up to date.
-    fn settle(&mut self) {
-        let layout = self.layout();
-        let replicas = self.view.shape.replicas();
-        self.digests.settle(&self.view);
-        self.replica.settle(replicas, layout.height(Pane::Replicas));
-        self.deliverables.settle(&self.view, layout.height(Pane::Messages));
-        self.trace.settle(&self.view, layout.height(Pane::Trace));
-        let usual = if layout.room == Room::Large { Zoom::Two } else { Zoom::One };
-        let usual = if self.presenting { usual.larger() } else { usual };
-        self.space_time.settle(&self.view, layout.height(Pane::SpaceTime), usual);
-        let height = layout.height(Pane::Execution);
-        let footer = panel::execution::footer_height(u16::try_from(height).unwrap_or(u16::MAX));
-        let height = height - usize::from(footer);
-        self.execution.settle(&self.view, self.observer, self.selected, height);
-        self.graph.settle(&self.view, self.execution.observer(), self.selected);
-        self.settle_asking();
-        self.settle_grid(&layout);
-        self.neighbourhood.settle(&self.view, self.selected, self.observer);
-        let area = layout.rows(Pane::Detail);
-        if !area.is_empty() {
-            let lines = panel::detail::lines(self, usize::from(area.width)).len();
-            self.detail.settle_offset(lines, usize::from(area.height));
-        }
-        let area = layout.rows(Pane::Metrics);
-        if !area.is_empty() {
-            let lines = panel::metrics::lines(self, usize::from(area.width)).len();
-            self.metrics.settle_offset(lines, usize::from(area.height));
-        }
-        let area = layout.rows(Pane::Store);
-        if !area.is_empty() {
-            let keys = self.digests.listed().len();
-            self.store.settle(keys, usize::from(area.height));
-        }
-        let area = layout.rows(Pane::Checks);
-        if !area.is_empty() {
-            let rows = area.height - panel::checks::detail_height(area.height);
-            let listed = self.checks.listed().len();
-            self.checks.place.settle(listed, usize::from(rows));
-        }
-        self.settle_lesson();
-        let height = usize::from(panel::popup::inner_area(self.area()).height);
-        match &mut self.over {
-            Some(Over::Output(output)) => {
-                output.place.settle_offset(output.lines.len(), height);
-            }
-            Some(Over::Palette(palette)) => palette.settle(height.saturating_sub(2)),
-            Some(Over::Why) | None => {}
-        }
-    }
-
     /// The whole screen.
     pub fn area(&self) -> Rect {
         Rect::new(0, 0, self.size.0, self.size.1)
-    }
-
-    fn settle_grid(&mut self, layout: &Layout) {
-        let Some(selected) = self.selected else { return };
-        let area = layout.pane(Pane::Instances).unwrap_or_default();
-        let columns = panel::instances::columns(self, area, layout.room);
-        let least = (selected.slot + 1).saturating_sub(columns);
-        self.first_slot = self.first_slot.clamp(least, selected.slot.max(least));
-        let end = panel::instances::last_slot(&self.view).unwrap_or(0);
-        self.first_slot = self.first_slot.min((end + 1).saturating_sub(columns).max(least));
     }
 
     /// Says something in the line above the prompt, until something else is said.

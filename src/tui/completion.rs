@@ -98,7 +98,7 @@ fn words(verb: &str, given: &[&str], word: &str, known: &Known) -> Vec<String> {
         ("burst", 1..) => vec!["keys=".to_owned(), "conflict=".to_owned()],
         ("step", 0) => vec!["all".to_owned()],
         ("sleep", 0) => vec!["100ms".to_owned(), "1s".to_owned()],
-        ("wake" | "crash" | "recover", 0)
+        ("wake" | "clock" | "crash" | "recover", 0)
         | ("cut" | "uncut" | "heal", 0 | 1)
         | ("loss", 1 | 2)
         | ("partition", _) => replicas(""),
@@ -118,7 +118,7 @@ fn words(verb: &str, given: &[&str], word: &str, known: &Known) -> Vec<String> {
         ("preview", 0) => known.messages.iter().cloned().chain(replicas("")).collect(),
         ("break" | "unbreak", _) => looked(word, known),
         ("find" | "until", _) => {
-            let others = ["violation", "phase(R0.0)=noop"].map(str::to_owned);
+            let others = ["violation", "noop", "phase(R0.0)=noop"].map(str::to_owned);
             looked(word, known).into_iter().chain(others).collect()
         }
         ("goto", 0) => ["start", "end", "now"].map(str::to_owned).to_vec(),

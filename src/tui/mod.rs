@@ -59,6 +59,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{Event, EventStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing_subscriber::Layer;
@@ -70,7 +71,7 @@ use crate::observe::notice::Shape;
 use crate::observe::view::View;
 use crate::script::backlog::Backlog;
 use crate::script::request::{Report, Request};
-use crate::tui::app::{Action, App, Effect, Written};
+use crate::tui::app::{Action, App, Effect, Mode, Written};
 use crate::tui::keys::Keys;
 use crate::tui::outside::{Outcome, Outside};
 use crate::tui::suspend::{Asked, Signals};
@@ -238,6 +239,8 @@ impl Monitor {
                     next_beat = tokio::time::Instant::now() + beat;
                     Some(Action::Tick(self.begun.elapsed()))
                 }
+                // What takes long waits for everything else.
+                () = std::future::ready(()), if self.app.is_working() => Some(Action::Work),
             };
             let Some(action) = action else { continue };
             // A terminal that was made smaller and larger again at once has lost what it showed,
@@ -270,7 +273,8 @@ impl Monitor {
             Effect::Request(request) => self.send(request),
             Effect::Copy(text) => self.outside.copy(text),
             Effect::Save(what) => {
-                self.outside.save(what, picture::of(&self.app), self.app.theme);
+                let picture = self.picture();
+                self.outside.save(what, picture, self.app.theme);
             }
             Effect::Export(what) => match what.format {
                 Written::Seen(format) => {
@@ -287,6 +291,17 @@ impl Monitor {
             Effect::Quit | Effect::Redraw => {}
         }
         Ok(())
+    }
+
+    /// What the screen shows, but for a prompt at which nothing is typed.
+    fn picture(&mut self) -> Buffer {
+        let mode = self.app.mode;
+        if mode == Mode::Prompt && self.app.prompt.text().is_empty() {
+            self.app.mode = Mode::Normal;
+        }
+        let picture = picture::of(&self.app);
+        self.app.mode = mode;
+        picture
     }
 
     /// The branch that is looked at, as a run of its own.

@@ -85,12 +85,12 @@ pub const FORMS: [Form; 14] = [
     Form {
         name: "find",
         words: "path=P|component>N|phase(I)=P|noop|violation|TERM",
-        about: "Look for the shortest schedule from here that makes this true, and open it",
+        about: "Look for a schedule from here that makes this true, and open it as a branch",
     },
     Form { name: "cancel", words: "", about: "Do not look for it any more" },
     Form {
         name: "until",
-        words: "path=P|component>N|phase(I)=P|violation|TERM",
+        words: "path=P|component>N|phase(I)=P|noop|violation|TERM",
         about: "Go on until this is true",
     },
     Form { name: "token", words: "", about: "Copy this branch as one line, for replay" },
@@ -118,7 +118,7 @@ pub fn parse(verb: &str, rest: &str) -> Option<Result<TimeWish, String>> {
     let wish = match (verb, words.as_slice()) {
         ("goto", [goal]) => goal_of(goal).map(TimeWish::GoTo),
         ("bookmark", []) => Ok(TimeWish::Bookmark(None)),
-        ("bookmark", [name]) => Ok(TimeWish::Bookmark(Some((*name).to_owned()))),
+        ("bookmark", [name]) => bookmark(name).map(TimeWish::Bookmark),
         ("branch", []) => Ok(TimeWish::Branch(None)),
         ("branch", [name]) => Ok(TimeWish::Branch(Some((*name).to_owned()))),
         ("branches", []) => Ok(TimeWish::Branches),
@@ -157,6 +157,14 @@ fn goal_of(word: &str) -> Result<Destination, String> {
         _ if number.starts_with(|c: char| c.is_ascii_digit()) => Destination::Entry(entry(number)?),
         name => Destination::Bookmark(name.to_owned()),
     })
+}
+
+/// A name that goto does not read as anything else.
+fn bookmark(name: &str) -> Result<Option<String>, String> {
+    match goal_of(name) {
+        Ok(Destination::Bookmark(_)) if !name.starts_with('#') => Ok(Some(name.to_owned())),
+        _ => Err(format!("\"{name}\" is no name for a bookmark: goto means something else by it")),
+    }
 }
 
 fn entry(number: &str) -> Result<u64, String> {
@@ -201,6 +209,11 @@ fn replica(word: &str) -> Result<ReplicaId, String> {
 fn operation(words: &str) -> Result<Operation, String> {
     let command = Command::parse(words).map_err(|error| error.to_string())?;
     let proposal = command.as_ref().and_then(Command::proposal);
+    if let Some((_, Some(at))) = proposal {
+        return Err(format!(
+            "leave out \"@{at}\": change keeps the replica, and add names it last"
+        ));
+    }
     let none = || format!("\"{words}\" is no operation, such as \"put x 2\"");
     proposal.map(|(operation, _)| operation).ok_or_else(none)
 }
@@ -248,5 +261,12 @@ mod tests {
         assert!(refused("what-if add 'put x 2'").contains("@R1"));
         assert!(refused("what-if change nonsense").contains("nonsense"));
         assert!(refused("what-if #many drop").contains("many"));
+        for name in ["start", "now", "end", "12abc", "7", "'#3'"] {
+            let refused = refused(&format!("bookmark {name}"));
+            assert!(refused.contains("goto means something else by it"), "{refused}");
+        }
+        assert_eq!(wished("bookmark slow"), TimeWish::Bookmark(Some("slow".to_owned())));
+        assert!(refused("what-if #0 change 'put x 1 @R3'").starts_with("leave out \"@R3\""));
+        assert!(refused("what-if add 'put x 1 @R3' @R1").starts_with("leave out \"@R3\""));
     }
 }

@@ -19,6 +19,13 @@ use crate::stage::Stage;
 
 /// A choice is lost, since a vote is reported in a ballot that was only joined.
 pub fn broken() -> Stage {
+    let mut stage = nearly_broken();
+    stage.run(&["deliver kind=RecoverReply to=R3"]);
+    stage
+}
+
+/// The same before the last messages arrive that it takes.
+pub fn nearly_broken() -> Stage {
     let mut stage = Stage::mutated(Mutation::SingleBallot);
     stage.run(&[
         "pause",
@@ -42,7 +49,6 @@ pub fn broken() -> Stage {
         "wake R3",
         "deliver kind=Recover from=R3 to=R0",
         "deliver kind=Recover from=R3 to=R4",
-        "deliver kind=RecoverReply to=R3",
     ]);
     stage
 }

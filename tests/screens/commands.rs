@@ -35,7 +35,7 @@ fn copied(drive: &mut Drive, keys: &str) -> String {
 fn what_a_key_does_can_be_typed() {
     let mut drive = Drive::conflict(LARGE);
     typed(&mut drive, "screen graph");
-    assert_eq!((drive.app.screen, drive.app.mode), (Screen::Graph, Mode::Normal));
+    assert_eq!((drive.app.screen, drive.app.mode), (Screen::Graph, Mode::Prompt));
     typed(&mut drive, "walk");
     assert!(drive.app.can(Deed::WalkOn), "the walk is shown");
     typed(&mut drive, "show-space-time");
@@ -50,7 +50,7 @@ fn what_a_key_does_can_be_typed() {
     assert_eq!(drive.app.observer, None);
     typed(&mut drive, "theme light");
     assert_eq!(drive.app.theme, Theme::Light);
-    drive.press("C");
+    drive.press("Esc C");
     assert_eq!(drive.app.theme, Theme::Mono);
     typed(&mut drive, "speed 20");
     assert!(drive.text().contains("plays at 20 steps/s"));
@@ -70,11 +70,76 @@ fn a_word_that_the_script_language_knows_is_its_own() {
     // By itself, it says too little there, and enough here: one message is selected.
     let held = drive.app.view.in_flight.len();
     typed(&mut drive, "drop");
-    assert_eq!((drive.app.view.in_flight.len(), drive.app.mode), (held - 1, Mode::Normal));
+    assert_eq!((drive.app.view.in_flight.len(), drive.app.mode), (held - 1, Mode::Prompt));
     let mut drive = Drive::new(LARGE);
     typed(&mut drive, "drop");
     assert_eq!(drive.app.prompt.text(), "drop");
     assert!(drive.text().contains("it is written: drop"), "{}", drive.text());
+}
+
+/// What is typed after a command is never taken for keys, whatever the command was.
+#[test]
+fn the_prompt_stays_open_after_every_kind_of_command() {
+    for line in [
+        "put y 2",
+        "pause",
+        "status R0.0",
+        "goto #2",
+        "goto start",
+        "goto now",
+        "bookmark here",
+        "branch",
+        "switch main",
+        "rename-branch main trunk",
+        "what-if #0 change 'put x 7'",
+        "find path=slow",
+        "until path=slow",
+        "export svg",
+        "token",
+        "run-live",
+        "compare",
+        "screen graph",
+        "observer R2",
+        "theme light",
+        "speed 20",
+        "save picture.svg",
+        "cone",
+        "step-back",
+        "why R0.0",
+        "help",
+        "branches",
+        "nonsense",
+    ] {
+        let mut drive = Drive::conflict(LARGE);
+        typed(&mut drive, line);
+        // What lies over the panes is closed first.
+        if drive.app.over.is_some() {
+            drive.press("Esc");
+        }
+        assert!(drive.app.over.is_none(), "{line}");
+        assert_eq!(drive.app.mode, Mode::Prompt, "{line}");
+        drive.press("C-u");
+        drive.type_in(":crash R3");
+        assert_eq!(drive.app.prompt.text(), "crash R3", "{line}");
+        assert!(drive.app.view.replicas.iter().all(|replica| replica.up), "{line}");
+        drive.press("Esc");
+        assert_eq!(drive.app.mode, Mode::Normal, "{line}");
+    }
+}
+
+/// But what takes text or keys itself gets them.
+#[test]
+fn what_takes_keys_itself_gets_them() {
+    let mut drive = Drive::conflict(LARGE);
+    drive.press("Tab");
+    typed(&mut drive, "filter");
+    assert_eq!(drive.app.mode, Mode::Filter);
+    drive.press("Esc");
+    typed(&mut drive, "why R0.0");
+    drive.press("j Enter");
+    assert_eq!((drive.app.screen, drive.app.mode), (Screen::SpaceTime, Mode::Normal));
+    typed(&mut drive, "what-if");
+    assert!(drive.app.prompt.text().starts_with("what-if #"));
 }
 
 #[test]
@@ -200,7 +265,7 @@ fn a_picture_is_asked_for_with_or_without_a_name() {
         typed(&mut drive, line);
         let save = Save { file: Some(file.to_owned()), replace };
         assert_eq!(drive.effects.pop(), Some(Effect::Save(save)));
-        assert_eq!(drive.app.mode, Mode::Normal, "the prompt is no part of the picture");
+        assert_eq!(drive.app.mode, Mode::Prompt, "more commands may follow");
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Drive {
     /// What was asked of the outside beside requests.
     pub effects: Vec<Effect>,
     size: (u16, u16),
+    /// Whether what takes long is done at once.
+    pub works: bool,
 }
 
 impl Drive {
@@ -40,7 +42,7 @@ impl Drive {
     pub fn with(mut stage: Stage, size: (u16, u16)) -> Self {
         let app = App::new(stage.view().shape.clone(), Theme::Dark, false, true);
         let reports = stage.take_reports();
-        let mut drive = Self { app, stage, effects: Vec::new(), size };
+        let mut drive = Self { app, stage, effects: Vec::new(), size, works: true };
         drive.act(Action::Resize(size.0, size.1));
         drive.act(Action::Reports(reports));
         drive
@@ -56,6 +58,10 @@ impl Drive {
                     }
                     effect => self.effects.push(effect),
                 }
+            }
+            // What takes long is done in between.
+            if actions.is_empty() && self.works && self.app.is_working() {
+                actions.push_back(Action::Work);
             }
         }
     }

@@ -132,7 +132,7 @@ fn whoever_tries_something_leaves_the_lesson_and_returns_to_it() {
     drive.type_in("delete-branch b3");
     drive.press("Enter :");
     drive.type_in("delete-branch fast-path");
-    drive.press("Enter L");
+    drive.press("Enter Esc L");
     assert!(drive.app.is_in_lesson(), "{}", drive.text());
 }
 

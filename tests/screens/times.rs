@@ -1,16 +1,21 @@
 //! Looking back, and trying out what could have been: nothing of it disturbs the cluster.
 
-use epaxos_tui::multiverse::tree::BranchId;
-use epaxos_tui::tui::app::Mode;
+use epaxos_tui::multiverse::tree::{BranchId, Multiverse};
+use epaxos_tui::multiverse::written::known;
+use epaxos_tui::observe::notice::Shape;
+use epaxos_tui::script::grammar::Command;
+use epaxos_tui::tui::app::{App, Mode};
 use epaxos_tui::tui::deed::Screen;
+use epaxos_tui::tui::theme::Theme;
+use proptest::prelude::*;
 
 use crate::drive::Drive;
 use crate::stage::Stage;
 
-const LARGE: (u16, u16) = (120, 40);
+pub const LARGE: (u16, u16) = (120, 40);
 
 /// Types a command and sends it. Returns what the screen shows then.
-fn command(drive: &mut Drive, line: &str) -> String {
+pub fn command(drive: &mut Drive, line: &str) -> String {
     drive.press(":");
     drive.type_in(line);
     drive.press("Enter");
@@ -23,11 +28,11 @@ fn command(drive: &mut Drive, line: &str) -> String {
 }
 
 /// What the world has done, whatever is looked at.
-fn done(drive: &Drive) -> u64 {
+pub fn done(drive: &Drive) -> u64 {
     drive.stage.view().log.len()
 }
 
-fn seen(drive: &Drive) -> u64 {
+pub fn seen(drive: &Drive) -> u64 {
     drive.app.view.log.len()
 }
 
@@ -188,38 +193,6 @@ fn every_screen_shows_the_place_that_is_looked_at() {
     assert_eq!(drive.app.times.place().0, BranchId::MAIN);
 }
 
-/// Lets a search that was asked for come to its end.
-fn search_on(drive: &mut Drive) {
-    let (mut search, _) = drive.app.search().expect("something is looked for");
-    loop {
-        if let Some(found) = search.go_on(1_000) {
-            return drive.app.found(found);
-        }
-    }
-}
-
-#[test]
-fn a_schedule_that_is_found_is_a_branch() {
-    let held = ["pause", "put x 1 @R0", "put x 2 @R4"];
-    let mut drive = Drive::with(Stage::of(&held), LARGE);
-    let steps = done(&drive);
-    command(&mut drive, "find path=slow");
-    let again = command(&mut drive, "find component>1");
-    assert!(again.contains("path=slow is still being looked for"), "{again}");
-    search_on(&mut drive);
-    let shown = command(&mut drive, "screen cockpit");
-    assert!(shown.contains("BRANCH b1 10 of 10"), "{shown}");
-    assert_eq!((drive.app.view.total().slows, done(&drive)), (1, steps));
-    command(&mut drive, "find component>1");
-    command(&mut drive, "cancel");
-    let refused = command(&mut drive, "cancel");
-    assert!(refused.contains("nothing is being looked for"), "{refused}");
-    let refused = command(&mut drive, "find phase(R7.0)=noop");
-    assert!(refused.contains("there is no R7"), "{refused}");
-    let refused = command(&mut drive, "find path=scenic");
-    assert!(refused.contains("scenic"), "{refused}");
-}
-
 #[test]
 fn two_branches_are_compared_by_what_they_mean() {
     let held = ["pause", "put x 1 @R0", "put x 2 @R4", "step all"];
@@ -238,20 +211,86 @@ fn two_branches_are_compared_by_what_they_mean() {
     assert!(drive.text().contains("compare main late"));
 }
 
+/// Whoever holds the key down that goes forth comes to what is going on, and delivers nothing there.
 #[test]
-fn it_goes_on_until_something_is_true() {
-    let held = ["pause", "put x 1 @R0", "put x 2 @R4"];
-    let mut drive = Drive::with(Stage::of(&held), LARGE);
-    command(&mut drive, "branch");
-    let shown = command(&mut drive, "until phase(R0.0)=committed");
-    assert!(shown.contains("phase(R0.0)=committed at #"), "{shown}");
-    let refused = command(&mut drive, "until phase(R3.0)=noop");
-    assert!(refused.contains("nothing moves any more"), "{refused}");
-    // In the world itself breakpoints do it.
-    command(&mut drive, "goto now");
-    let shown = command(&mut drive, "until path=slow");
-    assert!(shown.contains("break path=slow at #"), "{shown}");
-    assert!(drive.stage.view().gate.paused);
+fn a_key_that_is_held_down_stops_at_now() {
+    let mut drive = Drive::with(Stage::of(&["pause", "put x 1", "step 1"]), LARGE);
+    let steps = done(&drive);
+    for keys in ["n", "T"] {
+        drive.press("p p");
+        for _ in 0..20 {
+            drive.press(keys);
+        }
+        assert!(drive.app.times.past.is_none());
+        assert!(drive.text().contains(&format!("let go of {keys} to go on")), "{}", drive.text());
+        // Time passes, and it is still held down.
+        for beat in 1..5 {
+            drive.tick(beat);
+            drive.press(keys);
+        }
+        assert_eq!(done(&drive), steps);
+    }
+    // Let go and pressed once more, it is meant.
+    drive.tick(6);
+    drive.tick(7);
+    drive.press("n");
+    assert_eq!(done(&drive), steps + 1);
+    // So it is after any other key.
+    drive.press("p n j n");
+    assert_eq!(done(&drive), steps + 2);
+}
+
+#[test]
+fn a_recording_ends_where_it_ends() {
+    let stage = Stage::of(&["pause", "put x 1", "step 1"]);
+    let mut multiverse = Multiverse::new(Shape::new(5));
+    multiverse.grow(BranchId::MAIN, &stage.view().log);
+    let mut drive = Drive::with(Stage::new(5), LARGE);
+    drive.app = App::new(Shape::new(5), Theme::Dark, false, true).replaying(multiverse);
+    drive.resize(LARGE.0, LARGE.1);
+    for keys in ["n", "p n n n", "T"] {
+        drive.press(keys);
+        assert!(drive.text().contains("this is the end of what was recorded"), "{}", drive.text());
+        assert_eq!(drive.app.times.multiverse.iter().count(), 1);
+    }
+    // A branch goes on.
+    drive.press("b n");
+    assert!(seen(&drive) > 2);
+}
+
+/// What changes nothing begins no branch, and lets nothing go on.
+#[test]
+fn what_is_refused_or_harmless_begins_no_branch() {
+    let mut drive = Drive::with(Stage::of(&["put x 1", "settle", "put y 2 @R3", "settle"]), LARGE);
+    let steps = done(&drive);
+    command(&mut drive, "goto #3");
+    for (line, said) in [
+        ("goto #3", ""),
+        ("deliver R0-99", "no message R0-99 is on its way"),
+        ("drop kind=Accept", "no held message meets"),
+        ("recover R1", "R1 is not down"),
+        ("put x 1 @R7", "there is no R7"),
+        ("release kind=Commit", "there is no rule"),
+        ("unbreak path=slow", "there is no breakpoint"),
+        ("break path=slow", "that counts for what branches off here"),
+        ("break", "break path=slow"),
+        ("status R0.0", "R0 R0.0"),
+        ("run", ""),
+    ] {
+        let shown = command(&mut drive, line);
+        assert!(shown.contains(said), "{line}: {shown}");
+        drive.press("Esc");
+        assert_eq!((drive.app.times.multiverse.iter().count(), seen(&drive)), (1, 4), "{line}");
+    }
+    assert!(drive.stage.view().gate.breaks.is_empty());
+    command(&mut drive, "crash R4");
+    assert_eq!(drive.app.times.branch().name, "b1");
+    assert_eq!(drive.app.view.gate.breaks.len(), 1);
+    // At the end of a branch neither plays what stands still there.
+    let len = seen(&drive);
+    command(&mut drive, "break kind=Accept");
+    command(&mut drive, "deliver R0-99");
+    assert_eq!((seen(&drive), done(&drive)), (len, steps));
 }
 
 /// What goes by itself in the past does not go on in the world.
@@ -282,18 +321,71 @@ fn what_is_met_meanwhile_is_news() {
     assert!(drive.app.stopped.is_some(), "{}", drive.text());
 }
 
-/// A branch from which something is looked for stays until it is found.
-#[test]
-fn what_is_looked_from_is_not_deleted() {
-    let mut drive = Drive::with(Stage::of(&["pause", "put x 1 @R0", "put x 2 @R4"]), LARGE);
-    command(&mut drive, "branch from-here");
-    command(&mut drive, "find path=slow");
-    command(&mut drive, "switch main");
-    let refused = command(&mut drive, "delete-branch from-here");
-    assert!(refused.contains("path=slow is being looked for from there"), "{refused}");
-    let (_, stale) = drive.app.search().expect("something is looked for");
-    command(&mut drive, "cancel");
-    command(&mut drive, "find component>1");
-    drive.app.take_found(&stale, Ok(epaxos_tui::multiverse::search::Found::Nothing));
-    assert!(drive.app.hunt.is_some(), "what was cancelled is not what is looked for now");
+/// Something that somebody may do.
+fn deeds() -> impl Strategy<Value = Vec<&'static str>> {
+    let lines = vec![
+        "put x 1 @R0",
+        "put x 2 @R3",
+        "get y @R4",
+        "burst 3 conflict=50",
+        "step",
+        "step 3",
+        "round",
+        "settle",
+        "sleep 300ms",
+        "wake R0",
+        "crash R1",
+        "recover R1",
+        "dup R0-0",
+        "drop R0-1",
+        "hold kind=Commit",
+        "release",
+        "loss 30",
+        "pause",
+        "run",
+    ];
+    proptest::collection::vec(proptest::sample::select(lines), 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever happened: so many steps back and as many forth lead to where one was, and each place
+    /// is the same from both sides.
+    #[test]
+    fn back_and_forth_is_no_way_at_all(lines in deeds(), back in 1usize..30) {
+        let mut stage = Stage::new(5);
+        for line in lines {
+            stage.perform(&Command::parse(line).expect(line).expect(line));
+        }
+        let mut drive = Drive::with(stage, LARGE);
+        let seen = |drive: &Drive| {
+            let view = &drive.app.view;
+            let flights = view.in_flight.iter().map(|flight| flight.envelope.id.to_string());
+            let flights: Vec<_> = flights.collect();
+            let up: Vec<_> = view.replicas.iter().map(|it| (it.up, it.timer)).collect();
+            (view.log.len(), known(view), flights, up, view.gate.clone())
+        };
+        let whole = |drive: &mut Drive| {
+            drive.app.message = None;
+            drive.text()
+        };
+        drive.press("j");
+        let (before, steps) = (whole(&mut drive), usize::try_from(done(&drive)).unwrap());
+        let back = back.min(steps);
+        let mut places = vec![seen(&drive)];
+        for _ in 0..back {
+            drive.press("p");
+            places.push(seen(&drive));
+        }
+        for place in places.iter().rev().skip(1) {
+            drive.press("n");
+            prop_assert_eq!(&seen(&drive), place);
+        }
+        prop_assert!(drive.app.times.past.is_none());
+        for (now, then) in whole(&mut drive).lines().zip(before.lines()) {
+            prop_assert_eq!(now, then);
+        }
+        prop_assert_eq!(usize::try_from(done(&drive)).unwrap(), steps);
+    }
 }

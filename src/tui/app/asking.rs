@@ -5,7 +5,7 @@ use crate::explain::answer::{Answer, Link};
 use crate::explain::explain;
 use crate::explain::question::{About, Question};
 use crate::observe::log::EntryId;
-use crate::tui::app::{App, Chosen, Over, Tone};
+use crate::tui::app::{App, Chosen, Mode, Over, Tone};
 use crate::tui::deed::{Move, Screen};
 use crate::tui::layout::Pane;
 
@@ -159,6 +159,8 @@ impl App {
             return self.say("this part of the answer points to nothing", Tone::Plain);
         };
         self.over = None;
+        // Whoever goes there wants to look around.
+        self.mode = Mode::Normal;
         self.trail.push(self.place());
         match link {
             Link::Entry(entry) => {

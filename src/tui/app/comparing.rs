@@ -4,6 +4,7 @@ use crate::multiverse::compare::{Comparison, Row, compare};
 use crate::multiverse::tree::BranchId;
 use crate::tui::app::App;
 use crate::tui::panel::text;
+use crate::tui::times::TimeWish;
 
 impl App {
     /// Shows how two branches differ: the one that is looked at, or the second one that is named, and
@@ -19,6 +20,12 @@ impl App {
             return Err("a branch differs from itself in nothing; name another one".to_owned());
         }
         let mut ends = Vec::new();
+        let name = |id: BranchId| self.times.multiverse.get(id).map(|branch| branch.name.clone());
+        let wish = TimeWish::Compare(name(one), name(other));
+        if self.is_fetched(one, u64::MAX, &wish) || self.is_fetched(other, u64::MAX, &wish) {
+            return Ok(());
+        }
+        let multiverse = &mut self.times.multiverse;
         for branch in [one, other] {
             ends.push(multiverse.at(branch, u64::MAX).map_err(|astray| astray.to_string())?);
         }
@@ -43,8 +50,13 @@ fn lines(comparison: &Comparison, names: &[String; 2], width: usize) -> Vec<Stri
                 .there
                 .clone()
                 .map(|told| told.unwrap_or_else(|| "it is over.".to_owned()));
+            let first = match at {
+                0 => "Nothing is the same.".to_owned(),
+                1 => "The first entry is the same.".to_owned(),
+                at => format!("The first {at} entries are the same."),
+            };
             vec![
-                format!("The first {at} entries are the same. At #{at}"),
+                format!("{first} At #{at}"),
                 format!("  {}: {}", names[0], there[0]),
                 format!("  {}: {}", names[1], there[1]),
             ]

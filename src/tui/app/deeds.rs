@@ -7,6 +7,7 @@ use crate::script::grammar::Command;
 use crate::script::words::{Count, Doubled, Term};
 use crate::tui::app::{App, Deliverable, Effect, GraphView, Mode, Over, Save, Tone};
 use crate::tui::deed::{Deed, LogKey, Move, Screen};
+use crate::tui::keys::Context;
 use crate::tui::layout::Pane;
 use crate::tui::list::Place;
 use crate::tui::palette::{Choice, Palette};
@@ -122,6 +123,15 @@ impl App {
 
     /// Lets the world go on, or says how.
     fn go_on(&mut self, deed: Deed) -> Vec<Effect> {
+        if let (Deed::Step | Deed::Quiet, Some(pressed)) = (deed, &mut self.arrived) {
+            *pressed = true;
+            let key = self.keys.key(Context::Normal, deed);
+            self.say(
+                format!("this is what is going on now; let go of {key} to go on"),
+                Tone::Plain,
+            );
+            return Vec::new();
+        }
         match deed {
             Deed::Step => return self.send(Command::Step { count: Count::Some(1) }),
             Deed::Round => return self.send(Command::Round),
@@ -467,6 +477,9 @@ impl App {
     fn back(&mut self) {
         if self.over.take().is_some() {
             return;
+        }
+        if let Some(what) = self.stop_working() {
+            return self.say(format!("{what}; it was ended there"), Tone::Plain);
         }
         match self.mode {
             Mode::Prompt => self.mode = Mode::Normal,

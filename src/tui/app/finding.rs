@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::multiverse::goal::Goal;
 use crate::multiverse::search::{Found, Search};
 use crate::multiverse::tree::BranchId;
-use crate::script::grammar::Command;
-use crate::script::words::Count;
 use crate::script::world::World;
-use crate::tui::app::{App, Effect, Tone};
+use crate::tui::app::{App, Effect, Mode, Tone};
+use crate::tui::times::TimeWish;
 
 /// A search that goes on outside.
 #[derive(Clone, Debug)]
@@ -18,6 +17,8 @@ pub struct Hunt {
     pub goal: Goal,
     /// From which place on.
     from: (BranchId, u64),
+    /// Whether that was what was going on then.
+    now: bool,
     /// Whether nobody wants to know any more.
     pub cancelled: Arc<AtomicBool>,
 }
@@ -40,12 +41,46 @@ impl App {
             return Err(format!("{} is still being looked for; cancel ends that", hunt.goal));
         }
         let from = self.times.place();
+        let (branch, at) = from;
         if let (None, Some(ended)) = (&self.times.past, self.times.multiverse.main().ended) {
             return Err(format!("nothing can be looked for from here: {ended}"));
         }
-        self.say(format!("looking for {goal}"), Tone::Plain);
-        self.hunt = Some(Hunt { goal, from, cancelled: Arc::default() });
+        if let Some(at) = self.already(&goal) {
+            self.say(already_so(&goal, at, self.view.log.len()), Tone::Plain);
+            return Ok(Vec::new());
+        }
+        if self.is_fetched(branch, at, &TimeWish::Find(goal.clone())) {
+            return Ok(Vec::new());
+        }
+        let as_text = as_text(&goal);
+        self.say(format!("looking for {goal}{as_text}"), Tone::Plain);
+        let now = self.times.past.is_none();
+        self.hunt = Some(Hunt { goal, from, now, cancelled: Arc::default() });
         Ok(vec![Effect::Find])
+    }
+
+    /// The entry at which it became true, where it is already.
+    pub(super) fn already(&self, goal: &Goal) -> Option<u64> {
+        let wrong = self.checks.violations().first();
+        let wrong = wrong.map(|violation| violation.at.saturating_sub(1));
+        match (goal.violation, wrong) {
+            (true, None) => None,
+            (true, wrong) if goal.is_violation() => wrong,
+            _ => goal.already(&self.view),
+        }
+    }
+
+    /// Whether somebody would be taken by surprise by another view: who types, or reads what lies over
+    /// the panes, or has gone elsewhere since.
+    fn is_elsewhere(&self, hunt: &Hunt) -> bool {
+        let typing = self.mode != Mode::Normal && !self.typed().is_empty();
+        let moved = self.times.place() != hunt.from || self.times.past.is_none() != hunt.now;
+        typing || self.over.is_some() || moved
+    }
+
+    /// What is being typed, wherever that is.
+    fn typed(&self) -> &str {
+        if self.mode == Mode::Filter { self.filters.text(self.pane()) } else { self.prompt.text() }
     }
 
     /// The search that was asked for, to be gone on with outside.
@@ -58,7 +93,15 @@ impl App {
 
     /// Ends a search.
     pub(super) fn cancel(&mut self) -> Result<(), String> {
-        let hunt = self.hunt.take().ok_or("nothing is being looked for")?;
+        let Some(hunt) = self.hunt.take() else {
+            if self.until.is_none() {
+                return Err("nothing is being looked for".to_owned());
+            }
+            let effects = self.end_until();
+            self.outbox.extend(effects);
+            self.say("what was gone on to is not waited for any more", Tone::Plain);
+            return Ok(());
+        };
         hunt.cancelled.store(true, Ordering::Relaxed);
         self.say(format!("{} is not looked for any more", hunt.goal), Tone::Plain);
         Ok(())
@@ -78,9 +121,11 @@ impl App {
         }
     }
 
-    /// Takes what was found, and opens it as a branch.
+    /// Takes what was found, and opens it as a branch, unless somebody is busy with something else.
     pub fn found(&mut self, found: Found) {
-        let Some(Hunt { goal, from: (from, at), .. }) = self.hunt.take() else { return };
+        let Some(hunt) = self.hunt.take() else { return };
+        let elsewhere = self.is_elsewhere(&hunt);
+        let Hunt { goal, from: (from, at), .. } = hunt;
         let Found::Run { turns, shortest, wrong } = found else {
             return self.say(format!("no way was found to {goal}"), Tone::Bad);
         };
@@ -90,64 +135,39 @@ impl App {
         };
         let count = turns.len();
         let multiverse = &mut self.times.multiverse;
-        let opened = multiverse.branch(from, at, &gate, None).and_then(|branch| {
-            for turn in turns {
-                self.times.multiverse.add_turn(branch, turn);
-            }
-            self.go_to(branch, u64::MAX)
-        });
-        if let Err(sentence) = opened {
+        let branch = match multiverse.branch(from, at, &gate, None) {
+            Ok(branch) => branch,
+            Err(sentence) => return self.say(sentence, Tone::Bad),
+        };
+        for turn in turns {
+            multiverse.add_turn(branch, turn);
+        }
+        let name = multiverse.get(branch).map(|it| it.name.clone()).unwrap_or_default();
+        if !elsewhere && let Err(sentence) = self.go_to(branch, u64::MAX) {
             return self.say(sentence, Tone::Bad);
         }
-        let name = self.times.branch().name.clone();
-        let how = if shortest { ", and none is shorter" } else { "" };
+        let steps = if count == 1 { "step" } else { "steps" };
+        let how = shortest.map_or_else(String::new, |among| format!(", and {among}"));
+        let opens =
+            if elsewhere { format!("switch {name} opens it") } else { format!("this is {name}") };
         let wrong = wrong.map(|wrong| format!("; {wrong}")).unwrap_or_default();
-        self.say(format!("{goal}: found in {count} steps{how}; this is {name}{wrong}"), Tone::Good);
-    }
-
-    /// Goes on until something is true.
-    pub(super) fn run_until(&mut self, words: &str) -> Result<Vec<Effect>, String> {
-        let goal = Goal::parse(words)?;
-        if self.times.past.is_none() {
-            // A world of its own is stopped by what stops it anyway.
-            let sentence = |error: crate::script::grammar::ParseError| {
-                format!("{error}; in a branch, until takes violation and phase(R0.0)=noop, too")
-            };
-            let stop = Command::parse(&format!("break {words}")).map_err(sentence)?;
-            let mut effects = self.send(stop.ok_or("something must be looked for")?);
-            let go = if self.view.gate.paused {
-                Command::Step { count: Count::All }
-            } else {
-                Command::Settle
-            };
-            effects.extend(self.send(go));
-            return Ok(effects);
-        }
-        for _ in 0..STEPS_MOST {
-            let before = self.view.log.len();
-            let violations = self.checks.violations().len();
-            if self.can_go_forth() {
-                self.go_by(true);
-            } else {
-                self.act_aside(&Command::Step { count: Count::Some(1) });
-            }
-            let Some(past) = &self.times.past else { return Ok(Vec::new()) };
-            let new = (before..self.view.log.len()).filter_map(|id| self.view.log.get(id));
-            let wrong = !goal.violation || self.checks.violations().len() > violations;
-            let met = |entry| goal.is_met(entry, past.cluster.replicas(), &self.view);
-            let met = wrong && new.into_iter().any(met);
-            if met {
-                let at = self.view.log.len() - 1;
-                self.say(format!("{goal} at #{at}"), Tone::Good);
-                return Ok(Vec::new());
-            }
-            if self.view.log.len() == before {
-                return Err(format!("nothing moves any more, and nothing was {goal}"));
-            }
-        }
-        Err(format!("{STEPS_MOST} steps, and nothing was {goal}"))
+        self.say(format!("{goal}: found in {count} {steps}{how}; {opens}{wrong}"), Tone::Good);
     }
 }
 
-/// How many steps are taken at once.
-const STEPS_MOST: u32 = 5_000;
+/// What is said of what need not be looked for.
+pub(super) fn already_so(goal: &Goal, at: u64, len: u64) -> String {
+    // What an instance has become does not come again.
+    let again = goal.is_breakpoint();
+    let again = again.then(|| format!("; {goal} since=#{len} looks for it from here on"));
+    format!("{goal}: already so at #{at}{}", again.unwrap_or_default())
+}
+
+/// That words are looked for which mean nothing but themselves.
+fn as_text(goal: &Goal) -> String {
+    let words: Vec<String> = goal.words.iter().map(|word| format!("\"{word}\"")).collect();
+    match words.as_slice() {
+        [] => String::new(),
+        words => format!(", with {} in the lines of the trace", words.join(" and ")),
+    }
+}

@@ -90,8 +90,8 @@ impl App {
             return None;
         }
         let command = Command::Preview { next };
-        if self.times.past.is_some() {
-            let said = self.perform_aside(&command);
+        if let Some(past) = &mut self.times.past {
+            let said = past.session.perform(&mut past.cluster, &command);
             self.preview.said = Some((subject, said));
             return None;
         }

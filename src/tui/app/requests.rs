@@ -5,7 +5,7 @@ use crate::observe::notice::Decision;
 use crate::observe::notice::Effect as StepEffect;
 use crate::observe::notice::Notice;
 use crate::script::grammar::Command;
-use crate::script::request::{Report, Request};
+use crate::script::request::Report;
 use crate::script::session::Said;
 use crate::script::why::Asked;
 use crate::script::world::Answer;
@@ -27,14 +27,9 @@ impl App {
         if self.times.past.is_some() {
             return self.act_aside(&command);
         }
-        let id = self.requests;
-        self.requests += 1;
-        self.pending.insert(id, command.to_string());
-        // What waits longest has surely been answered or never will be.
-        if self.pending.len() > PENDING_MAX {
-            self.pending.pop_first();
-        }
-        vec![Effect::Request(Request { id, at: self.at, command })]
+        let mut effects = self.override_until(&command);
+        effects.push(self.ask_world(command));
+        effects
     }
 
     /// Carries out the line at the prompt, or keeps it and says why not.
@@ -74,7 +69,6 @@ impl App {
             Ok(question) => {
                 self.prompt.accept();
                 self.message = None;
-                self.mode = Mode::Normal;
                 self.ask(question);
             }
             Err(sentence) => self.prompt.refuse(sentence),
@@ -226,12 +220,31 @@ impl App {
 
     fn on_said(&mut self, request: u64, said: Said) {
         let command = self.pending.remove(&request);
+        if self.take_step_to(request, &said) {
+            return;
+        }
         self.tell(command.unwrap_or_default(), said);
+    }
+
+    /// What was asked for in what is looked at.
+    fn asked_here(&self, answer: &Answer) -> Option<String> {
+        let mut entries = self.view.log.iter().rev().take(ASKED_FOR_LATELY);
+        entries.find_map(|entry| match &entry.step.decision {
+            Decision::Propose(commands) => {
+                let mut commands = commands.iter();
+                commands.find(|it| it.request == answer.request).map(ToString::to_string)
+            }
+            _ => None,
+        })
     }
 
     pub(super) fn on_answer(&mut self, answer: &Answer) {
         let named = self.asked.iter().rev().find(|(request, _)| *request == answer.request);
-        let name = named.map_or_else(|| answer.request.to_string(), |(_, command)| command.clone());
+        let named = named.map(|(_, command)| command.clone());
+        // In a branch a request may be another one than that of its name in what goes on.
+        let named =
+            if self.times.past.is_some() { self.asked_here(answer).or(named) } else { named };
+        let name = named.unwrap_or_else(|| answer.request.to_string());
         match &answer.result {
             Ok(outcome) => self.say(format!("{name} = {outcome}"), Tone::Good),
             Err(error) => self.say(format!("{name} failed: {error}"), Tone::Bad),
@@ -239,8 +252,8 @@ impl App {
     }
 }
 
-/// How many commands may wait for a word.
-const PENDING_MAX: usize = 10_000;
+/// How many entries are looked through for what an answer is to.
+const ASKED_FOR_LATELY: usize = 2_000;
 
 /// How many proposals are remembered until they are answered.
 const ASKED_MAX: usize = 512;

@@ -11,12 +11,12 @@ use crate::observe::log::Entry;
 use crate::observe::notice::{Notice, Shape};
 use crate::observe::turn::Choice;
 use crate::observe::view::{Broke, View};
-use crate::script::grammar::Command;
-use crate::script::session::{Said, Session};
-use crate::script::words::Count;
+use crate::script::session::{Session, next_to_deliver};
+use crate::script::stepwise::Stepwise;
 use crate::script::world::World;
 use crate::sim::cluster::Cluster;
-use crate::tui::app::{App, Checks, Effect, Mode, SpaceTime, Tone, TraceList};
+use crate::tui::app::working::Then;
+use crate::tui::app::{App, Checks, Deliverables, Effect, Mode, SpaceTime, Tone, TraceList};
 use crate::tui::deed::Deed;
 use crate::tui::layout::Pane;
 use crate::tui::times::{Destination, TimeWish};
@@ -40,7 +40,7 @@ pub struct Past {
     /// How many of its turns were taken.
     pub at: u64,
     pub(super) cluster: Cluster,
-    session: Session,
+    pub(super) session: Session,
     /// What is going on now; nothing where a recording is looked at.
     present: Option<Present>,
 }
@@ -53,8 +53,23 @@ struct Present {
     follow: bool,
     trace: TraceList,
     space_time: SpaceTime,
+    deliverables: Deliverables,
     /// What had met a breakpoint when something else began to be looked at.
     broke: Option<Broke>,
+}
+
+impl Past {
+    /// What is going on now, where something is.
+    pub(super) fn live(&self) -> Option<(&View, &Checks)> {
+        self.present.as_ref().map(|present| (&present.view, &present.checks))
+    }
+
+    /// Whether anything may move by itself.
+    pub(super) fn can_move(&self) -> bool {
+        let paused = self.cluster.view().gate.paused;
+        let delayed = !paused && self.cluster.next_delayed().is_some();
+        delayed || next_to_deliver(&self.cluster).is_some()
+    }
 }
 
 impl Times {
@@ -132,7 +147,14 @@ impl App {
         }
         let next =
             self.times.past.as_ref().is_some_and(|it| it.branch == branch && it.at + 1 == at);
-        if next { self.go_forth_one() } else { self.jump(branch, at) }
+        if next {
+            self.go_forth_one()
+        } else if self.is_far(branch, at) {
+            self.set_out(branch, at, Then::Look);
+            Ok(())
+        } else {
+            self.jump(branch, at)
+        }
     }
 
     /// Whether the place where the run's turns end is what is going on now.
@@ -153,6 +175,7 @@ impl App {
 
     /// Shows a cluster as it was at a place.
     pub(super) fn show_there(&mut self, branch: BranchId, at: u64, cluster: Cluster) {
+        self.stop_working();
         let mut checks = Checks::new(&cluster.view().shape);
         checks.look_again(cluster.view(), &self.checks);
         let view = std::mem::replace(&mut self.view, cluster.view().clone());
@@ -168,6 +191,7 @@ impl App {
                 follow: self.follow,
                 trace: self.trace.clone(),
                 space_time: self.space_time.clone(),
+                deliverables: self.deliverables.clone(),
             }),
         };
         self.times.past = Some(Box::new(Past { branch, at, cluster, session, present }));
@@ -180,6 +204,8 @@ impl App {
         let went = self.times.multiverse.go_on(past.branch, past.at, &mut past.cluster);
         went.map_err(|astray| astray.to_string())?;
         past.at += 1;
+        // Also what was set there before anything else happened, as whoever jumps there sees it.
+        self.times.multiverse.set_by_hand(past.branch, past.at, &mut past.cluster);
         past.cluster.take_answers();
         for notice in past.cluster.take_notices() {
             if let Notice::Step(step) = &notice {
@@ -194,11 +220,13 @@ impl App {
 
     /// Looks at what is going on now.
     pub(super) fn go_to_now(&mut self) {
+        self.stop_working();
         let Some(past) = self.times.past.take() else { return };
         match past.present {
             Some(present) => {
                 (self.view, self.checks) = (present.view, present.checks);
                 (self.trace, self.space_time) = (present.trace, present.space_time);
+                self.deliverables = present.deliverables;
                 self.look_elsewhere();
                 (self.selected, self.follow) = (present.selected, present.follow);
                 self.mark = None;
@@ -302,6 +330,10 @@ impl App {
         if let Err(sentence) = went {
             return self.say(sentence, Tone::Bad);
         }
+        // Who is still on the way is told that.
+        if self.is_working() {
+            return;
+        }
         if self.times.past.is_none() {
             self.say("this is what is going on now", Tone::Plain);
             return;
@@ -315,8 +347,25 @@ impl App {
         self.space_time.follow = true;
     }
 
-    /// Does what was wished about time.
-    pub(super) fn fulfil_in_time(&mut self, wish: TimeWish) -> Result<(), String> {
+    /// Does what was wished about time, and says what is to happen outside.
+    pub(super) fn fulfil_in_time(&mut self, wish: TimeWish) -> Result<Vec<Effect>, String> {
+        match wish {
+            TimeWish::Find(goal) => self.find(goal),
+            TimeWish::Until(words) => self.run_until(&words),
+            TimeWish::Token => {
+                self.message = None;
+                Ok(vec![Effect::CopyToken])
+            }
+            TimeWish::RunLive => {
+                let name = self.times.branch().name.clone();
+                self.say(format!("{name} is run on a fresh cluster"), Tone::Plain);
+                Ok(vec![Effect::RunLive])
+            }
+            wish => self.fulfil_here(wish).map(|()| Vec::new()),
+        }
+    }
+
+    fn fulfil_here(&mut self, wish: TimeWish) -> Result<(), String> {
         let (branch, at) = self.times.place();
         match wish {
             TimeWish::GoTo(goal) => {
@@ -351,6 +400,9 @@ impl App {
                 if doomed == branch && doomed != BranchId::MAIN {
                     let fork = self.times.branch().fork;
                     let (from, at) = fork.unwrap_or((BranchId::MAIN, at));
+                    if self.is_fetched(from, at, &TimeWish::Delete(name.clone())) {
+                        return Ok(());
+                    }
                     self.go_to(from, at)?;
                 }
                 self.times.multiverse.delete(doomed)?;
@@ -403,8 +455,20 @@ impl App {
                 return Err(format!("nothing can branch off after #{len}: {ended}"));
             }
         }
-        let id = multiverse.branch(from, at, &gate, name)?;
-        self.jump(id, at)?;
+        if self.times.past.is_none()
+            && self.is_fetched(from, at, &TimeWish::Branch(name.map(str::to_owned)))
+        {
+            return Ok(());
+        }
+        let id = self.times.multiverse.branch(from, at, &gate, name)?;
+        // What is looked at is that place.
+        match self.times.past.as_ref().map(|past| past.cluster.clone()) {
+            Some(mut cluster) => {
+                cluster.take_answers();
+                self.show_there(id, at, cluster);
+            }
+            None => self.jump(id, at)?,
+        }
         let name = self.times.branch().name.clone();
         self.say(format!("this is {name} now, in the simulator"), Tone::Good);
         Ok(())
@@ -495,78 +559,12 @@ impl App {
         let (of, here) = self.times.place();
         let at_hand = || self.entry_at_hand().or(here.checked_sub(1));
         let at = at.or_else(at_hand).ok_or("nothing has happened yet that could be otherwise")?;
-        let (branch, mut cluster) = self.times.multiverse.what_if(of, at, change, name)?;
-        cluster.take_answers();
-        cluster.listen();
-        let len = self.times.multiverse.get(branch).map_or(0, Branch::len);
-        self.show_there(branch, len, cluster);
-        let name = self.times.branch().name.clone();
-        self.say(
-            format!("{name} is what would have come of it; compare shows how it differs"),
-            Tone::Good,
-        );
-        Ok(())
-    }
-
-    /// Carries a command out on what is looked at, which is not what goes on now. Where the turns that
-    /// come next are known, or this is the run itself or that of a lesson, a branch begins.
-    pub(super) fn act_aside(&mut self, command: &Command) -> Vec<Effect> {
-        let looks = command.only_looks();
-        let (branch, at) = self.times.place();
-        // What comes next is known: to go on is to look at that.
-        if let Command::Step { count } = command
-            && self.can_go_forth()
-        {
-            let by = if let Count::Some(count) = count { u64::from(*count) } else { u64::MAX };
-            self.go_to_place(branch, at.saturating_add(by));
-            return Vec::new();
+        let wish = TimeWish::WhatIf(Some(at), change.clone(), name.map(str::to_owned));
+        if self.is_fetched(of, at, &wish) {
+            return Ok(());
         }
-        let kept = branch == BranchId::MAIN || self.is_of_lesson(branch);
-        let elsewhere = kept || !self.times.is_at_end();
-        if !looks
-            && elsewhere
-            && let Err(sentence) = self.begin_branch(None)
-        {
-            self.say(sentence, Tone::Bad);
-            return Vec::new();
-        }
-        let said = self.perform_aside(command);
-        self.tell(command.to_string(), said);
-        Vec::new()
-    }
-
-    pub(super) fn perform_aside(&mut self, command: &Command) -> Said {
-        let Some(past) = &mut self.times.past else { return Ok(Vec::new()) };
-        past.session.at = self.at;
-        let mut said = past.session.perform(&mut past.cluster, command);
-        // Where nothing is paused, everything moves, and here that is done at once.
-        if said.is_ok() && !command.only_looks() && !past.cluster.view().gate.paused {
-            let settled = past.cluster.settle();
-            said = said.and_then(|lines| settled.map(|()| lines));
-        }
-        let branch = past.branch;
-        let (notices, answers) = (past.cluster.take_notices(), past.cluster.take_answers());
-        for notice in notices {
-            self.times.multiverse.note(branch, &notice);
-            if let Notice::Step(step) = &notice {
-                self.checks.step(step);
-            }
-            self.note(&notice);
-            let broke = self.view.broke.clone();
-            self.view.apply(notice);
-            self.times.multiverse.grow(branch, &self.view.log);
-            if self.view.broke != broke {
-                self.tell_break();
-            }
-        }
-        if let Some(past) = &mut self.times.past {
-            past.at = past.cluster.view().log.len();
-        }
-        self.tell_violation();
-        for answer in &answers {
-            self.on_answer(answer);
-        }
-        said
+        let rewriting = self.times.multiverse.rewrite(of, at, change, name)?;
+        self.rewrite_on(Box::new(rewriting))
     }
 }
 

@@ -9,22 +9,22 @@ use crate::tui::command;
 use crate::tui::command::{Line, Wish};
 use crate::tui::deed::Deed;
 use crate::tui::list::Place;
-use crate::tui::times::TimeWish;
 
 impl App {
-    /// Does what was typed, which leaves the prompt, as a key does that is pressed outside of it; or
-    /// says why not.
+    /// Does what was typed, as a key does that is pressed outside of the prompt; or says why not. The
+    /// prompt stays open whatever it was, so that what is typed next is no key, until somebody leaves
+    /// it or what was asked for takes keys itself.
     pub(super) fn fulfil(&mut self, wish: Wish) -> Result<Vec<Effect>, String> {
         match wish {
             Wish::Deed(deed) => self.perform_by_name(deed),
             Wish::Observe(observer) => {
                 self.check_observer(observer)?;
-                self.leave_prompt();
+                self.accept_line();
                 self.observer = observer;
                 Ok(Vec::new())
             }
             Wish::Theme(theme) => {
-                self.leave_prompt();
+                self.accept_line();
                 self.theme = theme;
                 Ok(Vec::new())
             }
@@ -33,50 +33,27 @@ impl App {
                 if !is_list(pane) {
                     return Err("the pane that has the focus is no list".to_owned());
                 }
-                self.leave_prompt();
+                self.accept_line();
                 self.set_filter(pane, &text);
                 Ok(Vec::new())
             }
             Wish::Speed(rate) => {
                 self.set_rate(&rate)?;
-                self.leave_prompt();
+                self.accept_line();
                 self.tell_rate();
                 Ok(Vec::new())
             }
-            Wish::Time(TimeWish::Find(goal)) => {
-                let effects = self.find(goal)?;
-                self.prompt.accept();
-                self.mode = Mode::Normal;
-                Ok(effects)
-            }
-            Wish::Time(TimeWish::Until(words)) => {
-                let effects = self.run_until(&words)?;
-                self.prompt.accept();
-                self.mode = Mode::Normal;
-                Ok(effects)
-            }
-            Wish::Time(TimeWish::Token) => {
-                self.leave_prompt();
-                Ok(vec![Effect::CopyToken])
-            }
-            Wish::Time(TimeWish::RunLive) => {
-                self.leave_prompt();
-                let name = self.times.branch().name.clone();
-                self.say(format!("{name} is run on a fresh cluster"), Tone::Plain);
-                Ok(vec![Effect::RunLive])
-            }
             Wish::Time(wish) => {
-                self.fulfil_in_time(wish)?;
+                let effects = self.fulfil_in_time(wish)?;
                 self.prompt.accept();
-                self.mode = Mode::Normal;
-                Ok(Vec::new())
+                Ok(effects)
             }
             Wish::Export(export) => {
-                self.leave_prompt();
+                self.accept_line();
                 Ok(vec![Effect::Export(export)])
             }
             Wish::Save(save) => {
-                self.leave_prompt();
+                self.accept_line();
                 Ok(vec![Effect::Save(save)])
             }
         }
@@ -84,8 +61,8 @@ impl App {
 
     fn perform_by_name(&mut self, deed: Deed) -> Result<Vec<Effect>, String> {
         if self.can(deed) {
-            self.leave_prompt();
-            return Ok(self.perform(deed));
+            self.accept_line();
+            return Ok(self.perform_typed(deed));
         }
         // The script language may have a use for the word, and can say what is missing.
         Err(match Command::parse(deed.name()) {
@@ -94,10 +71,29 @@ impl App {
         })
     }
 
-    fn leave_prompt(&mut self) {
+    /// Does a deed as if its key were pressed outside of the prompt, and returns to that unless keys
+    /// go elsewhere now.
+    fn perform_typed(&mut self, deed: Deed) -> Vec<Effect> {
+        let mode = std::mem::take(&mut self.mode);
+        let effects = self.perform(deed);
+        let lesson = matches!(
+            deed,
+            Deed::Lesson
+                | Deed::Lessons
+                | Deed::NextPart
+                | Deed::PreviousPart
+                | Deed::Answer(_)
+                | Deed::FollowLink
+        );
+        if self.mode == Mode::Normal && !lesson {
+            self.mode = mode;
+        }
+        effects
+    }
+
+    fn accept_line(&mut self) {
         self.prompt.accept();
         self.message = None;
-        self.mode = Mode::Normal;
     }
 
     fn check_observer(&self, observer: Option<ReplicaId>) -> Result<(), String> {

@@ -62,6 +62,8 @@ fn place(app: &App, wide: bool) -> Option<String> {
     let (name, len) = (&app.times.branch().name, app.times.branch().len());
     let playing = if app.play.on { " PLAY" } else { "" };
     Some(match (branch == BranchId::MAIN, wide) {
+        // Nothing is recorded where lessons are chosen from.
+        (true, _) if app.learning.is_some() && len == 0 => "LESSONS".to_owned(),
         (true, true) if app.times.is_live() => format!("LOOKING BACK {at} of {len}{playing}"),
         (true, true) => format!("RECORDED {at} of {len}{playing}"),
         (true, false) => format!("BACK {at}/{len}{playing}"),
@@ -88,7 +90,11 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     if let Some(stopped) = app.stopped.as_ref().filter(|_| view.gate.paused) {
         // A live cluster takes some more steps until it stands still.
         let later = view.log.len().saturating_sub(stopped.entry + 1);
-        let later = if later > 0 { format!(", {later} steps ago") } else { String::new() };
+        let later = match later {
+            0 => String::new(),
+            1 => ", 1 step ago".to_owned(),
+            later => format!(", {later} steps ago"),
+        };
         facts.push((format!("{stopped}{later}"), theme.bad()));
     }
     let holds: Vec<String> = view.gate.holds.iter().map(name).collect();
@@ -112,6 +118,10 @@ fn facts(app: &App, wide: bool) -> Vec<(String, Style)> {
     if app.checks.violations().is_empty() {
         facts.push(match app.checks.checked() {
             None => ("checks ok".to_owned(), theme.good()),
+            // So many cannot be checked anew at each place that is looked at.
+            Some(0) if app.times.past.is_some() => {
+                ("too many steps to be checked here".to_owned(), theme.notable())
+            }
             Some(step) => (format!("checked up to step {step}"), theme.notable()),
         });
     }

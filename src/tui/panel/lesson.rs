@@ -98,14 +98,19 @@ fn told(app: &App, course: &Course, step: &Step, columns: usize) -> Vec<Line<'st
         lines.extend(wrapped(&question.text, columns, theme.strong()));
         lines.extend(choices(app, question, answered, columns));
     }
-    let (on, back) = (key(app, Deed::NextPart), key(app, Deed::PreviousPart));
+    let on = key(app, Deed::NextPart);
+    // There is nothing before the first step.
+    let back = match course.page {
+        0 => String::new(),
+        _ => format!("   {} back", key(app, Deed::PreviousPart)),
+    };
     let leads = match course.question() {
         _ if !app.is_in_lesson() => {
             let name = &app.times.branch().name;
             format!("You are trying something of your own, in {name}. {on} returns to the lesson.")
         }
-        Some((_, None)) => format!("A letter answers.   {back} back"),
-        _ => format!("{on} goes on   {back} back"),
+        Some((_, None)) => format!("A letter answers.{back}"),
+        _ => format!("{on} goes on{back}"),
     };
     lines.push(Line::default());
     lines.extend(wrapped(&leads, columns, theme.dim()));

@@ -33,7 +33,10 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     }
     let row = row(area);
     let mut spans = vec![Span::raw(" ")];
-    let cells = cells(app, usize::from(row.width));
+    if let Some((place, width)) = small_slider(app, area) {
+        frame.render_widget(knob(app, width), place);
+    }
+    let cells = cells(app, width_for_cells(app, area));
     for (index, Cell { text, style, .. }) in cells.into_iter().enumerate() {
         if index > 0 {
             spans.push(Span::styled(DASH, theme.dim()));
@@ -43,7 +46,8 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     if app.times.branch().is_empty() && app.view.log.is_empty() {
         spans.push(Span::styled("nothing has happened yet", theme.dim()));
     }
-    frame.render_widget(Line::from(spans), row);
+    let room = u16::try_from(width_for_cells(app, area)).unwrap_or(row.width);
+    frame.render_widget(Line::from(spans), Rect { width: room, ..row });
 }
 
 /// The line with the entries.
@@ -55,9 +59,13 @@ fn row(area: Rect) -> Rect {
 /// the slider is drawn to.
 pub fn place_at(app: &App, place: Position, area: Rect) -> Option<u64> {
     let row = row(area);
+    if let Some((own, width)) = small_slider(app, area).filter(|(own, _)| own.contains(place)) {
+        let along = u64::from(place.x - own.x).min(width);
+        return Some(app.times.branch().len() * along / width.max(1));
+    }
     if row.contains(place) {
         let mut end = row.x + 1;
-        for Cell { at, text, .. } in cells(app, usize::from(row.width)) {
+        for Cell { at, text, .. } in cells(app, width_for_cells(app, area)) {
             end += u16::try_from(text.chars().count() + DASH.chars().count()).ok()?;
             if place.x < end {
                 return at;
@@ -77,17 +85,37 @@ pub fn place_at(app: &App, place: Position, area: Rect) -> Option<u64> {
 /// How far the place that is looked at is in all that is known, as a knob on the border.
 fn slider(app: &App, area: Rect) -> Option<Line<'static>> {
     app.times.past.as_ref()?;
+    Some(knob(app, u64::from(row(area).width.max(2) - 1)))
+}
+
+/// Where that has no border to be on, at the end of the line, with how wide it is.
+fn small_slider(app: &App, area: Rect) -> Option<(Rect, u64)> {
+    let small = area.height < 3 && area.width > 2 * SMALL && app.times.past.is_some();
+    let place = Rect { x: area.right().saturating_sub(SMALL), y: area.y, width: SMALL, height: 1 };
+    small.then_some((place, u64::from(SMALL - 1)))
+}
+
+/// How much room there is for entries.
+fn width_for_cells(app: &App, area: Rect) -> usize {
+    let beside = small_slider(app, area).map_or(0, |(place, _)| place.width + 1);
+    usize::from(row(area).width.saturating_sub(beside))
+}
+
+fn knob(app: &App, width: u64) -> Line<'static> {
     let (_, at) = app.times.place();
-    let (width, len) = (u64::from(row(area).width.max(2) - 1), app.times.branch().len().max(1));
-    let before = usize::try_from(width * at / len).ok()?;
-    let rest = usize::try_from(width).ok()?.saturating_sub(before);
+    let len = app.times.branch().len().max(1);
+    let before = usize::try_from(width * at / len).unwrap_or(0);
+    let rest = usize::try_from(width).unwrap_or(0).saturating_sub(before);
     let theme = app.theme;
-    Some(Line::from(vec![
+    Line::from(vec![
         Span::styled("━".repeat(before), theme.accent()),
         Span::styled(glyphs::DECISION, theme.accent()),
         Span::styled("─".repeat(rest), theme.dim()),
-    ]))
+    ])
 }
+
+/// How many columns the slider takes on a line of its own.
+const SMALL: u16 = 24;
 
 /// An entry on the timeline; without one, there are more than are shown.
 struct Cell {
