@@ -471,6 +471,10 @@ impl World for Outside {
         Err(format!("the clock of {replica} is its own; let time pass with sleep"))
     }
 
+    fn set_clock(&mut self, replica: ReplicaId, _time: Time) -> Result<(), String> {
+        Err(format!("the clock of {replica} is its own; let time pass with sleep"))
+    }
+
     fn preview(&mut self, next: Next) -> Result<Step, String> {
         Err(format!("what {next} would bring about cannot be seen from outside"))
     }
