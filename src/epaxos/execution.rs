@@ -188,7 +188,7 @@ impl Execution {
                 self.execute_alone(vertex, &mut pass);
                 return pass;
             }
-            _ => self.graph.catch_up(),
+            _ => {}
         }
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.sort_unstable();

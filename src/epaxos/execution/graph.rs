@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
 use crate::epaxos::attributes::Attributes;
-use crate::epaxos::execution::index::Index;
+use crate::epaxos::execution::index::{Index, Tails};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touch, Touches};
 
@@ -64,10 +64,14 @@ pub struct Graph {
     leading: Vec<Option<KeyId>>,
     /// Places in `vertices` that executed instances have left.
     vacant: Vec<VertexId>,
+    /// The last instance of each row that touches each key, as far as the rows are without a gap.
+    tails: Tails,
     index: Index,
-    /// What is committed without a gap and not in the index yet. Most is executed before anybody asks
-    /// for its edges, and then need not be.
+    /// What is committed without a gap and not in the index yet. Most never need be: it is executed before
+    /// anybody asks for its edges, or those are plain without.
     unindexed: Vec<InstanceId>,
+    /// How many may be there before those are sorted out that are executed by now.
+    unindexed_most: usize,
     /// Broken on purpose: a dependency means the one instance it names.
     #[cfg(feature = "mutations")]
     latest_only: bool,
@@ -82,8 +86,10 @@ impl Graph {
             states: Vec::new(),
             leading: Vec::new(),
             vacant: Vec::new(),
+            tails: Tails::new(replicas),
             index: Index::default(),
             unindexed: Vec::new(),
+            unindexed_most: UNINDEXED_MAX,
             #[cfg(feature = "mutations")]
             latest_only: false,
         }
@@ -128,7 +134,7 @@ impl Graph {
         let row = &mut self.rows[instance.replica.index()];
         if row.watermark() == instance.slot {
             row.contiguous.push_back(Cell::Pending(vertex));
-            self.unindexed.push(instance);
+            self.admit_one(instance, vertex);
         } else {
             row.ahead.insert(instance.slot, Cell::Pending(vertex));
         }
@@ -175,6 +181,7 @@ impl Graph {
 
     /// Forgets a key, all of whose instances are executed.
     pub fn forget(&mut self, key: KeyId) {
+        self.tails.forget(key);
         self.index.forget(key);
     }
 
@@ -224,7 +231,7 @@ impl Graph {
     /// That all of it is reached rests on two things the walk is careful about.
     ///
     /// 1. A *linked* write covers everything before it in its row that touches the key (see
-    ///    `Index::admit`). It also reaches all of that, by induction along the row: a walk from
+    ///    `Tails::lead` and `Index::admit`). It also reaches all of that, by induction along the row: a walk from
     ///    its own slot downward, not cut short by a floor, ends only at another linked write. That
     ///    is why the own row is walked in two parts. One walk from above the own slot could end at
     ///    a write which in turn relies on this one, and what lies below both would be lost.
@@ -237,15 +244,14 @@ impl Graph {
         if self.latest_only {
             return self.named_edges(vertex, edges);
         }
-        let Self { rows, vertices, leading, index, .. } = self;
+        let start = edges.len();
+        if self.plain_edges(vertex, edges) {
+            return;
+        }
+        edges.truncate(start);
+        self.catch_up();
+        let Self { rows, vertices, index, .. } = self;
         let Vertex { instance, attributes, touches, .. } = &vertices[vertex.index()];
-        // The usual case: the instance that is named touches the one key, and leads to all that comes
-        // before it in its row, as a walk from there would find.
-        let is_leading = |row: ReplicaId, end: u64, key| {
-            let named = rows[row.index()].pending(end.checked_sub(1)?)?;
-            let usual = row != instance.replica || end <= instance.slot;
-            (usual && leading[named.index()] == Some(key)).then_some(named)
-        };
         for touch in touches.as_slice() {
             let mut stale = 0;
             let floor = |row| {
@@ -256,10 +262,6 @@ impl Graph {
             for row_id in ReplicaId::all(rows.len()) {
                 let end = attributes.deps.prefix(row_id);
                 if end == 0 {
-                    continue;
-                }
-                if let Some(named) = is_leading(row_id, end, touch.key) {
-                    edges.push(named);
                     continue;
                 }
                 let lists = index.lists(touch.key);
@@ -284,6 +286,30 @@ impl Graph {
                 }
             }
         }
+    }
+
+    /// The edges of a vertex, where they can be told without looking for them: in each row, all that it
+    /// depends on is executed, or the last one that it names is a write to the one key and leads to all
+    /// that comes before it in its row, as a walk from there would find. False where that is not so.
+    fn plain_edges(&self, vertex: VertexId, edges: &mut Vec<VertexId>) -> bool {
+        let Vertex { instance, attributes, touches, .. } = self.vertex(vertex);
+        for touch in touches.as_slice() {
+            for (row_id, row) in self.rows.iter().enumerate() {
+                let row_id = ReplicaId::from_index(row_id);
+                let end = attributes.deps.prefix(row_id);
+                if end <= row.executed {
+                    continue;
+                }
+                let usual = row_id != instance.replica || end <= instance.slot;
+                match row.pending(end - 1) {
+                    Some(named) if usual && self.leading[named.index()] == Some(touch.key) => {
+                        edges.push(named);
+                    }
+                    _ => return false,
+                }
+            }
+        }
+        true
     }
 
     /// Takes vertices out, and marks their instances as executed.
@@ -319,37 +345,49 @@ impl Graph {
         VertexId::from_count(self.vertices.len())
     }
 
-    /// Moves the row's watermark over what is committed without a gap. Only that is indexed, so that
-    /// the index of a key is in slot order and never misses an earlier entry.
+    /// Moves the row's watermark over what is committed without a gap. Only that is admitted, so that
+    /// what is known of a key is in slot order and never misses an earlier instance.
     fn admit(&mut self, row: ReplicaId) {
         loop {
             let slots = &mut self.rows[row.index()];
             let slot = slots.watermark();
             match slots.advance() {
-                Some(Cell::Pending(_)) => self.unindexed.push(InstanceId::new(row, slot)),
+                Some(Cell::Pending(vertex)) => {
+                    self.admit_one(InstanceId::new(row, slot), vertex);
+                }
                 // What was executed ahead of the watermark is no one's dependency any more.
                 Some(Cell::Executed) => {}
                 None => break,
             }
         }
-        if self.unindexed.len() > UNINDEXED_MAX {
-            self.catch_up();
+    }
+
+    /// Admits an instance of which all that comes before it in its row is admitted.
+    fn admit_one(&mut self, instance: InstanceId, vertex: VertexId) {
+        let Self { rows, vertices, leading, tails, unindexed, unindexed_most, .. } = self;
+        let Vertex { attributes, touches, .. } = &vertices[vertex.index()];
+        let prefix = attributes.deps.prefix(instance.replica);
+        leading[vertex.index()] = tails.lead(instance, prefix, touches.as_slice());
+        unindexed.push(instance);
+        if unindexed.len() > *unindexed_most {
+            unindexed.retain(|it| rows[it.replica.index()].pending(it.slot).is_some());
+            *unindexed_most = UNINDEXED_MAX.max(2 * unindexed.len());
         }
     }
 
-    /// Indexes what is not yet, so that edges can be asked for.
-    pub fn catch_up(&mut self) {
-        let Self { rows, vertices, leading, index, unindexed, .. } = self;
+    /// Indexes what is not yet, so that edges can be looked for.
+    fn catch_up(&mut self) {
+        let Self { rows, vertices, index, unindexed, .. } = self;
         for instance in unindexed.drain(..) {
             let row = &rows[instance.replica.index()];
             if let Some(vertex) = row.pending(instance.slot) {
                 let Vertex { attributes, touches, .. } = &vertices[vertex.index()];
                 let prefix = attributes.deps.prefix(instance.replica);
                 let is_executed = |slot| row.pending(slot).is_none();
-                leading[vertex.index()] =
-                    index.admit(instance, prefix, touches.as_slice(), is_executed);
+                index.admit(instance, prefix, touches.as_slice(), is_executed);
             }
         }
+        self.unindexed_most = UNINDEXED_MAX;
     }
 }
 
@@ -443,8 +481,8 @@ impl VertexId {
     }
 }
 
-/// How many instances wait to be indexed until those are that are not executed yet. Low in tests, so
-/// that small logs reach it.
+/// How many instances wait to be indexed until those are sorted out that are executed, at the least. Low
+/// in tests, so that small logs reach it.
 const UNINDEXED_MAX: usize = if cfg!(test) { 1 } else { 256 };
 
 /// How many executed instances a vertex may come by in vain before the lists are trimmed.

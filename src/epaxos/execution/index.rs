@@ -15,16 +15,14 @@ pub struct Index {
 
 impl Index {
     /// Adds an instance that `prefix` slots of its own row come before. Instances of a row are
-    /// added in slot order. Returns the key that it touches, where that is one only, and by a linked
-    /// write.
+    /// added in slot order.
     pub fn admit(
         &mut self,
         instance: InstanceId,
         prefix: u64,
         touches: &[Touch],
         is_executed: impl Fn(u64) -> bool,
-    ) -> Option<KeyId> {
-        let mut linked = None;
+    ) {
         for touch in touches {
             let key = touch.key.index();
             if key >= self.lists.len() {
@@ -41,10 +39,8 @@ impl Index {
                 list.trim(&is_executed);
                 list.kept = list.entries.len();
             }
-            let kind = list.push(instance.slot, prefix, touch.write);
-            linked = (kind == Kind::LinkedWrite).then_some(touch.key);
+            list.push(instance.slot, prefix, touch.write);
         }
-        linked.filter(|_| touches.len() == 1)
     }
 
     /// The lists of a key.
@@ -68,6 +64,47 @@ impl Index {
     pub fn write_before(&self, key: KeyId, row: ReplicaId, end: u64) -> Option<u64> {
         let list = self.lists(key).iter().find(|list| list.row == row)?;
         list.write_before(end).map(|place| list.entries[place].slot)
+    }
+}
+
+/// For each key and row, the last instance that touches it: enough to tell whether a write leads to all
+/// that comes before it, in one look.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tails {
+    replicas: usize,
+    /// By key, and for each by row: how many slots of the row lie before the end of that instance, 0
+    /// where there is none.
+    ends: Vec<u64>,
+}
+
+impl Tails {
+    /// Nothing touches anything yet, in a cluster of `replicas`.
+    pub fn new(replicas: usize) -> Self {
+        Self { replicas, ends: Vec::new() }
+    }
+
+    /// Adds an instance that `prefix` slots of its own row come before. Instances of a row are added in
+    /// slot order. Returns the key that it touches, where that is one only, and by a write that comes
+    /// after all earlier touches of it in the row.
+    pub fn lead(&mut self, instance: InstanceId, prefix: u64, touches: &[Touch]) -> Option<KeyId> {
+        let mut leads = None;
+        for touch in touches {
+            let place = touch.key.index() * self.replicas + instance.replica.index();
+            if place >= self.ends.len() {
+                self.ends.resize((touch.key.index() + 1) * self.replicas, 0);
+            }
+            let end = std::mem::replace(&mut self.ends[place], instance.slot.saturating_add(1));
+            leads = (touch.write && end <= prefix).then_some(touch.key);
+        }
+        leads.filter(|_| touches.len() == 1)
+    }
+
+    /// Forgets a key, all of whose instances are executed.
+    pub fn forget(&mut self, key: KeyId) {
+        let start = key.index() * self.replicas;
+        if let Some(ends) = self.ends.get_mut(start..start + self.replicas) {
+            ends.fill(0);
+        }
     }
 }
 
@@ -104,7 +141,7 @@ impl List {
         Self { row, entries: VecDeque::new(), kept: 0 }
     }
 
-    fn push(&mut self, slot: u64, prefix: u64, write: bool) -> Kind {
+    fn push(&mut self, slot: u64, prefix: u64, write: bool) {
         let last = self.entries.back();
         let is_linked = last.is_none_or(|last| last.slot < prefix);
         let kind = match (write, is_linked) {
@@ -118,7 +155,6 @@ impl List {
             Some(_) => 1,
         };
         self.entries.push_back(Entry { slot, back, kind });
-        kind
     }
 
     /// Drops the executed entries in front, so that a hot key costs no more with time.
