@@ -35,8 +35,10 @@ pub fn run(arguments: &GradeArguments) -> anyhow::Result<()> {
         failed += usize::from(!report.is_passed());
         if arguments.trace {
             for (heading, lines) in &report.trace {
-                let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();
-                print(&format!("  {heading}\n{lines}"))?;
+                print(&format!("  {heading}\n"))?;
+                for line in lines {
+                    print(&format!("    {line}\n"))?;
+                }
             }
         }
         if arguments.json {

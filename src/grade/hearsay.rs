@@ -12,7 +12,7 @@ use crate::epaxos::command::{Command, Payload};
 use crate::epaxos::event::{Cause, Event, StatusChange};
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
-use crate::epaxos::message::{Envelope, Message};
+use crate::epaxos::message::{Commit, Envelope, Message, PreAccept};
 use crate::epaxos::quorum::ReplicaSet;
 
 /// What all replicas have said so far.
@@ -43,25 +43,7 @@ impl Hearsay {
     pub fn events(&mut self, envelope: &Envelope) -> Vec<Event> {
         let sender = envelope.id.sender;
         match &envelope.message {
-            Message::PreAccept(message) => {
-                let (id, proposed) = (message.instance, message.attributes);
-                self.proposals.entry(id).or_insert((message.payload.clone(), proposed));
-                let mut events = Vec::new();
-                if !self.known.contains_key(&(sender, id))
-                    && let Payload::Commands(commands) = &message.payload
-                {
-                    let first = *self.led.entry(commands.clone()).or_insert(id);
-                    events.push(Event::Proposed {
-                        instance: id,
-                        commands: commands.clone(),
-                        attributes: proposed,
-                        instead_of: (first != id).then_some(first),
-                    });
-                }
-                let record = (Phase::PreAccepted, message.ballot, proposed);
-                events.extend(self.record(sender, id, record, &message.payload, Cause::Proposed));
-                events
-            }
+            Message::PreAccept(message) => self.leads(sender, message),
             Message::PreAcceptReply(message) => {
                 let (id, from) = (message.instance, message.instance.replica);
                 let Some((payload, proposal)) = self.proposals.get(&id).cloned() else {
@@ -88,22 +70,7 @@ impl Hearsay {
                 let cause = Cause::Accept { from: ballot.replica };
                 self.record(sender, id, (Phase::Accepted, ballot, attributes), &payload, cause)
             }
-            Message::Commit(message) => {
-                let id = message.instance;
-                let known = self.known.get(&(sender, id));
-                let ballot = known.map_or(Ballot::initial(id.replica), |known| known.ballot);
-                let quorum = |phase| {
-                    let voters = self.voters.get(&(id, ballot, phase)).into_iter().flatten();
-                    voters.copied().chain([sender]).collect::<ReplicaSet>()
-                };
-                let cause = match message.path {
-                    Path::Fast => Cause::FastQuorum { equal: quorum(Phase::PreAccepted) },
-                    Path::Slow => Cause::SlowQuorum { accepted: quorum(Phase::Accepted) },
-                    Path::Recovery => Cause::RecoveryQuorum { accepted: quorum(Phase::Accepted) },
-                };
-                let record = (Phase::Committed, ballot, message.attributes);
-                self.record(sender, id, record, &message.payload, cause)
-            }
+            Message::Commit(message) => self.decides(sender, message),
             Message::Recover(message) => self.join(sender, message.instance, message.ballot, true),
             Message::RecoverReply(message) => {
                 self.join(sender, message.instance, message.ballot, false)
@@ -118,6 +85,45 @@ impl Hearsay {
             | Message::Fetch(_)
             | Message::Gone(_) => Vec::new(),
         }
+    }
+
+    /// Somebody asks others for what they know of an instance that it leads.
+    fn leads(&mut self, sender: ReplicaId, message: &PreAccept) -> Vec<Event> {
+        let (id, proposed) = (message.instance, message.attributes);
+        self.proposals.entry(id).or_insert((message.payload.clone(), proposed));
+        let mut events = Vec::new();
+        if !self.known.contains_key(&(sender, id))
+            && let Payload::Commands(commands) = &message.payload
+        {
+            let first = *self.led.entry(commands.clone()).or_insert(id);
+            events.push(Event::Proposed {
+                instance: id,
+                commands: commands.clone(),
+                attributes: proposed,
+                instead_of: (first != id).then_some(first),
+            });
+        }
+        let record = (Phase::PreAccepted, message.ballot, proposed);
+        events.extend(self.record(sender, id, record, &message.payload, Cause::Proposed));
+        events
+    }
+
+    /// Somebody says that an instance is decided.
+    fn decides(&mut self, sender: ReplicaId, message: &Commit) -> Vec<Event> {
+        let id = message.instance;
+        let known = self.known.get(&(sender, id));
+        let ballot = known.map_or(Ballot::initial(id.replica), |known| known.ballot);
+        let quorum = |phase| {
+            let voters = self.voters.get(&(id, ballot, phase)).into_iter().flatten();
+            voters.copied().chain([sender]).collect::<ReplicaSet>()
+        };
+        let cause = match message.path {
+            Path::Fast => Cause::FastQuorum { equal: quorum(Phase::PreAccepted) },
+            Path::Slow => Cause::SlowQuorum { accepted: quorum(Phase::Accepted) },
+            Path::Recovery => Cause::RecoveryQuorum { accepted: quorum(Phase::Accepted) },
+        };
+        let record = (Phase::Committed, ballot, message.attributes);
+        self.record(sender, id, record, &message.payload, cause)
     }
 
     /// A message has been handed to its receiver.
@@ -150,14 +156,13 @@ impl Hearsay {
         let (from, before) = known.map_or((Phase::Initial, Attributes::default()), |known| {
             (known.phase, known.attributes)
         });
-        // An answer may have been on its way when its sender had gone on.
-        let is_old = known.is_some_and(|known| {
-            known.ballot > ballot || known.phase > phase && known.ballot == ballot
+        let nothing_new = known.is_some_and(|known| {
+            // An answer may have been on its way when its sender had gone on.
+            let gone_on = known.ballot > ballot || known.phase > phase && known.ballot == ballot;
+            let same = (known.phase, known.ballot, known.attributes);
+            gone_on || same == (phase, ballot, attributes)
         });
-        let is_told = known
-            .is_some_and(|known| known.phase == phase && known.attributes == attributes)
-            && known.is_some_and(|known| known.ballot == ballot);
-        if is_old || is_told {
+        if nothing_new {
             return Vec::new();
         }
         self.known.insert((sender, id), Known { phase, ballot, attributes });

@@ -1,10 +1,10 @@
 //! Grading: somebody else's replicas are led through scenarios, and held to what these expect.
 //!
 //! Nothing is known of such replicas but that they speak `epaxos.v1`. So they are looked at from outside.
-//! Between them stand [`relays`], which they take for each other: all that they say passes there, and can
+//! Between them stand `relays`, which they take for each other: all that they say passes there, and can
 //! be held, doubled and lost as in any other world. What a replica says of itself is taken for what it
-//! did ([`hearsay`]); what goes on inside it is not seen. [`outside`] makes a world of this, on which the
-//! same commands act as on every other one, and [`processes`] starts the replicas and kills them.
+//! did (`hearsay`); what goes on inside it is not seen. [`outside`] makes a world of this, on which the
+//! same commands act as on every other one, and `processes` starts the replicas and kills them.
 //!
 //! A scenario is a [lesson](crate::lesson): its commands are carried out, and its claims are judged, those
 //! excepted that speak of what cannot be seen.

@@ -125,12 +125,11 @@ impl Outside {
             options.endpoints.iter().map(connect).collect::<Result<_, _>>()?
         };
         // Replicas that run already may have been asked for something under the usual name.
-        let proposer = match &between {
-            Some(_) => Proposer::default(),
-            None => {
-                let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-                Proposer::called(&format!("grade-{}", since.as_nanos()))
-            }
+        let proposer = if between.is_some() {
+            Proposer::default()
+        } else {
+            let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+            Proposer::called(&format!("grade-{}", since.as_nanos()))
         };
         let checker = Checker::new(shape.options.quorums, shape.reply_on());
         let mut outside = Self {
@@ -235,7 +234,9 @@ impl Outside {
         }
         if let Some((replica, decision)) = input {
             self.step(replica, decision, effects);
-            after.into_iter().for_each(|envelope| self.arrive(envelope));
+            for envelope in after {
+                self.arrive(envelope);
+            }
         }
     }
 
@@ -509,10 +510,14 @@ impl World for Outside {
             held.extend(kept);
         }
         self.view.apply(Notice::Gate(gate));
-        held.into_iter().for_each(|held| self.hold(held));
+        for held in held {
+            self.hold(held);
+        }
         // As they were sent, whomever they were sent to.
         released.sort_by_key(|envelope| self.view.in_flight.get(envelope.id).map(|it| it.sent));
-        released.into_iter().for_each(|envelope| self.pass(envelope));
+        for envelope in released {
+            self.pass(envelope);
+        }
         self.listen(None, self.quiet);
         Ok(())
     }
