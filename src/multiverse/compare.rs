@@ -8,6 +8,7 @@ use crate::epaxos::id::InstanceId;
 use crate::explain::sentence;
 use crate::observe::log::EntryId;
 use crate::observe::notice::Effect;
+use crate::observe::trace::Line;
 use crate::observe::view::{InstanceView, View};
 
 /// How two runs differ.
@@ -19,6 +20,10 @@ pub struct Comparison {
     pub there: [Option<String>; 2],
     /// What is compared, in order: of the whole run first, then of each instance.
     pub rows: Vec<Row>,
+    /// The entries from where they part on, each in a line of its trace; nothing where a run was over.
+    pub entries: Vec<[Option<String>; 2]>,
+    /// How many more there are than are listed.
+    pub more: u64,
 }
 
 /// One thing that is compared.
@@ -47,11 +52,23 @@ pub fn compare(runs: [&View; 2]) -> Comparison {
     let known = runs.into_iter().flat_map(|view| &view.replicas);
     let ids: BTreeSet<InstanceId> =
         known.flat_map(|replica| replica.instances.iter().map(|(id, _)| id)).collect();
-    let told = runs.map(Told::of);
+    let of_logs = runs.map(Told::of);
     for id in ids {
-        rows.extend(instance(runs, &told, id));
+        rows.extend(instance(runs, &of_logs, id));
     }
-    Comparison { parted, there, rows }
+    let end = runs.map(|view| view.log.len()).into_iter().max().unwrap_or(0);
+    let first = parted.unwrap_or(end);
+    let last = end.min(first.saturating_add(ENTRIES_MOST));
+    let entries = (first..last).map(|id| runs.map(|view| told(view, id))).collect();
+    Comparison { parted, there, rows, entries, more: end - last }
+}
+
+/// The first line of the trace that tells an entry.
+fn told(view: &View, id: EntryId) -> Option<String> {
+    let entry = view.log.get(id)?;
+    // Of a timer at which nothing comes due there is nothing to tell.
+    let line = Line::of(entry, 0).first().map(ToString::to_string);
+    Some(line.unwrap_or_else(|| format!("{} {}", entry.step.replica, entry.step.decision.name())))
 }
 
 /// The first entry that is not the same.
@@ -154,3 +171,6 @@ fn instance(runs: [&View; 2], told: &[Told; 2], id: InstanceId) -> Vec<Row> {
         from_log("result", &|told| told.results.get(&id).map(|results| results.join(", "))),
     ]
 }
+
+/// How many entries are listed side by side.
+const ENTRIES_MOST: u64 = 1000;

@@ -203,6 +203,13 @@ fn two_branches_are_compared_by_what_they_mean() {
     let shown = command(&mut drive, "compare");
     assert!(shown.contains("The first 2 entries are the same. At #2"), "{shown}");
     assert!(shown.contains("≠ path"), "{shown}");
+    // Below that, both runs go on side by side.
+    for _ in 0..9 {
+        drive.press("Space");
+    }
+    let below = drive.text();
+    let first = below.lines().find(|line| line.contains("│#2 ")).unwrap_or_default();
+    assert_eq!(first.matches(" ← ").count(), 2, "{below}");
     drive.press("Esc");
     let same = command(&mut drive, "compare late main");
     assert!(same.contains("compare late main"), "{same}");

@@ -90,5 +90,27 @@ fn lines(comparison: &Comparison, names: &[String; 2], width: usize) -> Vec<Stri
             lines.push(line(mark, what, [&values[0], &values[1]]));
         }
     }
+    lines.extend(entries(comparison, names, width));
+    lines
+}
+
+/// What happened in each, entry by entry, from where they part on.
+fn entries(comparison: &Comparison, names: &[String; 2], width: usize) -> Vec<String> {
+    let Some(at) = comparison.parted else { return Vec::new() };
+    let label = 7;
+    let column = width.saturating_sub(label + 2) / 2;
+    let fit = |words: &str| text::left(&text::cut(words, column), column);
+    let line = |what: &str, values: [&str; 2]| {
+        let line = format!("{} {} {}", text::left(what, label), fit(values[0]), fit(values[1]));
+        line.trim_end().to_owned()
+    };
+    let mut lines = vec![String::new(), line("entries", [&names[0], &names[1]])];
+    for (id, told) in (at..).zip(&comparison.entries) {
+        let [one, other] = told.each_ref().map(|told| told.as_deref().unwrap_or("–"));
+        lines.push(line(&format!("#{id}"), [one, other]));
+    }
+    if comparison.more > 0 {
+        lines.push(format!("and {} more", comparison.more));
+    }
     lines
 }
