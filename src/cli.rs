@@ -67,7 +67,10 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Learn(arguments)) => learn::run(&arguments),
         Some(Command::Grade(arguments)) => grade::run(&arguments),
         Some(Command::Check { trace, json }) => check::run(&trace, json),
-        Some(Command::Sim(arguments)) => simulate::run(&search(&arguments), arguments.json),
+        Some(Command::Sim(arguments)) => match (&arguments.record, arguments.seed) {
+            (Some(file), Some(seed)) => simulate::record(&search(&arguments), seed, file),
+            _ => simulate::run(&search(&arguments), arguments.json),
+        },
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

@@ -17,6 +17,7 @@ use epaxos_tui::script::grammar::Command;
 use epaxos_tui::script::session::Session;
 use epaxos_tui::script::world::World;
 use epaxos_tui::sim::cluster::Cluster;
+use epaxos_tui::tools::simulate::Search;
 use proptest::prelude::*;
 
 use runs::{Act, acts, perform};
@@ -38,6 +39,18 @@ fn written(acts: &[Act]) -> (Cluster, String) {
     }
     lines.push(recorder.end());
     (cluster, lines.join("\n") + "\n")
+}
+
+/// A random run of the simulator, with all kinds of faults, can be opened like any other.
+#[test]
+fn what_was_simulated_is_had_again() {
+    for seed in 0..24 {
+        let text = Search::new(seed..seed + 1, None).recording(seed).expect("a recording");
+        let mut recorded = Recorded::read(&text).expect("a recording");
+        assert_eq!(recorded.damage, None, "seed {seed}");
+        assert_eq!(recorded.verify(), Ok(()), "seed {seed}");
+        assert!(recorded.multiverse.main().len() > 10, "seed {seed}");
+    }
 }
 
 proptest! {

@@ -201,6 +201,9 @@ pub struct SimArguments {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Write the run of the one seed to a file, for 'epaxos-tui replay', and search nothing
+    #[arg(long, value_name = "FILE", requires = "seed", conflicts_with = "json")]
+    pub record: Option<PathBuf>,
     /// Break the protocol on purpose
     #[cfg(feature = "mutations")]
     #[arg(long, value_name = "NAME")]
@@ -504,6 +507,7 @@ const SIM_EXAMPLES: &str = "\
 Examples:
   epaxos-tui sim --replicas 5                ten thousand runs of five replicas
   epaxos-tui sim --seeds 0..1000000          a million, of all sizes
+  epaxos-tui sim --seed 7 --record FILE      one, to be opened with replay
   epaxos-tui sim --replicas 5 --seed 42      one of them again
 
 A run that goes wrong is cut down to what is needed, and printed as a script for 'epaxos-tui run'.

@@ -166,7 +166,7 @@ fn check_apart(arguments: &ClusterArguments) -> Result<(), Usage> {
 
 /// Makes a file that is not there yet: what was recorded cannot be had again. What is no file in a folder,
 /// such as a pipe, is written to.
-fn create_new(path: &Path) -> anyhow::Result<File> {
+pub(super) fn create_new(path: &Path) -> anyhow::Result<File> {
     if path.is_file() {
         let name = path.display();
         let advice = "remove it, or record to another";

@@ -1,9 +1,12 @@
 //! `epaxos-tui sim`.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
+use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::files::create_new;
 use crate::cli::print;
 use crate::tools::simulate::Search;
 
@@ -30,11 +33,18 @@ pub fn run(search: &Search, json: bool) -> anyhow::Result<()> {
         print(&searched.summary())?;
     }
     match searched.failure {
-        Some(failure) => Err(anyhow::anyhow!(
+        Some(failure) => Err(anyhow!(
             "a run went wrong: {}, {}",
             failure.finding.property,
             failure.finding.sentence
         )),
         None => Ok(()),
     }
+}
+
+/// Writes the run of a seed down.
+pub fn record(search: &Search, seed: u64, file: &Path) -> anyhow::Result<()> {
+    let recording = search.recording(seed).map_err(|reason| anyhow!("seed {seed}: {reason}"))?;
+    let mut out = create_new(file)?;
+    out.write_all(recording.as_bytes()).with_context(|| format!("cannot write {}", file.display()))
 }

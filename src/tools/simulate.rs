@@ -11,11 +11,16 @@ use std::thread;
 use serde_json::{Map, Value, json};
 
 use crate::epaxos::event::Rule;
+use crate::multiverse::recorder::Recorder;
+use crate::observe::view::View;
+use crate::script::file;
+use crate::script::session::Session;
+use crate::sim::cluster::Cluster;
 use crate::sim::coverage::Coverage;
 use crate::sim::plan::Plan;
 use crate::sim::schedule::{Script, flags};
 use crate::sim::shrink::shrink;
-use crate::sim::simulation::{Finding, Run, draw};
+use crate::sim::simulation::{Finding, Run, draw, play};
 
 /// What to search.
 #[derive(Clone, Debug)]
@@ -71,6 +76,32 @@ impl Search {
             plan.shape.options.mutation = self.mutation;
         }
         plan
+    }
+
+    /// One run as a recording, to be looked at in the monitor, whether anything is wrong with it or not.
+    pub fn recording(&self, seed: u64) -> Result<String, String> {
+        let plan = self.plan(seed);
+        let drawn = draw(&plan);
+        let script = play(&plan, &drawn.acts, true).script.unwrap_or_default().to_string();
+        let script = file::Script::parse(&script).map_err(|error| error.to_string())?;
+        let mut cluster = Cluster::new(plan.shape.clone());
+        cluster.listen();
+        let (mut recorder, first) = Recorder::new(&plan.shape);
+        let mut text = format!("{first}\n");
+        let (mut session, mut view) = (Session::default(), View::new(plan.shape.clone()));
+        for (line, command) in &script.commands {
+            let said = session.perform(&mut cluster, command);
+            said.map_err(|reason| format!("line {line} of the run: {reason}"))?;
+            for notice in cluster.take_notices() {
+                recorder.note(&notice);
+                view.apply(notice);
+                for record in recorder.lines(&view.log) {
+                    writeln!(text, "{record}").expect("a string takes all");
+                }
+            }
+        }
+        writeln!(text, "{}", recorder.end()).expect("a string takes all");
+        Ok(text)
     }
 
     /// Plays all runs, or until one goes wrong. `progress` is told now and then how many more are
