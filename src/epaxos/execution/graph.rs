@@ -297,15 +297,24 @@ impl Graph {
             for (row_id, row) in self.rows.iter().enumerate() {
                 let row_id = ReplicaId::from_index(row_id);
                 let end = attributes.deps.prefix(row_id);
-                if end <= row.executed {
-                    continue;
-                }
-                let usual = row_id != instance.replica || end <= instance.slot;
-                match row.pending(end - 1) {
-                    Some(named) if usual && self.leading[named.index()] == Some(touch.key) => {
-                        edges.push(named);
+                let mut push_last = |end: u64| {
+                    if end <= row.executed {
+                        return true;
                     }
-                    _ => return false,
+                    let named = row.pending(end - 1);
+                    let leading =
+                        named.filter(|named| self.leading[named.index()] == Some(touch.key));
+                    edges.extend(leading);
+                    leading.is_some()
+                };
+                // The own row in two parts, as where it is walked; the vertex itself is in neither.
+                let (below, above) = if row_id == instance.replica && end > instance.slot {
+                    (instance.slot, Some(end).filter(|end| *end > instance.slot + 1))
+                } else {
+                    (end, None)
+                };
+                if !push_last(below) || !above.is_none_or(push_last) {
+                    return false;
                 }
             }
         }
@@ -330,6 +339,7 @@ impl Graph {
             self.leading.clear();
             self.vacant.clear();
             self.unindexed.clear();
+            self.unindexed_most = UNINDEXED_MAX;
         }
     }
 
