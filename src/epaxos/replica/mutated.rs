@@ -73,6 +73,9 @@ impl<M: StateMachine> Replica<M> {
         out: &mut Vec<Output>,
     ) {
         self.durable.instances.get_mut(id).expect("it is led here").attributes = attributes;
+        if let Some(touches) = self.touches.get(id) {
+            self.index.record(id, touches.as_slice(), attributes.seq);
+        }
         self.decide(now, id, Cause::FastQuorum { equal }, Path::Fast, out);
     }
 }
