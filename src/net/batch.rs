@@ -14,6 +14,7 @@ use prost::encoding::{
 use prost::{DecodeError, Message};
 
 use crate::epaxos::command::{Client, Command};
+use crate::net::convert::BATCH_MAX;
 use crate::net::operation;
 use crate::net::wire;
 
@@ -82,7 +83,8 @@ impl Message for Batch {
         match self {
             Self::Heard(commands) if tag == COMMANDS => {
                 if commands.is_empty() {
-                    commands.reserve(buffer.remaining() / COMMAND_BYTES);
+                    let room = buffer.remaining() / COMMAND_BYTES;
+                    commands.reserve(room.min(BATCH_MAX));
                 }
                 message::merge_repeated(wire_type, commands, buffer, context)
             }
