@@ -136,6 +136,30 @@ expect no trace: R0 executed
 }
 
 #[test]
+fn whoever_is_asked_twice_may_answer_twice() {
+    let scenario = "\
+# A message comes twice
+
+replicas: 3
+
+And is answered twice.
+
+## Twice
+
+R1 has one and the same PreAccept two times.
+
+> pause
+> put x 1 @R0
+> dup kind=PreAccept to=R1
+> deliver kind=PreAccept to=R1
+expect 2 trace: R1 → R0 PreAcceptReply R0.0 seq=1 deps={}
+";
+    let report = graded(scenario, 3, "");
+    assert_eq!(verdict(&report, 15), "held", "{report:#}");
+    assert_eq!(report["passed"], true, "{report:#}");
+}
+
+#[test]
 fn replicas_that_decide_differently_are_found_out_by_what_they_say() {
     let scenario = "\
 # A leader that takes answers for equal which are equal to each other

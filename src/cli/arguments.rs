@@ -169,7 +169,8 @@ pub struct GradeArguments {
     /// Where the replicas listen
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// What starts a replica: {id} stands for its number, {config} for the configuration it is to read
+    /// What starts a replica: {id} stands for its number, {config} for the configuration it is to read,
+    /// {folder} for an empty folder of its own
     #[arg(long, value_name = "COMMAND")]
     pub start: Option<String>,
     /// Keep what the replicas print in files of this folder

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use crate::cli::arguments::GradeArguments;
-use crate::cli::{Usage, learn, print, read_config};
+use crate::cli::{Usage, interrupted, learn, print, read_config};
 use crate::config::Config;
-use crate::grade::grade;
 use crate::grade::outside::{Options, Outside};
+use crate::grade::{grade, kill_all};
 use crate::lesson::Lesson;
 use crate::observe::notice::Shape;
 
@@ -24,6 +24,7 @@ pub fn run(arguments: &GradeArguments) -> anyhow::Result<()> {
         logs: arguments.logs.clone(),
         quiet: arguments.quiet,
     };
+    end_when_told()?;
     let mut failed = 0;
     for (name, scenario) in &scenarios {
         let endpoints = config.addresses();
@@ -53,6 +54,20 @@ pub fn run(arguments: &GradeArguments) -> anyhow::Result<()> {
         (failed, all) => Err(anyhow!("{failed} of {all} scenarios have failed")),
     }
 }
+
+/// Leaves no replica running where this is told to end in the middle.
+fn end_when_told() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(interrupted());
+        kill_all();
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(())
+}
+
+/// The exit status of whoever is interrupted, as shells have it.
+const INTERRUPTED: i32 = 130;
 
 /// A scenario that a cluster of this configuration can be led through.
 fn read(word: &str, config: &Config) -> anyhow::Result<(String, Lesson)> {

@@ -19,6 +19,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+pub use crate::grade::processes::kill_all;
+
 use crate::grade::outside::Outside;
 use crate::lesson::expectation::Expectation;
 use crate::lesson::{Lesson, Step};

@@ -8,6 +8,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "has a clock of its own")]
 
+mod violations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,13 +17,12 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use crate::check::{Checker, Property};
+use crate::check::Checker;
 use crate::config::Endpoint;
 use crate::epaxos::command::{Command, Operation, RequestId};
 use crate::epaxos::event::Reply;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::{Envelope, Message, MessageKind};
-use crate::epaxos::replica::ReplyOn;
 use crate::epaxos::time::Time;
 use crate::grade::calls::Calls;
 use crate::grade::hearsay::Hearsay;
@@ -168,27 +169,6 @@ impl Outside {
         std::mem::take(&mut self.trace)
     }
 
-    /// What must be true of every run, and was not of this one.
-    pub fn violations(&mut self) -> Vec<String> {
-        let seen = |property: &Property| JUDGED.contains(property);
-        let found = self.checker.violations().iter().filter(|it| seen(&it.property));
-        let mut found: Vec<_> = found.map(ToString::to_string).collect();
-        if self.view.shape.reply_on() == ReplyOn::Execute {
-            found.extend(self.calls.violations());
-        }
-        if let Some(Between { processes, relays, .. }) = &mut self.between {
-            if let Some(replica) = processes.fallen() {
-                found.push(format!("{replica} has ended by itself"));
-            }
-            match relays.refused() {
-                0 => {}
-                1 => found.push("one message between replicas made no sense".to_owned()),
-                count => found.push(format!("{count} messages between replicas made no sense")),
-            }
-        }
-        found
-    }
-
     fn now(&self) -> Time {
         Time(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
@@ -200,7 +180,7 @@ impl Outside {
     /// Listens until nothing has been heard for `quiet`. What is heard of the replica that `input` has
     /// reached is put down to that.
     fn listen(&mut self, input: Option<(ReplicaId, Decision)>, quiet: Duration) {
-        let (mut effects, mut after) = (Vec::new(), Vec::new());
+        let (mut effects, mut after, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         let reached = input.as_ref().map(|(replica, _)| *replica);
         // Somebody else's replica may never be quiet.
         let limit = if input.is_some() { quiet * INPUT_LIMIT } else { PATIENCE.max(quiet) };
@@ -213,7 +193,7 @@ impl Outside {
                 Heard::Messages(envelopes) => {
                     for envelope in envelopes {
                         let of_input = reached == Some(envelope.id.sender);
-                        if self.is_said_again(&envelope) {
+                        if self.is_said_again(&envelope, of_input) {
                             continue;
                         }
                         let envelope = self.named(envelope);
@@ -229,7 +209,8 @@ impl Outside {
                         }
                     }
                 }
-                Heard::Answer(answer) => self.take_answer(answer),
+                // What brought it about is told first.
+                Heard::Answer(answer) => answers.push(answer),
             }
         }
         if let Some((replica, decision)) = input {
@@ -238,15 +219,17 @@ impl Outside {
                 self.arrive(envelope);
             }
         }
+        for answer in answers {
+            self.take_answer(answer);
+        }
     }
 
     /// Whether a replica only says again what it has said, though time is to stand still.
-    fn is_said_again(&mut self, envelope: &Envelope) -> bool {
+    fn is_said_again(&mut self, envelope: &Envelope, of_input: bool) -> bool {
         if !self.view.gate.paused || self.sleeping {
             return false;
         }
         let Envelope { id, to, message } = envelope;
-        // Whoever has waited too long for some asks the others.
         let asks = matches!(
             message.kind(),
             MessageKind::PreAccept
@@ -254,10 +237,16 @@ impl Outside {
                 | MessageKind::Recover
                 | MessageKind::Validate
         );
+        // Whoever is asked twice may answer twice.
+        if of_input && !asks {
+            return false;
+        }
+        let together = TOGETHER.max(self.quiet / TOGETHER_PART);
         let now = Instant::now();
         let (first, told) =
             self.said.entry((id.sender, message.clone())).or_insert_with(|| (now, BTreeSet::new()));
-        let late = asks && first.elapsed() > TOGETHER;
+        // Whoever has waited too long for some asks the others.
+        let late = asks && first.elapsed() > together;
         late || !told.insert(*to)
     }
 
@@ -372,6 +361,7 @@ impl Outside {
     fn ask(&mut self, at: ReplicaId, commands: &[Command]) {
         for command in commands {
             self.calls.ask(command);
+            self.hearsay.asked(&command.operation);
             self.open.insert(command.request.clone(), (at, command.clone()));
         }
         let (connection, told) = (self.connections[at.index()].clone(), self.told.clone());
@@ -496,6 +486,8 @@ impl World for Outside {
         }
         processes.start(replica)?;
         relays.speak_to(replica)?;
+        // It may have forgotten that it has said something.
+        self.said.retain(|(sender, _), _| *sender != replica);
         self.listen(Some((replica, Decision::Restart)), self.quiet);
         Ok(())
     }
@@ -508,6 +500,9 @@ impl World for Outside {
             let (free, kept) = own.set(gate.clone(), now);
             released.extend(free);
             held.extend(kept);
+        }
+        if !gate.paused {
+            self.said.clear();
         }
         self.view.apply(Notice::Gate(gate));
         for held in held {
@@ -553,26 +548,15 @@ impl World for Outside {
     }
 }
 
-/// What can be judged by what replicas say.
-const JUDGED: [Property; 8] = [
-    Property::Nontriviality,
-    Property::Agreement,
-    Property::Stability,
-    Property::Visibility,
-    Property::Ballots,
-    Property::Proposals,
-    Property::Growth,
-    Property::Choice,
-];
-
 /// Why nothing can be done to messages that go elsewhere.
 const PAST: &str = "these replicas speak to each other past this; let it start them, with --start";
 
 /// How long answers are waited for that nothing is in the way of.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is asked of several replicas at once is asked within this time.
+/// What is asked of several replicas at once is asked within this time, or this part of the quiet.
 const TOGETHER: Duration = Duration::from_millis(60);
+const TOGETHER_PART: u32 = 4;
 
 /// Whoever has begun to speak is taken to have said all of it after this part of the quiet.
 const ALL_SAID: u32 = 5;

@@ -2,11 +2,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "waits for processes")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -18,7 +21,7 @@ use crate::epaxos::id::ReplicaId;
 /// The replicas of one cluster. They end with it.
 #[derive(Debug)]
 pub struct Processes {
-    /// What starts one, with `{id}` and `{config}` in it.
+    /// What starts one, with `{id}`, `{config}` and `{folder}` in it.
     command: String,
     /// Where each of them listens.
     endpoints: Vec<Endpoint>,
@@ -37,8 +40,12 @@ impl Processes {
         relays: &[Endpoint],
         logs: Option<&Path>,
     ) -> Result<Self, String> {
-        let folder = std::env::temp_dir().join(format!("epaxos-grade-{}", std::process::id()));
+        let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+        let folder = format!("epaxos-grade-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
         let failed = |error| format!("cannot write to {}: {error}", folder.display());
+        // Of a process that had this number before, something may be left.
+        fs::remove_dir_all(&folder).ok();
         fs::create_dir_all(&folder).map_err(failed)?;
         if let Some(logs) = logs {
             fs::create_dir_all(logs).map_err(failed)?;
@@ -52,6 +59,7 @@ impl Processes {
             let config = json!({"Replicas": listed.collect::<Vec<_>>()});
             let file = folder.join(format!("{id}.json"));
             fs::write(file, format!("{config:#}\n")).map_err(failed)?;
+            fs::create_dir(folder.join(id.to_string())).map_err(failed)?;
         }
         Ok(Self {
             command: command.to_owned(),
@@ -66,11 +74,16 @@ impl Processes {
     pub fn start(&mut self, id: ReplicaId) -> Result<(), String> {
         let endpoint = self.endpoints[id.index()].to_string();
         if is_listening(&endpoint) {
-            return Err(format!("something listens at {endpoint} already, before {id} is started"));
+            return Err(format!(
+                "something listens at {endpoint} already, before {id} is started: perhaps a replica \
+                 that was left"
+            ));
         }
         let config = self.folder.join(format!("{}.json", id.index()));
         let line = self.command.replace("{id}", &id.index().to_string());
         let line = line.replace("{config}", &config.display().to_string());
+        let own = self.folder.join(id.index().to_string());
+        let line = line.replace("{folder}", &own.display().to_string());
         let out = || match &self.logs {
             None => Ok(Stdio::null()),
             Some(logs) => {
@@ -85,9 +98,11 @@ impl Processes {
         command.stdout(out().map_err(failed)?).stderr(out().map_err(failed)?);
         // All that it starts is killed with it.
         let mut child = command.process_group(0).spawn().map_err(failed)?;
+        running().insert(child.id());
         let deadline = Instant::now() + START_LIMIT;
         while !is_listening(&endpoint) {
             if let Ok(Some(status)) = child.try_wait() {
+                kill(&mut child);
                 return Err(format!("{id}, started as \"{line}\", has ended: {status}"));
             }
             if Instant::now() > deadline {
@@ -104,6 +119,12 @@ impl Processes {
     pub fn kill(&mut self, id: ReplicaId) -> Result<(), String> {
         let child = self.running[id.index()].take();
         kill(&mut child.ok_or_else(|| format!("{id} is down already"))?);
+        // It may take the system a moment to know.
+        let (endpoint, deadline) =
+            (self.endpoints[id.index()].to_string(), Instant::now() + START_LIMIT);
+        while is_listening(&endpoint) && Instant::now() < deadline {
+            std::thread::sleep(START_POLL);
+        }
         Ok(())
     }
 
@@ -131,12 +152,32 @@ impl Drop for Processes {
 
 /// Kills a process with all that it has started, and waits until it is gone.
 fn kill(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+    kill_group(child.id());
+    child.wait().ok();
+    running().remove(&child.id());
+}
+
+fn kill_group(id: u32) {
+    if let Some(group) = i32::try_from(id).ok().and_then(Pid::from_raw) {
         // It may have ended by itself.
         kill_process_group(group, Signal::KILL).ok();
     }
-    child.wait().ok();
 }
+
+/// Kills all replicas that were started, of all clusters: for whoever is told to end at once.
+pub fn kill_all() {
+    running().iter().copied().for_each(kill_group);
+}
+
+/// The replicas that run.
+fn running() -> MutexGuard<'static, BTreeSet<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// How many clusters there have been in this process.
+static CLUSTERS: AtomicU64 = AtomicU64::new(0);
 
 fn is_listening(endpoint: &str) -> bool {
     let addresses = endpoint.to_socket_addrs().into_iter().flatten();

@@ -29,6 +29,7 @@ pub struct Relays {
     /// Ends what speaks to a replica, by replica.
     speaking: Vec<CancellationToken>,
     refused: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
 }
 
 impl Relays {
@@ -68,6 +69,7 @@ impl Relays {
             speaking: replicas.iter().map(|_| cancel.child_token()).collect(),
             cancel,
             refused,
+            lost: Arc::default(),
         })
     }
 
@@ -82,7 +84,10 @@ impl Relays {
                 links.push(None);
                 continue;
             }
-            let losses = Losses::new(|_| {});
+            let lost = self.lost.clone();
+            let losses = Losses::new(move |_| {
+                lost.fetch_add(1, Ordering::Relaxed);
+            });
             let link = Link::new(Dialect { me, replicas }, to, &address, losses);
             let (link, writer) = link.ok_or_else(|| format!("\"{address}\" is no address"))?;
             // What somebody else's replica can read is what all of them must be able to.
@@ -106,6 +111,11 @@ impl Relays {
         if let Some(Some(link)) = links.get(envelope.id.sender.index()) {
             link.send(envelope);
         }
+    }
+
+    /// How many messages could not be passed on to a replica that was up.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// How many messages were refused for what they said.

@@ -72,7 +72,10 @@ impl Expectation {
         match self.source {
             Source::Said => false,
             Source::Looks(_) => true,
-            Source::Trace => INSIDE.iter().any(|word| self.text.contains(word)),
+            Source::Trace => {
+                let text = format!(" {} ", self.text);
+                INSIDE.iter().any(|word| text.contains(word))
+            }
         }
     }
 
@@ -145,13 +148,5 @@ const WRITTEN: &str = "an expectation is written: expect [no|NUMBER] WHAT: TEXT,
                        or a command that only looks, such as status R0.0";
 
 /// What the trace says of what goes on inside a replica, and of no message.
-const INSIDE: [&str; 8] = [
-    " executed",
-    " ignored ",
-    " rule ",
-    " waits for ",
-    " timer ",
-    " repeated ",
-    " lets go ",
-    " propose",
-];
+const INSIDE: [&str; 7] =
+    [" executed ", " ignored ", " rule ", " waits for ", " timer ", " repeated ", " lets go "];
