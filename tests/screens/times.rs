@@ -204,12 +204,15 @@ fn two_branches_are_compared_by_what_they_mean() {
     assert!(shown.contains("The first 2 entries are the same. At #2"), "{shown}");
     assert!(shown.contains("≠ path"), "{shown}");
     // Below that, both runs go on side by side.
-    for _ in 0..9 {
+    let first =
+        |drive: &Drive| drive.text().lines().find(|it| it.contains("│#2 ")).map(str::to_owned);
+    let mut pages = 0;
+    while first(&drive).is_none() && pages < 12 {
         drive.press("Space");
+        pages += 1;
     }
-    let below = drive.text();
-    let first = below.lines().find(|line| line.contains("│#2 ")).unwrap_or_default();
-    assert_eq!(first.matches(" ← ").count(), 2, "{below}");
+    let first = first(&drive).unwrap_or_default();
+    assert_eq!(first.matches(" ← ").count(), 2, "{first}");
     drive.press("Esc");
     let same = command(&mut drive, "compare late main");
     assert!(same.contains("compare late main"), "{same}");
