@@ -36,8 +36,8 @@ use crate::commands::Commands;
 const ALLOCATIONS: [(Part, [f64; 2]); 4] = [
     (Part::Propose, [2.62, 23.13]),
     (Part::PreAccept, [0.39, 7.28]),
-    (Part::Decide, [3.11, 3.11]),
-    (Part::Commit, [2.08, 2.08]),
+    (Part::Decide, [1.05, 1.05]),
+    (Part::Commit, [0.02, 0.02]),
 ];
 
 /// The most messages and bytes of one command, bytes being those of the messages before gRPC frames them.
@@ -45,22 +45,22 @@ const ALLOCATIONS: [(Part, [f64; 2]); 4] = [
 /// Where nothing conflicts, a command takes 2 (asked) messages to a fast quorum and back, and N-1 Commits.
 /// Where all write to one key at once, replies differ, and there are two more messages for each that votes.
 const MESSAGES: [(usize, Asked, Conflict, f64, f64); 16] = [
-    (3, Asked::Few, Conflict::None, 4.14, 251.7),
-    (3, Asked::Few, Conflict::All, 6.20, 345.0),
-    (3, Asked::All, Conflict::None, 6.20, 355.8),
-    (3, Asked::All, Conflict::All, 10.32, 547.2),
-    (5, Asked::Few, Conflict::None, 8.26, 526.5),
-    (5, Asked::Few, Conflict::All, 12.38, 740.2),
-    (5, Asked::All, Conflict::None, 12.38, 750.8),
-    (5, Asked::All, Conflict::All, 20.50, 1178.5),
-    (7, Asked::Few, Conflict::None, 14.44, 938.8),
-    (7, Asked::Few, Conflict::All, 20.50, 1294.9),
-    (7, Asked::All, Conflict::None, 18.50, 1172.9),
-    (7, Asked::All, Conflict::All, 30.50, 1860.9),
-    (9, Asked::Few, Conflict::None, 18.50, 1254.4),
-    (9, Asked::Few, Conflict::All, 26.50, 1757.6),
-    (9, Asked::All, Conflict::None, 24.50, 1618.7),
-    (9, Asked::All, Conflict::All, 40.50, 2586.6),
+    (3, Asked::Few, Conflict::None, 4.14, 209.6),
+    (3, Asked::Few, Conflict::All, 6.20, 270.9),
+    (3, Asked::All, Conflict::None, 6.20, 271.7),
+    (3, Asked::All, Conflict::All, 10.32, 399.1),
+    (5, Asked::Few, Conflict::None, 8.26, 442.4),
+    (5, Asked::Few, Conflict::All, 12.38, 592.1),
+    (5, Asked::All, Conflict::None, 12.38, 582.6),
+    (5, Asked::All, Conflict::All, 20.50, 882.4),
+    (7, Asked::Few, Conflict::None, 14.44, 770.5),
+    (7, Asked::Few, Conflict::All, 20.50, 1035.8),
+    (7, Asked::All, Conflict::None, 18.50, 920.5),
+    (7, Asked::All, Conflict::All, 30.50, 1416.8),
+    (9, Asked::Few, Conflict::None, 18.50, 1044.1),
+    (9, Asked::Few, Conflict::All, 26.50, 1424.5),
+    (9, Asked::All, Conflict::None, 24.50, 1282.2),
+    (9, Asked::All, Conflict::All, 40.50, 1994.4),
 ];
 
 /// Whom a leader asks: a quorum, being thrifty, or everybody.
