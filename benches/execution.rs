@@ -1,7 +1,7 @@
 //! In which time committed instances are put in order, in shapes that are easy and hard; beside it the
 //! strongly connected components alone, as petgraph finds them (`docs/testing.md`).
 //!
-//! `cargo bench --bench execution` prints a table. Criterion would repeat what takes a second too often:
+//! `cargo bench --bench execution` prints a table; `-- random` that of one shape. Criterion would repeat what takes a second too often:
 //! each figure is the least of three, and of one where the log is a million long.
 //!
 //! * *all*: all instances are committed, then what can be executed is, in one pass. *Commit* is the first
@@ -202,7 +202,9 @@ fn main() {
         "edges",
         "components"
     );
-    for shape in Shape::ALL {
+    let asked: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_asked = |shape: &Shape| asked.is_empty() || asked.iter().any(|it| shape.name().starts_with(it.as_str()));
+    for shape in Shape::ALL.into_iter().filter(is_asked) {
         for count in [10_000, 100_000, 1_000_000] {
             measure(shape, count);
         }

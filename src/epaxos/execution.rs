@@ -59,6 +59,7 @@
 //! what they wait for.
 
 mod components;
+mod edges;
 mod graph;
 mod index;
 mod order;
@@ -71,7 +72,7 @@ use smallvec::SmallVec;
 
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::components::{Found, Search};
-use crate::epaxos::execution::graph::{Cell, Graph, Key, State, VertexId};
+use crate::epaxos::execution::graph::{Cell, Graph, Pending, State, VertexId};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touches};
 
@@ -80,7 +81,7 @@ use crate::epaxos::keys::{KeyId, Touches};
 pub struct Execution {
     graph: Graph,
     /// What the next pass starts from.
-    candidates: Vec<(Key, VertexId)>,
+    candidates: Vec<VertexId>,
     /// Per uncommitted instance, what waits for it.
     waiting: BTreeMap<InstanceId, Vec<VertexId>>,
     pending: usize,
@@ -93,7 +94,7 @@ pub struct Pass {
     pub components: Components,
     /// How many instances were looked at as the start of a search.
     pub candidates: u64,
-    /// How many edges were followed.
+    /// How many edges were told, of all candidates.
     pub edges: u64,
     /// Which instances were found blocked.
     pub blocked: Vec<Blocked>,
@@ -171,10 +172,10 @@ impl Execution {
     pub fn commit(&mut self, instance: InstanceId, attributes: Attributes, touches: Touches) {
         let vertex = self.graph.commit(instance, attributes, touches);
         self.pending += 1;
-        self.candidates.push((self.graph.key(vertex), vertex));
+        self.candidates.push(vertex);
         for freed in self.waiting.remove(&instance).unwrap_or_default() {
             self.graph.set_state(freed, State::Candidate);
-            self.candidates.push((self.graph.key(freed), freed));
+            self.candidates.push(freed);
         }
     }
 
@@ -183,24 +184,17 @@ impl Execution {
         let mut pass = Pass::default();
         match self.candidates[..] {
             [] => return pass,
-            [(_, vertex)] if self.graph.is_free(vertex) => {
+            [vertex] if self.graph.is_free(vertex) => {
                 self.candidates.clear();
                 self.execute_alone(vertex, &mut pass);
                 return pass;
             }
             _ => {}
         }
-        let mut candidates = std::mem::take(&mut self.candidates);
-        candidates.sort_unstable();
-        let mut search = Search::new(&mut self.graph);
-        for (_, vertex) in candidates {
-            if search.is_new(vertex) {
-                pass.candidates += 1;
-                search.explore(vertex);
-            }
-        }
-        let found = search.finish();
-        pass.edges = found.followed;
+        let candidates = std::mem::take(&mut self.candidates);
+        let found = Search::new(&mut self.graph, &candidates, self.waiting.is_empty()).run();
+        pass.candidates = found.started;
+        pass.edges = found.edges.len();
         self.wait(&found, &mut pass);
         self.execute(&found, &mut pass);
         pass
@@ -209,8 +203,10 @@ impl Execution {
     /// The uncommitted instance that `instance` waits for, as the last pass found. `None` for one
     /// that is executed or not committed.
     pub fn blocker(&self, instance: InstanceId) -> Option<InstanceId> {
-        let Some(Cell::Pending(vertex)) = self.graph.cell(instance) else { return None };
-        self.graph.vertex(vertex).blocker.filter(|_| self.graph.state(vertex) == State::Waiting)
+        let Some(Cell::Pending(Pending { vertex, .. })) = self.graph.cell(instance) else {
+            return None;
+        };
+        self.graph.blocker(vertex).filter(|_| self.graph.state(vertex) == State::Waiting)
     }
 
     /// Every uncommitted instance that something committed waits for, in order.

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::num::NonZeroU32;
 
 use rustc_hash::FxHasher;
 
@@ -79,14 +80,20 @@ impl<V> KeyMap<V> {
     }
 }
 
-/// A key, by number.
+/// A key, by number. Counted from 1, so that one that may be missing takes no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(u32);
+pub struct KeyId(NonZeroU32);
 
 impl KeyId {
     /// The key's place in a table of all keys.
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
+    }
+
+    /// The key at a place in a table of all keys.
+    fn from_index(index: usize) -> Self {
+        let number = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
+        Self(number.expect("there are fewer than four billion keys"))
     }
 }
 
@@ -144,10 +151,7 @@ impl Keys {
                 return Some(*known);
             }
             // Where none is free, the numbers given are those from 0 on.
-            let new = free.pop().unwrap_or_else(|| {
-                let count = u32::try_from(numbers.len());
-                KeyId(count.expect("there are fewer than four billion keys"))
-            });
+            let new = free.pop().unwrap_or_else(|| KeyId::from_index(numbers.len()));
             numbers.insert(operation.key().clone(), new);
             Some(new)
         };
@@ -244,7 +248,7 @@ mod tests {
         let first: Vec<_> = ["x", "y", "z"].map(|key| number(&mut keys, key)).into();
         assert_eq!(first, [0, 1, 2]);
         assert!(keys.are_many(2) && !keys.are_many(3));
-        assert_eq!(keys.free_unused(|key| key.index() == 1), [KeyId(0), KeyId(2)]);
+        assert_eq!(keys.free_unused(|key| key.index() == 1), [0, 2].map(KeyId::from_index));
         assert_eq!((keys.len(), keys.are_many(2)), (1, false));
         let then: Vec<_> = ["v", "w", "x", "y"].map(|key| number(&mut keys, key)).into();
         assert_eq!(then, [2, 0, 3, 1]);

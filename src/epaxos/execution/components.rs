@@ -1,18 +1,25 @@
 //! Tarjan's search for strongly connected components, without recursion.
 
 use crate::epaxos::execution::Blocked;
+use crate::epaxos::execution::edges::{Edges, Place};
 use crate::epaxos::execution::graph::{Graph, Key, State, VertexId};
 use crate::epaxos::id::InstanceId;
 
-/// A search through the graph, from one root after another.
+/// A search through the graph, from one candidate after another.
+///
+/// The edges of all candidates are told before anything is searched, in the order in which they were
+/// committed. What one has to do with does not wait for another then, and it lies in memory as it is
+/// read: told on the way, edges cost most of the time that a search takes.
 pub struct Search<'a> {
     graph: &'a mut Graph,
+    /// The candidates, by key.
+    roots: Vec<Root>,
+    /// The edges of all candidates that have no gap.
+    edges: Edges,
     /// What has been come by, in order of arrival. A vertex's place here is its number.
     visits: Vec<Visit>,
-    /// The edges of all visits; each visit owns a range.
-    edges: Vec<VertexId>,
-    /// The numbers from the root to where the search stands: what recursion would keep in frames.
-    path: Vec<u32>,
+    /// From the root to where the search stands: what recursion would keep in frames.
+    path: Vec<Step>,
     /// The numbers that are not in a component yet.
     open: Vec<u32>,
     /// The numbers of the members of all components found, one component after another.
@@ -20,7 +27,25 @@ pub struct Search<'a> {
     /// Where in `members` each component ends.
     ends: Vec<usize>,
     blocked: Vec<(VertexId, Blocked)>,
-    followed: u64,
+    started: u64,
+}
+
+/// A candidate.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Root {
+    key: Key,
+    vertex: VertexId,
+    /// Whether all edges lead to what has a lower `seq`, and nothing waits. All of that has been searched
+    /// when it is the root's turn, and is ready if nothing was found blocked: it completes a component
+    /// of its own, and no edge has to be followed.
+    descends: bool,
+}
+
+/// A vertex on the path.
+struct Step {
+    number: u32,
+    /// The edge to follow next.
+    next: Place,
 }
 
 /// What a search keeps of a vertex.
@@ -31,109 +56,143 @@ struct Visit {
     /// The lowest number known to be reached that is still open.
     low: u32,
     /// Its first edge.
-    start: usize,
-    /// The edge to follow next.
-    next: usize,
-    /// Where its edges end.
-    end: usize,
+    first: Place,
 }
 
 /// What a search found.
 pub struct Found {
     visits: Vec<Visit>,
-    edges: Vec<VertexId>,
+    /// The edges of all candidates that have no gap.
+    pub edges: Edges,
     members: Vec<u32>,
     ends: Vec<usize>,
     /// Which vertices cannot be executed, and what they wait for.
     pub blocked: Vec<(VertexId, Blocked)>,
-    /// How many edges were followed.
-    pub followed: u64,
+    /// From how many candidates a search was begun.
+    pub started: u64,
 }
 
 impl<'a> Search<'a> {
-    /// A search that has seen nothing yet.
-    pub fn new(graph: &'a mut Graph) -> Self {
+    /// A search that has seen nothing yet. Told is whether nothing else that is committed waits.
+    pub fn new(graph: &'a mut Graph, candidates: &[VertexId], none_waits: bool) -> Self {
+        graph.tell();
+        let mut edges = Edges::default();
+        let mut roots = Vec::with_capacity(candidates.len());
+        for vertex in candidates.iter().copied() {
+            let mut descends = false;
+            let first = edges.end();
+            let state = if let State::Linked(before) = graph.state(vertex) {
+                descends = none_waits;
+                edges.push(before);
+                State::Unvisited(first)
+            } else if graph.gap(vertex).is_some() {
+                State::Gapped
+            } else {
+                descends = graph.edges(vertex, &mut edges) && none_waits;
+                State::Unvisited(first)
+            };
+            edges.close();
+            roots.push(Root { key: graph.key(vertex), vertex, descends });
+            graph.set_state(vertex, state);
+        }
+        roots.sort_unstable();
         Self {
             graph,
-            visits: Vec::new(),
-            edges: Vec::new(),
+            roots,
+            edges,
+            visits: Vec::with_capacity(candidates.len()),
             path: Vec::new(),
             open: Vec::new(),
-            members: Vec::new(),
-            ends: Vec::new(),
+            members: Vec::with_capacity(candidates.len()),
+            ends: Vec::with_capacity(candidates.len()),
             blocked: Vec::new(),
-            followed: 0,
+            started: 0,
         }
     }
 
-    /// Whether there is anything to learn from starting at the vertex.
-    pub fn is_new(&self, vertex: VertexId) -> bool {
-        self.graph.state(vertex) == State::Candidate
-    }
-
-    /// Finds the components of all that the root reaches; or what is in the way.
-    pub fn explore(&mut self, root: VertexId) {
-        if let Err(blocker) = self.descend(root) {
-            self.abandon(blocker);
+    /// Finds the components of all that the candidates reach; or what is in the way.
+    pub fn run(mut self) -> Found {
+        for Root { key, vertex, descends } in std::mem::take(&mut self.roots) {
+            let state = self.graph.state(vertex);
+            if !matches!(state, State::Unvisited(_) | State::Gapped) {
+                continue;
+            }
+            self.started += 1;
+            match state {
+                State::Unvisited(first) if descends && self.blocked.is_empty() => {
+                    let number = self.visit(vertex, key, first);
+                    self.close(number);
+                }
+                _ => {
+                    if let Err(blocker) = self.descend(vertex, key) {
+                        self.abandon(blocker);
+                    }
+                }
+            }
         }
-    }
-
-    /// What was found.
-    pub fn finish(self) -> Found {
-        let Self { visits, edges, members, ends, blocked, followed, .. } = self;
-        Found { visits, edges, members, ends, blocked, followed }
+        let Self { visits, edges, members, ends, blocked, started, .. } = self;
+        Found { visits, edges, members, ends, blocked, started }
     }
 
     /// Follows edges until all are followed, or something uncommitted is in the way.
-    fn descend(&mut self, root: VertexId) -> Result<(), InstanceId> {
-        self.enter(root)?;
-        while let Some(&number) = self.path.last() {
-            let visit = &mut self.visits[number as usize];
-            if visit.next == visit.end {
-                self.leave(number);
+    fn descend(&mut self, root: VertexId, key: Key) -> Result<(), InstanceId> {
+        self.enter(root, key)?;
+        while let Some(Step { number, next }) = self.path.last_mut() {
+            let Some(target) = self.edges.follow(next) else {
+                self.leave();
                 continue;
-            }
-            let target = self.edges[visit.next];
-            visit.next += 1;
-            self.followed += 1;
+            };
             match self.graph.state(target) {
-                State::Candidate => self.enter(target)?,
-                State::Open(seen) => visit.low = visit.low.min(seen),
+                State::Unvisited(_) | State::Gapped => {
+                    self.enter(target, self.graph.key(target))?
+                }
+                State::Open(seen) => {
+                    let low = &mut self.visits[*number as usize].low;
+                    *low = seen.min(*low);
+                }
                 State::Ready(_) => {}
                 State::Waiting => {
-                    let blocker = self.graph.vertex(target).blocker;
+                    let blocker = self.graph.blocker(target);
                     return Err(blocker.expect("what waits, waits for something"));
+                }
+                State::Candidate | State::Linked(_) => {
+                    unreachable!("the search knows all candidates")
                 }
             }
         }
         Ok(())
     }
 
-    fn enter(&mut self, vertex: VertexId) -> Result<(), InstanceId> {
+    fn enter(&mut self, vertex: VertexId, key: Key) -> Result<(), InstanceId> {
+        let State::Unvisited(first) = self.graph.state(vertex) else {
+            // It has no edges; nobody will follow the first one.
+            self.visit(vertex, key, self.edges.end());
+            return Err(self.graph.gap(vertex).expect("a gap stays while there is a search"));
+        };
+        let number = self.visit(vertex, key, first);
+        self.path.push(Step { number, next: first });
+        Ok(())
+    }
+
+    /// Opens a vertex whose edges begin at `first`, and gives it its number.
+    fn visit(&mut self, vertex: VertexId, key: Key, first: Place) -> u32 {
         let number = number(self.visits.len());
-        let start = self.edges.len();
         self.graph.set_state(vertex, State::Open(number));
         self.open.push(number);
-        self.path.push(number);
-        let gap = self.graph.gap(vertex);
-        if gap.is_none() {
-            self.graph.edges(vertex, &mut self.edges);
-        }
-        let (key, end) = (self.graph.key(vertex), self.edges.len());
-        self.visits.push(Visit { vertex, key, low: number, start, next: start, end });
-        gap.map_or(Ok(()), Err)
+        self.visits.push(Visit { vertex, key, low: number, first });
+        number
     }
 
     /// All edges of the path's last vertex are followed: it either completes a component, or
     /// belongs to that of a vertex before it on the path.
-    fn leave(&mut self, number: u32) {
-        self.path.pop();
+    fn leave(&mut self) {
+        let Some(Step { number, .. }) = self.path.pop() else { return };
         let low = self.visits[number as usize].low;
         if low == number {
             return self.close(number);
         }
-        let parent = *self.path.last().expect("a vertex that reaches back was entered from there");
-        let parent = &mut self.visits[parent as usize];
+        let parent = self.path.last().expect("a vertex that reaches back was entered from there");
+        let parent = &mut self.visits[parent.number as usize];
         parent.low = parent.low.min(low);
     }
 
@@ -197,8 +256,8 @@ impl Found {
             state => unreachable!("what a component reaches is ready, not {state:?}"),
         };
         self.visits(component)
-            .flat_map(|visit| &self.edges[visit.start..visit.end])
-            .map(component_of)
+            .flat_map(|visit| self.edges.from(visit.first))
+            .map(move |vertex| component_of(&vertex))
             .filter(move |other| *other != component)
     }
 

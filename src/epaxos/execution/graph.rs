@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
+use smallvec::SmallVec;
+
 use crate::epaxos::attributes::Attributes;
-use crate::epaxos::execution::index::{Index, Tails};
-use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::execution::edges::{Edges, Place};
+use crate::epaxos::execution::index::{Chains, Index, Tails};
+use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touch, Touches};
 
 /// By what the members of one component are ordered, and components that are ready together.
@@ -21,6 +24,12 @@ pub struct VertexId(NonZeroU32);
 pub enum State {
     /// Nothing is known to be in its way.
     Candidate,
+    /// All that it has to come after is reached through this one, which has a lower `seq`.
+    Linked(VertexId),
+    /// The search under way knows its edges, which begin here, and has not come by.
+    Unvisited(Place),
+    /// Its own prefix has a gap, and the search under way has not come by.
+    Gapped,
     /// The search under way has come by, as its visit of this number, and has not placed it yet.
     Open(u32),
     /// The search under way has placed it in the component of this number.
@@ -35,7 +44,20 @@ pub enum Cell {
     /// It is executed; nothing else is kept of it.
     Executed,
     /// It is still to be executed.
-    Pending(VertexId),
+    Pending(Pending),
+}
+
+/// A pending instance at a glance: what those have to know that depend on it. One look into distant
+/// memory tells all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pending {
+    /// All that is known of it.
+    pub vertex: VertexId,
+    /// The key that it touches, where that is one only, by a write that leads to all earlier touches of
+    /// it in its row. Of the last ones that are unindexed it is not told yet.
+    leading: Option<KeyId>,
+    /// Its `seq`.
+    seq: u64,
 }
 
 /// A committed instance that is not executed yet.
@@ -45,10 +67,8 @@ pub struct Vertex {
     pub instance: InstanceId,
     /// Its agreed place among others.
     pub attributes: Attributes,
-    /// The uncommitted instance that it waits for, or last waited for, if it ever did.
-    pub blocker: Option<InstanceId>,
     /// The keys that its commands touch.
-    touches: Touches,
+    pub touches: Touches,
 }
 
 /// All committed instances. The executed ones are one mark each.
@@ -59,17 +79,19 @@ pub struct Graph {
     /// The state of each vertex. Kept apart from the rest since a search asks for little else, and
     /// all states together are small enough to stay at hand.
     states: Vec<State>,
-    /// The key of each vertex that touches one only, by a write that leads to all earlier touches of it
-    /// in its row.
-    leading: Vec<Option<KeyId>>,
+    /// The uncommitted instance that each vertex waits for, or last waited for. As long as what has ever
+    /// waited makes it.
+    blockers: Vec<Option<InstanceId>>,
     /// Places in `vertices` that executed instances have left.
     vacant: Vec<VertexId>,
-    /// The last instance of each row that touches each key, as far as the rows are without a gap.
+    /// The last instance of each row that touches each key, as far as that is told.
     tails: Tails,
     index: Index,
     /// What is committed without a gap and not in the index yet. Most never need be: it is executed before
     /// anybody asks for its edges, or those are plain without.
     unindexed: Vec<InstanceId>,
+    /// Of how many of these, from the first on, it is told whether they lead.
+    told: usize,
     /// How many may be there before those are sorted out that are executed by now.
     unindexed_most: usize,
     /// Broken on purpose: a dependency means the one instance it names.
@@ -84,11 +106,12 @@ impl Graph {
             rows: vec![Row::default(); replicas],
             vertices: Vec::new(),
             states: Vec::new(),
-            leading: Vec::new(),
+            blockers: Vec::new(),
             vacant: Vec::new(),
             tails: Tails::new(replicas),
             index: Index::default(),
             unindexed: Vec::new(),
+            told: 0,
             unindexed_most: UNINDEXED_MAX,
             #[cfg(feature = "mutations")]
             latest_only: false,
@@ -103,10 +126,12 @@ impl Graph {
 
     /// What takes the place of [`Graph::edges`] then.
     #[cfg(feature = "mutations")]
-    fn named_edges(&self, vertex: VertexId, edges: &mut Vec<VertexId>) {
+    fn named_edges(&self, vertex: VertexId, edges: &mut Edges) {
         let vertex = self.vertex(vertex);
         for named in vertex.attributes.deps.iter().filter(|named| *named != vertex.instance) {
-            let Some(Cell::Pending(target)) = self.cell(named) else { continue };
+            let Some(target) = self.rows[named.replica.index()].pending(named.slot) else {
+                continue;
+            };
             let theirs = self.vertex(target).touches.as_slice();
             let touch = |mine: &Touch| {
                 theirs.iter().any(|it| it.key == mine.key && (it.write || mine.write))
@@ -130,13 +155,14 @@ impl Graph {
         assert!(attributes.deps.iter().all(in_cluster), "{instance} depends on the cluster's rows");
         assert!(self.cell(instance).is_none(), "{instance} is committed once");
 
-        let vertex = self.place(Vertex { instance, attributes, blocker: None, touches });
+        let vertex = self.place(Vertex { instance, attributes, touches });
+        let cell = Cell::Pending(Pending { vertex, leading: None, seq: attributes.seq });
         let row = &mut self.rows[instance.replica.index()];
         if row.watermark() == instance.slot {
-            row.contiguous.push_back(Cell::Pending(vertex));
-            self.admit_one(instance, vertex);
+            row.contiguous.push_back(cell);
+            self.admit_one(instance);
         } else {
-            row.ahead.insert(instance.slot, Cell::Pending(vertex));
+            row.ahead.insert(instance.slot, cell);
         }
         self.admit(instance.replica);
         vertex
@@ -203,7 +229,15 @@ impl Graph {
     /// Lets the vertex wait for an uncommitted instance, and says whether it has waited before.
     pub fn wait(&mut self, vertex: VertexId, blocker: InstanceId) -> bool {
         self.set_state(vertex, State::Waiting);
-        self.vertices[vertex.index()].blocker.replace(blocker).is_some()
+        if self.blockers.len() <= vertex.index() {
+            self.blockers.resize(self.vertices.len(), None);
+        }
+        self.blockers[vertex.index()].replace(blocker).is_some()
+    }
+
+    /// The uncommitted instance that the vertex waits for, or last waited for, if it ever did.
+    pub fn blocker(&self, vertex: VertexId) -> Option<InstanceId> {
+        *self.blockers.get(vertex.index())?
     }
 
     /// By what the vertex is ordered.
@@ -226,7 +260,7 @@ impl Graph {
     }
 
     /// Appends what the vertex has to come after: not all of it, but enough to reach all of it.
-    /// Its prefix must be without a gap.
+    /// Its prefix must be without a gap, and [`Graph::tell`] must have been called.
     ///
     /// That all of it is reached rests on two things the walk is careful about.
     ///
@@ -239,14 +273,17 @@ impl Graph {
     ///    only reads, it need not go below the *floor*, the prefix of the preceding write of the
     ///    own row: by 1 that write is reached, and what it covers is reached from it, by induction
     ///    along the row again. Otherwise each of many writes would look at all those reads.
-    pub fn edges(&mut self, vertex: VertexId, edges: &mut Vec<VertexId>) {
+    ///
+    /// Says whether it is seen at a glance that all of these have a lower `seq`, as dependencies mostly do.
+    pub fn edges(&mut self, vertex: VertexId, edges: &mut Edges) -> bool {
         #[cfg(feature = "mutations")]
         if self.latest_only {
-            return self.named_edges(vertex, edges);
+            self.named_edges(vertex, edges);
+            return false;
         }
-        let start = edges.len();
-        if self.plain_edges(vertex, edges) {
-            return;
+        let start = edges.end();
+        if let Some(highest) = self.plain_edges(vertex, edges) {
+            return highest < self.vertex(vertex).attributes.seq;
         }
         edges.truncate(start);
         self.catch_up();
@@ -286,61 +323,71 @@ impl Graph {
                 }
             }
         }
+        false
     }
 
     /// The edges of a vertex, where they can be told without looking for them: in each row, all that it
     /// depends on is executed, or the last one that it names is a write to the one key and leads to all
-    /// that comes before it in its row, as a walk from there would find. False where that is not so.
-    fn plain_edges(&self, vertex: VertexId, edges: &mut Vec<VertexId>) -> bool {
+    /// that comes before it in its row, as a walk from there would find. The largest `seq` of these
+    /// then; `None` where that is not so.
+    fn plain_edges(&self, vertex: VertexId, edges: &mut Edges) -> Option<u64> {
         let Vertex { instance, attributes, touches, .. } = self.vertex(vertex);
+        let mut highest = 0;
         for touch in touches.as_slice() {
+            let mut last = |row: &Row, end: u64| {
+                if end > row.executed {
+                    let last = row.glance(end - 1)?;
+                    if last.leading != Some(touch.key) {
+                        return None;
+                    }
+                    highest = highest.max(last.seq);
+                    edges.push(last.vertex);
+                }
+                Some(())
+            };
             for (row_id, row) in self.rows.iter().enumerate() {
                 let row_id = ReplicaId::from_index(row_id);
                 let end = attributes.deps.prefix(row_id);
-                let mut push_last = |end: u64| {
-                    if end <= row.executed {
-                        return true;
+                if row_id == instance.replica && end > instance.slot {
+                    // In two parts, as where it is walked; the vertex itself is in neither.
+                    last(row, instance.slot)?;
+                    if end > instance.slot + 1 {
+                        last(row, end)?;
                     }
-                    let named = row.pending(end - 1);
-                    let leading =
-                        named.filter(|named| self.leading[named.index()] == Some(touch.key));
-                    edges.extend(leading);
-                    leading.is_some()
-                };
-                // The own row in two parts, as where it is walked; the vertex itself is in neither.
-                let (below, above) = if row_id == instance.replica && end > instance.slot {
-                    (instance.slot, Some(end).filter(|end| *end > instance.slot + 1))
                 } else {
-                    (end, None)
-                };
-                if !push_last(below) || !above.is_none_or(push_last) {
-                    return false;
+                    last(row, end)?;
                 }
             }
         }
-        true
+        Some(highest)
     }
 
     /// Takes vertices out, and marks their instances as executed.
     pub fn execute(&mut self, executed: impl ExactSizeIterator<Item = (VertexId, InstanceId)>) {
-        let are_all = executed.len() == self.vertices.len() - self.vacant.len();
+        if executed.len() == self.vertices.len() - self.vacant.len() {
+            return self.execute_all();
+        }
         for (vertex, instance) in executed {
             self.rows[instance.replica.index()].mark_executed(instance.slot);
-            if !are_all {
-                self.vertices[vertex.index()] = Vertex::vacant();
-                self.states[vertex.index()] = State::Candidate;
-                self.leading[vertex.index()] = None;
-                self.vacant.push(vertex);
+            self.vertices[vertex.index()] = Vertex::vacant();
+            self.states[vertex.index()] = State::Candidate;
+            if let Some(blocker) = self.blockers.get_mut(vertex.index()) {
+                *blocker = None;
             }
+            self.vacant.push(vertex);
         }
-        if are_all {
-            self.vertices.clear();
-            self.states.clear();
-            self.leading.clear();
-            self.vacant.clear();
-            self.unindexed.clear();
-            self.unindexed_most = UNINDEXED_MAX;
-        }
+    }
+
+    /// Takes all vertices out.
+    fn execute_all(&mut self) {
+        self.rows.iter_mut().for_each(Row::mark_all_executed);
+        self.vertices.clear();
+        self.states.clear();
+        self.blockers.clear();
+        self.vacant.clear();
+        self.unindexed.clear();
+        self.told = 0;
+        self.unindexed_most = UNINDEXED_MAX;
     }
 
     /// Puts a vertex in a free place of the table.
@@ -351,7 +398,6 @@ impl Graph {
         }
         self.vertices.push(vertex);
         self.states.push(State::Candidate);
-        self.leading.push(None);
         VertexId::from_count(self.vertices.len())
     }
 
@@ -362,9 +408,7 @@ impl Graph {
             let slots = &mut self.rows[row.index()];
             let slot = slots.watermark();
             match slots.advance() {
-                Some(Cell::Pending(vertex)) => {
-                    self.admit_one(InstanceId::new(row, slot), vertex);
-                }
+                Some(Cell::Pending(_)) => self.admit_one(InstanceId::new(row, slot)),
                 // What was executed ahead of the watermark is no one's dependency any more.
                 Some(Cell::Executed) => {}
                 None => break,
@@ -373,16 +417,37 @@ impl Graph {
     }
 
     /// Admits an instance of which all that comes before it in its row is admitted.
-    fn admit_one(&mut self, instance: InstanceId, vertex: VertexId) {
-        let Self { rows, vertices, leading, tails, unindexed, unindexed_most, .. } = self;
-        let Vertex { attributes, touches, .. } = &vertices[vertex.index()];
-        let prefix = attributes.deps.prefix(instance.replica);
-        leading[vertex.index()] = tails.lead(instance, prefix, touches.as_slice());
+    fn admit_one(&mut self, instance: InstanceId) {
+        let Self { rows, unindexed, told, unindexed_most, .. } = self;
         unindexed.push(instance);
         if unindexed.len() > *unindexed_most {
-            unindexed.retain(|it| rows[it.replica.index()].pending(it.slot).is_some());
+            let is_pending = |it: &InstanceId| rows[it.replica.index()].pending(it.slot).is_some();
+            *told = unindexed[..*told].iter().filter(|it| is_pending(it)).count();
+            unindexed.retain(is_pending);
             *unindexed_most = UNINDEXED_MAX.max(2 * unindexed.len());
         }
+    }
+
+    /// Tells of all that is committed without a gap whether it leads, so that edges can be told; and of
+    /// candidates whether one edge suffices, which holds until something is executed. As a rule what is
+    /// committed is executed at once, and nobody asks.
+    pub fn tell(&mut self) {
+        let Self { rows, vertices, states, tails, unindexed, told, .. } = self;
+        let executed: SmallVec<[u64; REPLICAS_MAX]> = rows.iter().map(|row| row.executed).collect();
+        let mut chains = Chains::new(unindexed.len() - *told, tails);
+        for instance in &unindexed[*told..] {
+            let cell = rows[instance.replica.index()].cell_mut(instance.slot);
+            let Some(Cell::Pending(pending)) = cell else { continue };
+            let vertex = &vertices[pending.vertex.index()];
+            let link = chains.add(pending.vertex, vertex, tails, &executed);
+            let state = &mut states[pending.vertex.index()];
+            if let (Some(before), State::Candidate) = (link, *state) {
+                *state = State::Linked(before);
+            }
+            let prefix = vertex.attributes.deps.prefix(instance.replica);
+            pending.leading = tails.lead(*instance, prefix, vertex.touches.as_slice());
+        }
+        *told = unindexed.len();
     }
 
     /// Indexes what is not yet, so that edges can be looked for.
@@ -397,6 +462,7 @@ impl Graph {
                 index.admit(instance, prefix, touches.as_slice(), is_executed);
             }
         }
+        self.told = 0;
         self.unindexed_most = UNINDEXED_MAX;
     }
 }
@@ -418,7 +484,6 @@ impl Vertex {
         Self {
             instance: InstanceId::new(ReplicaId(0), 0),
             attributes: Attributes::default(),
-            blocker: None,
             touches: Touches::default(),
         }
     }
@@ -447,12 +512,24 @@ impl Row {
         contiguous.or_else(|| self.ahead.get(&slot)).copied()
     }
 
-    /// The vertex of a committed slot that is not executed.
-    fn pending(&self, slot: u64) -> Option<VertexId> {
+    /// A cell that has not been executed without a gap, to change it.
+    fn cell_mut(&mut self, slot: u64) -> Option<&mut Cell> {
+        let offset = usize::try_from(slot.checked_sub(self.executed)?).ok();
+        let contiguous = offset.and_then(|place| self.contiguous.get_mut(place));
+        contiguous.or_else(|| self.ahead.get_mut(&slot))
+    }
+
+    /// A committed slot that is not executed, at a glance.
+    fn glance(&self, slot: u64) -> Option<Pending> {
         match self.cell(slot)? {
             Cell::Executed => None,
-            Cell::Pending(vertex) => Some(vertex),
+            Cell::Pending(pending) => Some(pending),
         }
+    }
+
+    /// The vertex of a committed slot that is not executed.
+    fn pending(&self, slot: u64) -> Option<VertexId> {
+        self.glance(slot).map(|pending| pending.vertex)
     }
 
     /// Moves the watermark by one slot, if that is committed.
@@ -463,11 +540,16 @@ impl Row {
     }
 
     fn mark_executed(&mut self, slot: u64) {
-        let offset = usize::try_from(slot - self.executed).ok();
-        let contiguous = offset.and_then(|place| self.contiguous.get_mut(place));
-        let cell = contiguous.or_else(|| self.ahead.get_mut(&slot));
+        let cell = self.cell_mut(slot);
         *cell.expect("only a committed instance is executed") = Cell::Executed;
         self.settle();
+    }
+
+    /// Takes all that is committed for executed.
+    fn mark_all_executed(&mut self) {
+        self.executed = self.watermark();
+        self.contiguous.clear();
+        self.ahead.values_mut().for_each(|cell| *cell = Cell::Executed);
     }
 
     /// Keeps nothing of what is executed without a gap.

@@ -148,6 +148,19 @@ fn forward_dependencies_in_the_own_row_lose_nothing() {
 }
 
 #[test]
+fn what_reaches_all_before_it_only_through_what_comes_later_is_no_link() {
+    // R1.1 comes last and depends on all before it; so does R0.1, but on R1.1 as well. Were R1.1 to reach
+    // all through R0.1, which takes R1.1 for its way to R1.0, nothing would lead to R1.0.
+    let log = [
+        decision("R0.0", 1, "R0.1 R1.1", ["put x"]),
+        decision("R1.0", 2, "R0.1 R1.1", ["put x"]),
+        decision("R0.1", 3, "R0.1 R1.1", ["put x"]),
+        decision("R1.1", 4, "R0.1 R1.1", ["put x"]),
+    ];
+    assert_eq!(order(&log), "R0.0 R1.0 R0.1 R1.1");
+}
+
+#[test]
 #[should_panic(expected = "R0.0 is committed once")]
 fn a_second_decision_is_a_mistake() {
     execution(&[decision("R0.0", 1, "", []), decision("R0.0", 1, "", [])]);

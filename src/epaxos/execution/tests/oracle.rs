@@ -134,6 +134,41 @@ fn agreed() -> impl Strategy<Value = Vec<Decision>> {
     })
 }
 
+/// Logs as they are committed where nothing goes wrong, rows in turns, almost: each decision depends on
+/// all before it that touches its key, and now and then on more, or on less.
+fn in_turn() -> impl Strategy<Value = Vec<Decision>> {
+    let one = (
+        0..3_usize,
+        proptest::sample::select(&["put x", "put x", "put x", "get x", "put y"][..]),
+        proptest::option::weighted(0.4, [-1..4_i64, -1..4_i64, -1..4_i64]),
+        0..3_u64,
+    );
+    proptest::collection::vec(one, 1..12).prop_map(|all| {
+        let mut ends = [0_i64; 3];
+        all.iter().for_each(|(row, ..)| ends[*row] += 1);
+        let (mut next, mut last) = ([0_i64; 3], BTreeMap::new());
+        let decision =
+            |(number, (row, text, change, more)): (u64, (usize, &str, Option<[i64; 3]>, u64))| {
+                let known =
+                    last.entry(text.split_once(' ').unwrap().1.to_owned()).or_insert([-1; 3]);
+                let mut deps = *known;
+                for (row, by) in change.unwrap_or_default().into_iter().enumerate() {
+                    deps[row] = i64::clamp(deps[row] + by, -1, ends[row] - 1);
+                }
+                let instance =
+                    InstanceId::new(ReplicaId::from_index(row), next[row].try_into().unwrap());
+                known[row] = next[row];
+                next[row] += 1;
+                let attributes = Attributes {
+                    seq: number + more,
+                    deps: Dependencies::from_vector(&deps).unwrap(),
+                };
+                Decision { instance, attributes, payload: payload([operation(text)].into_iter()) }
+            };
+        (1..).zip(all).map(decision).collect()
+    })
+}
+
 fn any_log() -> impl Strategy<Value = Vec<Decision>> {
     prop_oneof![
         decisions(3, 2, false),
@@ -142,6 +177,8 @@ fn any_log() -> impl Strategy<Value = Vec<Decision>> {
         decisions(2, 5, false),
         decisions(4, 3, true),
         agreed(),
+        in_turn(),
+        in_turn(),
     ]
 }
 
@@ -212,22 +249,25 @@ proptest! {
     }
 
     #[test]
-    fn learning_one_by_one_gives_the_same_order(decisions in any_log(), is_agreed in agreed()) {
+    fn learning_in_pieces_gives_the_same_order(decisions in any_log(), is_agreed in agreed()) {
         for decisions in [decisions, is_agreed] {
-            check_one_by_one(&decisions);
+            check_in_pieces(&decisions, 1);
+            check_in_pieces(&decisions, 3);
         }
     }
 }
 
-/// Commits one by one in the given order: the books are right after each, each component executed
-/// is one of the final graph, and interfering instances come in the order of one batch.
-fn check_one_by_one(decisions: &[Decision]) {
+/// Commits so many at a time in the given order: the books are right after each time, each component
+/// executed is one of the final graph, and interfering instances come in the order of one batch.
+fn check_in_pieces(decisions: &[Decision], size: usize) {
     let mut execution = Numbered::new(5);
     let mut log = Log::new();
     let mut order = Vec::new();
-    for decision in decisions {
-        execution.commit(decision);
-        log.insert(decision.instance, decision.clone());
+    for piece in decisions.chunks(size) {
+        for decision in piece {
+            execution.commit(decision);
+            log.insert(decision.instance, decision.clone());
+        }
         let pass = execution.advance();
         order.extend(pass.components.iter().map(<[_]>::to_vec));
         check_books(&execution, &log);
