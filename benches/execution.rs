@@ -203,7 +203,9 @@ fn main() {
         "components"
     );
     let asked: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let is_asked = |shape: &Shape| asked.is_empty() || asked.iter().any(|it| shape.name().starts_with(it.as_str()));
+    let is_asked = |shape: &Shape| {
+        asked.is_empty() || asked.iter().any(|it| shape.name().starts_with(it.as_str()))
+    };
     for shape in Shape::ALL.into_iter().filter(is_asked) {
         for count in [10_000, 100_000, 1_000_000] {
             measure(shape, count);

@@ -63,6 +63,7 @@ mod edges;
 mod graph;
 mod index;
 mod order;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -72,7 +73,8 @@ use smallvec::SmallVec;
 
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::components::{Found, Search};
-use crate::epaxos::execution::graph::{Cell, Graph, Pending, State, VertexId};
+use crate::epaxos::execution::graph::{Graph, State, VertexId};
+use crate::epaxos::execution::row::{Cell, Pending};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touches};
 

@@ -1,6 +1,5 @@
 //! The dependency graph of what is committed and not yet executed.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
 use smallvec::SmallVec;
@@ -8,6 +7,7 @@ use smallvec::SmallVec;
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::edges::{Edges, Place};
 use crate::epaxos::execution::index::{Chains, Index, Tails};
+use crate::epaxos::execution::row::{Cell, Pending, Row};
 use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touch, Touches};
 
@@ -36,28 +36,6 @@ pub enum State {
     Ready(u32),
     /// It reaches something that is not committed.
     Waiting,
-}
-
-/// What became of one committed instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cell {
-    /// It is executed; nothing else is kept of it.
-    Executed,
-    /// It is still to be executed.
-    Pending(Pending),
-}
-
-/// A pending instance at a glance: what those have to know that depend on it. One look into distant
-/// memory tells all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Pending {
-    /// All that is known of it.
-    pub vertex: VertexId,
-    /// The key that it touches, where that is one only, by a write that leads to all earlier touches of
-    /// it in its row. Of the last ones that are unindexed it is not told yet.
-    leading: Option<KeyId>,
-    /// Its `seq`.
-    seq: u64,
 }
 
 /// A committed instance that is not executed yet.
@@ -157,12 +135,8 @@ impl Graph {
 
         let vertex = self.place(Vertex { instance, attributes, touches });
         let cell = Cell::Pending(Pending { vertex, leading: None, seq: attributes.seq });
-        let row = &mut self.rows[instance.replica.index()];
-        if row.watermark() == instance.slot {
-            row.contiguous.push_back(cell);
+        if self.rows[instance.replica.index()].commit(instance.slot, cell) {
             self.admit_one(instance);
-        } else {
-            row.ahead.insert(instance.slot, cell);
         }
         self.admit(instance.replica);
         vertex
@@ -172,7 +146,7 @@ impl Graph {
     pub fn is_free(&self, vertex: VertexId) -> bool {
         let deps = &self.vertex(vertex).attributes.deps;
         let mut rows = self.rows.iter().enumerate();
-        rows.all(|(row, slots)| deps.prefix(ReplicaId::from_index(row)) <= slots.executed)
+        rows.all(|(row, slots)| deps.prefix(ReplicaId::from_index(row)) <= slots.executed())
     }
 
     /// What became of the instance, if it has been committed.
@@ -182,7 +156,7 @@ impl Graph {
 
     /// How many slots of a row, from 0, are executed without a gap.
     pub fn executed(&self, row: ReplicaId) -> u64 {
-        self.rows[row.index()].executed
+        self.rows[row.index()].executed()
     }
 
     /// How many slots of a row, from 0, are committed without a gap.
@@ -192,15 +166,13 @@ impl Graph {
 
     /// Takes the first `count` slots of a row for executed. Nothing must be known of the row yet.
     pub fn begin_at(&mut self, row: ReplicaId, count: u64) {
-        let row = &mut self.rows[row.index()];
-        assert!(*row == Row::default(), "a row begins once");
-        row.executed = count;
+        self.rows[row.index()].begin_at(count);
     }
 
     /// Takes an instance for executed that was, before a crash.
     pub fn restore(&mut self, instance: InstanceId) {
         let row = instance.replica;
-        self.rows[row.index()].ahead.insert(instance.slot, Cell::Executed);
+        self.rows[row.index()].commit(instance.slot, Cell::Executed);
         self.admit(row);
         self.rows[row.index()].settle();
     }
@@ -335,7 +307,7 @@ impl Graph {
         let mut highest = 0;
         for touch in touches.as_slice() {
             let mut last = |row: &Row, end: u64| {
-                if end > row.executed {
+                if end > row.executed() {
                     let last = row.glance(end - 1)?;
                     if last.leading != Some(touch.key) {
                         return None;
@@ -433,7 +405,8 @@ impl Graph {
     /// committed is executed at once, and nobody asks.
     pub fn tell(&mut self) {
         let Self { rows, vertices, states, tails, unindexed, told, .. } = self;
-        let executed: SmallVec<[u64; REPLICAS_MAX]> = rows.iter().map(|row| row.executed).collect();
+        let executed: SmallVec<[u64; REPLICAS_MAX]> =
+            rows.iter().map(|row| row.executed()).collect();
         let mut chains = Chains::new(unindexed.len() - *told, tails);
         for instance in &unindexed[*told..] {
             let cell = rows[instance.replica.index()].cell_mut(instance.slot);
@@ -485,78 +458,6 @@ impl Vertex {
             instance: InstanceId::new(ReplicaId(0), 0),
             attributes: Attributes::default(),
             touches: Touches::default(),
-        }
-    }
-}
-
-/// The committed instances of one row.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Row {
-    /// How many slots from 0 on are executed without a gap. Nothing else is kept of them.
-    executed: u64,
-    /// The slots from there on that are committed without a gap.
-    contiguous: VecDeque<Cell>,
-    /// Those committed beyond the first gap.
-    ahead: BTreeMap<u64, Cell>,
-}
-
-impl Row {
-    /// The first slot that is not committed.
-    fn watermark(&self) -> u64 {
-        self.executed + self.contiguous.len() as u64
-    }
-
-    fn cell(&self, slot: u64) -> Option<Cell> {
-        let Some(offset) = slot.checked_sub(self.executed) else { return Some(Cell::Executed) };
-        let contiguous = usize::try_from(offset).ok().and_then(|place| self.contiguous.get(place));
-        contiguous.or_else(|| self.ahead.get(&slot)).copied()
-    }
-
-    /// A cell that has not been executed without a gap, to change it.
-    fn cell_mut(&mut self, slot: u64) -> Option<&mut Cell> {
-        let offset = usize::try_from(slot.checked_sub(self.executed)?).ok();
-        let contiguous = offset.and_then(|place| self.contiguous.get_mut(place));
-        contiguous.or_else(|| self.ahead.get_mut(&slot))
-    }
-
-    /// A committed slot that is not executed, at a glance.
-    fn glance(&self, slot: u64) -> Option<Pending> {
-        match self.cell(slot)? {
-            Cell::Executed => None,
-            Cell::Pending(pending) => Some(pending),
-        }
-    }
-
-    /// The vertex of a committed slot that is not executed.
-    fn pending(&self, slot: u64) -> Option<VertexId> {
-        self.glance(slot).map(|pending| pending.vertex)
-    }
-
-    /// Moves the watermark by one slot, if that is committed.
-    fn advance(&mut self) -> Option<Cell> {
-        let cell = self.ahead.remove(&self.watermark())?;
-        self.contiguous.push_back(cell);
-        Some(cell)
-    }
-
-    fn mark_executed(&mut self, slot: u64) {
-        let cell = self.cell_mut(slot);
-        *cell.expect("only a committed instance is executed") = Cell::Executed;
-        self.settle();
-    }
-
-    /// Takes all that is committed for executed.
-    fn mark_all_executed(&mut self) {
-        self.executed = self.watermark();
-        self.contiguous.clear();
-        self.ahead.values_mut().for_each(|cell| *cell = Cell::Executed);
-    }
-
-    /// Keeps nothing of what is executed without a gap.
-    fn settle(&mut self) {
-        while let Some(Cell::Executed) = self.contiguous.front() {
-            self.contiguous.pop_front();
-            self.executed += 1;
         }
     }
 }
