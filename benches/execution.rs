@@ -1,7 +1,7 @@
 //! In which time committed instances are put in order, in shapes that are easy and hard; beside it the
 //! strongly connected components alone, as petgraph finds them (`docs/testing.md`).
 //!
-//! `cargo bench --bench execution` prints a table; `-- random` that of one shape. Criterion would repeat what takes a second too often:
+//! `cargo bench --bench execution` prints a table; `-- random` one of that shape. Criterion would repeat what takes a second too often:
 //! each figure is the least of three, and of one where the log is a million long.
 //!
 //! * *all*: all instances are committed, then what can be executed is, in one pass. *Commit* is the first
@@ -14,7 +14,8 @@
 //! Ours runs in a thread with a stack of 256 KiB. Petgraph's search calls itself and is given a stack of
 //! 4 GiB, of which it uses what it needs.
 //!
-//! The keys have numbers already, for both, and both use the allocator of the program.
+//! The keys have numbers already, for both; both use the allocator of the program; neither is told how
+//! much will come.
 //!
 //! Petgraph is not given every edge that a prefix means, which would be millions of millions, but those
 //! that suffice where all instances are writes: for each row, the last interfering instance of the
@@ -109,7 +110,7 @@ fn graph(log: &[Decision]) -> DiGraph<(), ()> {
     let keys = log.iter().map(|decision| decision.key + 1).max().unwrap_or(0);
     let mut lists = vec![Vec::<(u64, NodeIndex)>::new(); keys * ROWS];
     let place = |key: usize, row: ReplicaId| key * ROWS + row.index();
-    let mut graph = DiGraph::with_capacity(log.len(), (ROWS + 1) * log.len());
+    let mut graph = DiGraph::new();
     for decision in log {
         let node = graph.add_node(());
         let of = place(decision.key, decision.instance.replica);

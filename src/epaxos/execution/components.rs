@@ -76,7 +76,8 @@ impl<'a> Search<'a> {
     /// A search that has seen nothing yet. Told is whether nothing else that is committed waits.
     pub fn new(graph: &'a mut Graph, candidates: &[VertexId], none_waits: bool) -> Self {
         graph.tell();
-        let mut edges = Edges::default();
+        // One for each row is what there is where rows do not wait for each other.
+        let mut edges = Edges::with_capacity(candidates.len() * (graph.replicas() + 1));
         let mut roots = Vec::with_capacity(candidates.len());
         for vertex in candidates.iter().copied() {
             let mut descends = false;

@@ -3,7 +3,6 @@
 use crate::epaxos::execution::graph::VertexId;
 
 /// The edges of many vertices. Those of one lie together, and what lies behind them says that they end.
-#[derive(Default)]
 pub struct Edges {
     targets: Vec<Option<VertexId>>,
     /// Of how many vertices they are.
@@ -15,6 +14,11 @@ pub struct Edges {
 pub struct Place(u32);
 
 impl Edges {
+    /// No edges, and room for so many.
+    pub fn with_capacity(edges: usize) -> Self {
+        Self { targets: Vec::with_capacity(edges), closed: 0 }
+    }
+
     /// How many there are.
     pub fn len(&self) -> u64 {
         (self.targets.len() - self.closed) as u64

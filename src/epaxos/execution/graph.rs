@@ -149,6 +149,11 @@ impl Graph {
         rows.all(|(row, slots)| deps.prefix(ReplicaId::from_index(row)) <= slots.executed())
     }
 
+    /// How many rows there are.
+    pub fn replicas(&self) -> usize {
+        self.rows.len()
+    }
+
     /// What became of the instance, if it has been committed.
     pub fn cell(&self, instance: InstanceId) -> Option<Cell> {
         self.rows.get(instance.replica.index())?.cell(instance.slot)
