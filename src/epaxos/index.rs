@@ -14,18 +14,19 @@ use crate::epaxos::keys::{KeyId, Touch};
 /// would have to count as interfering with everything, but only recovery makes any.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConflictIndex {
-    replicas: usize,
-    /// By key, and for each by row: in one table, since one key's rows are asked for together.
-    touched: Vec<Touched>,
+    /// What a read must follow.
+    writes: Lasts,
+    /// What a write must follow besides. Apart: keys that are only written to take no room here, and
+    /// what is looked at of them lies closer together.
+    reads: Lasts,
 }
 
-/// Who of one row touched a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Touched {
-    /// By any operation: what a write must follow.
-    all: Last,
-    /// By writes: what a read must follow.
-    writes: Last,
+/// For each key, the last instance of each row that does something.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Lasts {
+    replicas: usize,
+    /// By key, and for each by row: in one table, since one key's rows are asked for together.
+    lasts: Vec<Last>,
 }
 
 /// The last instance of a row that did something.
@@ -37,10 +38,49 @@ struct Last {
     seq: u64,
 }
 
-impl Last {
-    fn record(&mut self, slot: u64, seq: u64) {
-        self.prefix = self.prefix.max(slot.saturating_add(1));
-        self.seq = self.seq.max(seq);
+impl Lasts {
+    fn new(replicas: usize) -> Self {
+        Self { replicas, lasts: Vec::new() }
+    }
+
+    fn record(&mut self, key: KeyId, instance: InstanceId, seq: u64) {
+        let place = key.index() * self.replicas + instance.replica.index();
+        if place >= self.lasts.len() {
+            self.lasts.resize_with((key.index() + 1) * self.replicas, Last::default);
+        }
+        let last = &mut self.lasts[place];
+        last.prefix = last.prefix.max(instance.slot.saturating_add(1));
+        last.seq = last.seq.max(seq);
+    }
+
+    /// Adds all that is recorded of a key, but for the row `skip`.
+    fn add_to(&self, found: &mut Interference, key: KeyId, skip: Option<ReplicaId>) {
+        for (row, Last { prefix, seq }) in self.rows(key).iter().enumerate() {
+            let row = ReplicaId::from_index(row);
+            if *prefix > 0 && Some(row) != skip {
+                found.deps.add(InstanceId::new(row, prefix - 1));
+                found.seq = found.seq.max(*seq);
+            }
+        }
+    }
+
+    /// Whether nothing is recorded of a key but what lies in `gone`.
+    fn are_gone(&self, key: KeyId, gone: &Dependencies) -> bool {
+        let mut rows = self.rows(key).iter().enumerate();
+        rows.all(|(row, last)| last.prefix <= gone.prefix(ReplicaId::from_index(row)))
+    }
+
+    fn forget(&mut self, key: KeyId) {
+        let start = key.index() * self.replicas;
+        if let Some(rows) = self.lasts.get_mut(start..start + self.replicas) {
+            rows.fill(Last::default());
+        }
+    }
+
+    /// The last ones of a key, by row; none where nothing is recorded of it.
+    fn rows(&self, key: KeyId) -> &[Last] {
+        let start = key.index() * self.replicas;
+        self.lasts.get(start..start + self.replicas).unwrap_or_default()
     }
 }
 
@@ -56,22 +96,14 @@ pub struct Interference {
 impl ConflictIndex {
     /// An index of a cluster of `replicas`, of which nothing is known.
     pub fn new(replicas: usize) -> Self {
-        Self { replicas, touched: Vec::new() }
+        Self { writes: Lasts::new(replicas), reads: Lasts::new(replicas) }
     }
 
     /// Notes that `instance` touches these keys with `seq`. May be called again as `seq` changes.
     pub fn record(&mut self, instance: InstanceId, touches: &[Touch], seq: u64) {
         for touch in touches {
-            let place = touch.key.index() * self.replicas + instance.replica.index();
-            if place >= self.touched.len() {
-                let keys = touch.key.index() + 1;
-                self.touched.resize_with(keys * self.replicas, Touched::default);
-            }
-            let Touched { all, writes } = &mut self.touched[place];
-            all.record(instance.slot, seq);
-            if touch.write {
-                writes.record(instance.slot, seq);
-            }
+            let lasts = if touch.write { &mut self.writes } else { &mut self.reads };
+            lasts.record(touch.key, instance, seq);
         }
     }
 
@@ -79,13 +111,9 @@ impl ConflictIndex {
     pub fn interfering(&self, touches: &[Touch], skip: Option<ReplicaId>) -> Interference {
         let mut found = Interference::default();
         for touch in touches {
-            for (row, Touched { all, writes }) in self.rows(touch.key).iter().enumerate() {
-                let row = ReplicaId::from_index(row);
-                let Last { prefix, seq } = if touch.write { *all } else { *writes };
-                if prefix > 0 && Some(row) != skip {
-                    found.deps.add(InstanceId::new(row, prefix - 1));
-                    found.seq = found.seq.max(seq);
-                }
+            self.writes.add_to(&mut found, touch.key, skip);
+            if touch.write {
+                self.reads.add_to(&mut found, touch.key, skip);
             }
         }
         found
@@ -93,22 +121,12 @@ impl ConflictIndex {
 
     /// Forgets a key, where nothing is recorded of it but what lies in `gone`. Says whether it did.
     pub fn forget(&mut self, key: KeyId, gone: &Dependencies) -> bool {
-        let start = key.index() * self.replicas;
-        let Some(rows) = self.touched.get_mut(start..start + self.replicas) else { return true };
-        let rows_gone = rows
-            .iter()
-            .enumerate()
-            .all(|(row, touched)| touched.all.prefix <= gone.prefix(ReplicaId::from_index(row)));
-        if rows_gone {
-            rows.fill(Touched::default());
+        let mut both = [&mut self.writes, &mut self.reads];
+        let are_gone = both.iter().all(|lasts| lasts.are_gone(key, gone));
+        if are_gone {
+            both.iter_mut().for_each(|lasts| lasts.forget(key));
         }
-        rows_gone
-    }
-
-    /// Who touched a key, by row; nobody where nothing is recorded of it.
-    fn rows(&self, key: KeyId) -> &[Touched] {
-        let start = key.index() * self.replicas;
-        self.touched.get(start..start + self.replicas).unwrap_or_default()
+        are_gone
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::epaxos::command::{Command, Outcome, Payload, StateMachine};
 use crate::epaxos::event::{Applied, Cause, Event, Reason, Rule};
 use crate::epaxos::execution::Blocked;
@@ -200,16 +202,22 @@ impl<M: StateMachine> Replica<M> {
             self.untold += payload.weight();
             self.kept[id.replica.index()] += payload.weight();
             let Some(members) = &members else {
-                // Nobody watches.
-                for command in payload.commands() {
-                    let applied = self.apply(now, command);
-                    self.answer(now, command, &applied.outcome, true, out);
+                // Nobody watches. Clients come after the whole batch: commands that follow each other
+                // closely do not wait for each other's keys, which are far apart in memory.
+                let outcomes: SmallVec<[_; 1]> =
+                    payload.commands().iter().map(|command| self.apply(command).0).collect();
+                for (command, outcome) in payload.commands().iter().zip(&outcomes) {
+                    self.answer(now, command, outcome, true, out);
                 }
                 self.executed += 1;
                 continue;
             };
-            let results: Vec<_> =
-                payload.commands().iter().map(|command| self.apply(now, command)).collect();
+            let result = |command: &Command| {
+                let latency = self.requests.age(command, now);
+                let (outcome, repeated) = self.apply(command);
+                Applied { outcome, repeated, latency }
+            };
+            let results: Vec<_> = payload.commands().iter().map(result).collect();
             let order = self.executed;
             self.executed += 1;
             self.tell(out, || Event::Executed {
@@ -225,15 +233,15 @@ impl<M: StateMachine> Replica<M> {
         }
     }
 
-    /// Applies a command, unless its request took effect before.
-    fn apply(&mut self, now: Time, command: &Command) -> Applied {
-        let latency = self.requests.age(command, now);
+    /// Applies a command, unless its request took effect before. Says what it came to, and whether it
+    /// had then.
+    fn apply(&mut self, command: &Command) -> (Outcome, bool) {
         if let Some(outcome) = self.requests.outcome(command) {
-            return Applied { outcome: outcome.clone(), repeated: true, latency };
+            return (outcome.clone(), true);
         }
         let outcome = self.machine.apply(&command.operation);
         self.requests.remember(command, &outcome);
-        Applied { outcome, repeated: false, latency }
+        (outcome, false)
     }
 }
 
