@@ -83,7 +83,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Modules whose every output is a function of their inputs, with the crates they may use.
 const PURE: &[(&str, &[&str])] = &[
-    ("epaxos", &["hipstr", "rustc_hash", "smallvec", "smol_str"]),
+    ("epaxos", &["hashbrown", "hipstr", "rustc_hash", "smallvec", "smol_str"]),
     ("kv", &[]),
     ("observe", &["hdrhistogram", "serde_json"]),
     ("check", &["serde", "serde_json", "thiserror"]),

@@ -52,6 +52,13 @@
 //! get longer, and the order is still right. The search keeps its path in a vector rather than in
 //! stack frames, so a chain may be as long as memory is large.
 //!
+//! Most of this is for rare cases. What is committed after all that it depends on is executed
+//! without a look at anything else. Where there is something to search, three things are tried before
+//! the lists, which are not even made before they are needed: who depends on nothing but lower `seq`s
+//! is a component of its own; the last instance that is named in each row mostly reaches all
+//! before it in that row; and while nobody has touched a key but writers who each knew of all others,
+//! the last of these reaches all (`index::Chains`).
+//!
 //! # What is left out
 //!
 //! Under lasting contention a component may keep growing before it can complete; nothing here
@@ -96,7 +103,7 @@ pub struct Pass {
     pub components: Components,
     /// How many instances were looked at as the start of a search.
     pub candidates: u64,
-    /// How many edges were told, of all candidates.
+    /// How many edges were followed.
     pub edges: u64,
     /// Which instances were found blocked.
     pub blocked: Vec<Blocked>,
@@ -196,7 +203,7 @@ impl Execution {
         let candidates = std::mem::take(&mut self.candidates);
         let found = Search::new(&mut self.graph, &candidates, self.waiting.is_empty()).run();
         pass.candidates = found.started;
-        pass.edges = found.edges.len();
+        pass.edges = found.followed;
         self.wait(&found, &mut pass);
         self.execute(&found, &mut pass);
         pass

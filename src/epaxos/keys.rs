@@ -1,84 +1,12 @@
 //! Keys: finding something for each of them in constant time, and calling them by number.
 
-#![expect(clippy::disallowed_types, reason = "wrapped so that nothing can see its order")]
+mod map;
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::num::NonZeroU32;
-
-use rustc_hash::FxHasher;
 
 use crate::epaxos::command::{Key, Operation, Payload};
 
-/// A hash map from keys that cannot be gone through, so that its order, which is no function of its
-/// contents, is never seen. Its hash has no secret, so a client can make its own keys collide, and
-/// thereby look-ups slow, never wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyMap<V> {
-    map: HashMap<Key, V, BuildHasherDefault<FxHasher>>,
-}
-
-impl<V> Default for KeyMap<V> {
-    fn default() -> Self {
-        Self { map: HashMap::default() }
-    }
-}
-
-/// Adds up what the entries hash to, so that their order does not matter.
-impl<V: Hash> Hash for KeyMap<V> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let one = |entry: (&Key, &V)| BuildHasherDefault::<FxHasher>::default().hash_one(entry);
-        let sum = self.map.iter().map(one).fold(0u64, u64::wrapping_add);
-        (self.map.len(), sum).hash(state);
-    }
-}
-
-impl<V> KeyMap<V> {
-    /// What is held for `key`.
-    pub fn get(&self, key: &str) -> Option<&V> {
-        self.map.get(key)
-    }
-
-    /// What is held for `key`, made by `new`, which is told how many keys there are, where nothing is.
-    pub fn get_or_insert_with(&mut self, key: &Key, new: impl FnOnce(usize) -> V) -> &mut V {
-        let keys = self.map.len();
-        // Cloning the key for an `entry` costs more than looking twice at those that are new.
-        if !self.map.contains_key(key) {
-            self.map.insert(key.clone(), new(keys));
-        }
-        self.map.get_mut(key).expect("it is there or was just inserted")
-    }
-
-    /// What is held for `key`, to change it.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
-        self.map.get_mut(key)
-    }
-
-    /// Holds `value` for `key`, in place of what was held before.
-    pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
-        self.map.insert(key, value)
-    }
-
-    /// Holds nothing any more for the keys of which `keep` says so, asked in no order.
-    fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
-        self.map.retain(|_, value| keep(value));
-    }
-
-    /// Holds nothing for `key` any more.
-    pub fn remove(&mut self, key: &str) -> Option<V> {
-        self.map.remove(key)
-    }
-
-    /// For how many keys something is held.
-    pub fn len(&self) -> usize {
-        self.map.len()
-    }
-
-    /// Whether nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
-    }
-}
+pub use self::map::{Found, KeyMap, Sought};
 
 /// A key, by number. Counted from 1, so that one that may be missing takes no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +45,14 @@ pub enum Touches {
 }
 
 impl Touches {
+    /// Those of a batch, in which keys may be repeated.
+    fn of(mut touches: Vec<Touch>) -> Self {
+        // Writes first, so that one of a key stays where there is one.
+        touches.sort_unstable_by_key(|touch| (touch.key, !touch.write));
+        touches.dedup_by_key(|touch| touch.key);
+        Self::Many(touches.into())
+    }
+
     /// The touches as a slice.
     pub fn as_slice(&self) -> &[Touch] {
         match self {
@@ -145,17 +81,28 @@ pub struct Keys {
 impl Keys {
     /// The keys that a payload touches. Those that are new get a number.
     pub fn touches(&mut self, payload: &Payload) -> Touches {
-        let Self { numbers, free, .. } = self;
-        let number = |operation: &Operation| {
-            if let Some(known) = numbers.get(operation.key()) {
-                return Some(*known);
-            }
-            // Where none is free, the numbers given are those from 0 on.
-            let new = free.pop().unwrap_or_else(|| KeyId::from_index(numbers.len()));
-            numbers.insert(operation.key().clone(), new);
-            Some(new)
+        if let [command] = payload.commands() {
+            let key = self.number(command.operation.key());
+            return Touches::One(Touch { key, write: command.operation.is_write() });
+        }
+        let keys = payload.commands().iter().map(|command| command.operation.key());
+        let sought = self.numbers.find_all(keys);
+        let touch = |(operation, sought): (&Operation, &Sought)| {
+            let known = sought.found.map(|found| *self.numbers.at(found));
+            let key = known.unwrap_or_else(|| self.number(operation.key()));
+            Touch { key, write: operation.is_write() }
         };
-        touches(payload, number)
+        let touches = payload.operations().zip(&sought).map(touch).collect();
+        self.numbers.give_back(sought);
+        Touches::of(touches)
+    }
+
+    /// The number of a key.
+    fn number(&mut self, key: &Key) -> KeyId {
+        let free = &mut self.free;
+        // Where none is free, the numbers given are those from 0 on.
+        let new = |keys| free.pop().unwrap_or_else(|| KeyId::from_index(keys));
+        *self.numbers.get_or_insert_with(key, new)
     }
 
     /// Whether there are so many keys that it is worth asking which are still in use: more than
@@ -193,22 +140,15 @@ impl Keys {
 
     /// The keys that a payload touches, those left out that have no number.
     pub fn known(&self, payload: &Payload) -> Touches {
-        touches(payload, |operation| self.numbers.get(operation.key()).copied())
+        let touch = |operation: &Operation| {
+            let key = *self.numbers.get(operation.key())?;
+            Some(Touch { key, write: operation.is_write() })
+        };
+        match payload.commands() {
+            [command] => touch(&command.operation).map_or_else(Touches::default, Touches::One),
+            _ => Touches::of(payload.operations().filter_map(touch).collect()),
+        }
     }
-}
-
-fn touches(payload: &Payload, mut number: impl FnMut(&Operation) -> Option<KeyId>) -> Touches {
-    let mut touch = |operation| {
-        number(operation).map(|key| Touch { key, write: Operation::is_write(operation) })
-    };
-    if let [command] = payload.commands() {
-        return touch(&command.operation).map_or_else(Touches::default, Touches::One);
-    }
-    let mut touches: Vec<_> = payload.operations().filter_map(touch).collect();
-    // Writes first, so that one of a key stays where there is one.
-    touches.sort_unstable_by_key(|touch| (touch.key, !touch.write));
-    touches.dedup_by_key(|touch| touch.key);
-    Touches::Many(touches.into())
 }
 
 #[cfg(test)]

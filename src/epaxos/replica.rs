@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::epaxos::attributes::{Attributes, Dependencies};
-use crate::epaxos::command::{Command, Payload, StateMachine};
+use crate::epaxos::command::{Command, Outcome, Payload, StateMachine};
 use crate::epaxos::event::{Cause, Event, Reason, Reply, StatusChange, Timer};
 use crate::epaxos::execution::Execution;
 use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
@@ -268,6 +268,8 @@ pub struct Replica<M> {
     untold: u64,
     /// How many commands are executed and kept, by row.
     kept: Vec<u64>,
+    /// Room for what a batch comes to; empty but while one is executed.
+    outcomes: Vec<Outcome>,
 }
 
 /// A decision that this replica is driving. Lost in a crash.
@@ -331,6 +333,7 @@ impl<M: StateMachine> Replica<M> {
             executed: 0,
             untold: 0,
             kept: vec![0; replicas],
+            outcomes: Vec::new(),
             options,
         }
     }

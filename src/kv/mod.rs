@@ -75,10 +75,36 @@ impl StateMachine for Store {
             }
         }
     }
+
+    /// All keys are looked for at once: see [`KeyMap::find_all`].
+    fn apply_all<'a>(
+        &mut self,
+        operations: impl ExactSizeIterator<Item = &'a Operation> + Clone,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        let sought = self.values.find_all(operations.clone().map(Operation::key));
+        // Once something is deleted, keys are no longer where they were found.
+        let mut deleted = false;
+        for (operation, sought) in operations.zip(&sought) {
+            deleted |= matches!(operation, Operation::Delete(_));
+            outcomes.push(match (operation, sought.found.filter(|_| !deleted)) {
+                (Operation::Put(_, value), Some(found)) => {
+                    *self.values.at_mut(found) = value.clone();
+                    Outcome::Written
+                }
+                (Operation::Get(_), Some(found)) => Outcome::Found(self.values.at(found).clone()),
+                // One that was not found may have been put since.
+                _ => self.apply(operation),
+            });
+        }
+        self.values.give_back(sought);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn store(operations: &[Operation]) -> Store {
@@ -101,6 +127,34 @@ mod tests {
         assert_eq!(store.apply(&Operation::delete("x")), Outcome::Written);
         assert_eq!(store.apply(&Operation::get("x")), Outcome::NotFound);
         assert!(store.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn many_operations_come_to_what_one_after_the_other_does(
+            before in proptest::collection::vec((0..6_u8, 0..3_u8), 0..9),
+            many in proptest::collection::vec((0..6_u8, 0..3_u8), 0..9),
+        ) {
+            let number = std::cell::Cell::new(0);
+            let operation = |(key, kind): (u8, u8)| {
+                let key = format!("key-{key}");
+                number.set(number.get() + 1);
+                match kind {
+                    0 => Operation::put(&key, &number.get().to_string()),
+                    1 => Operation::get(&key),
+                    _ => Operation::delete(&key),
+                }
+            };
+            let before: Vec<_> = before.into_iter().map(operation).collect();
+            let many: Vec<_> = many.into_iter().map(operation).collect();
+            let (mut one_by_one, mut at_once) = (store(&before), store(&before));
+            let expected: Vec<_> = many.iter().map(|operation| one_by_one.apply(operation)).collect();
+            let mut outcomes = Vec::new();
+            at_once.apply_all(many.iter(), &mut outcomes);
+            prop_assert_eq!(outcomes, expected);
+            prop_assert_eq!(at_once.digest(), one_by_one.digest());
+            prop_assert_eq!(at_once, one_by_one);
+        }
     }
 
     #[test]

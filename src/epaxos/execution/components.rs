@@ -28,6 +28,7 @@ pub struct Search<'a> {
     ends: Vec<usize>,
     blocked: Vec<(VertexId, Blocked)>,
     started: u64,
+    followed: u64,
 }
 
 /// A candidate.
@@ -35,10 +36,10 @@ pub struct Search<'a> {
 struct Root {
     key: Key,
     vertex: VertexId,
-    /// Whether all edges lead to what has a lower `seq`, and nothing waits. All of that has been searched
-    /// when it is the root's turn, and is ready if nothing was found blocked: it completes a component
-    /// of its own, and no edge has to be followed.
-    descends: bool,
+    /// How many edges there are, where all of them lead to what has a lower `seq`, and nothing waits. All
+    /// of that has been searched when it is the root's turn, and is ready if nothing was found blocked:
+    /// it completes a component of its own, and where the edges lead needs no look.
+    descends: Option<u16>,
 }
 
 /// A vertex on the path.
@@ -62,14 +63,15 @@ struct Visit {
 /// What a search found.
 pub struct Found {
     visits: Vec<Visit>,
-    /// The edges of all candidates that have no gap.
-    pub edges: Edges,
+    edges: Edges,
     members: Vec<u32>,
     ends: Vec<usize>,
     /// Which vertices cannot be executed, and what they wait for.
     pub blocked: Vec<(VertexId, Blocked)>,
     /// From how many candidates a search was begun.
     pub started: u64,
+    /// How many edges were followed.
+    pub followed: u64,
 }
 
 impl<'a> Search<'a> {
@@ -80,18 +82,17 @@ impl<'a> Search<'a> {
         let mut edges = Edges::with_capacity(candidates.len() * (graph.replicas() + 1));
         let mut roots = Vec::with_capacity(candidates.len());
         for vertex in candidates.iter().copied() {
-            let mut descends = false;
             let first = edges.end();
-            let state = if let State::Linked(before) = graph.state(vertex) {
-                descends = none_waits;
+            let (state, are_lower) = if let State::Linked(before) = graph.state(vertex) {
                 edges.push(before);
-                State::Unvisited(first)
+                (State::Unvisited(first), true)
             } else if graph.gap(vertex).is_some() {
-                State::Gapped
+                (State::Gapped, false)
             } else {
-                descends = graph.edges(vertex, &mut edges) && none_waits;
-                State::Unvisited(first)
+                (State::Unvisited(first), graph.edges(vertex, &mut edges))
             };
+            let count = u16::try_from(edges.count_from(first));
+            let descends = count.ok().filter(|_| are_lower && none_waits);
             edges.close();
             roots.push(Root { key: graph.key(vertex), vertex, descends });
             graph.set_state(vertex, state);
@@ -108,6 +109,7 @@ impl<'a> Search<'a> {
             ends: Vec::with_capacity(candidates.len()),
             blocked: Vec::new(),
             started: 0,
+            followed: 0,
         }
     }
 
@@ -119,8 +121,9 @@ impl<'a> Search<'a> {
                 continue;
             }
             self.started += 1;
-            match state {
-                State::Unvisited(first) if descends && self.blocked.is_empty() => {
+            match (state, descends) {
+                (State::Unvisited(first), Some(edges)) if self.blocked.is_empty() => {
+                    self.followed += u64::from(edges);
                     let number = self.visit(vertex, key, first);
                     self.close(number);
                 }
@@ -131,8 +134,8 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        let Self { visits, edges, members, ends, blocked, started, .. } = self;
-        Found { visits, edges, members, ends, blocked, started }
+        let Self { visits, edges, members, ends, blocked, started, followed, .. } = self;
+        Found { visits, edges, members, ends, blocked, started, followed }
     }
 
     /// Follows edges until all are followed, or something uncommitted is in the way.
@@ -143,6 +146,7 @@ impl<'a> Search<'a> {
                 self.leave();
                 continue;
             };
+            self.followed += 1;
             match self.graph.state(target) {
                 State::Unvisited(_) | State::Gapped => {
                     self.enter(target, self.graph.key(target))?

@@ -5,8 +5,6 @@ use crate::epaxos::execution::graph::VertexId;
 /// The edges of many vertices. Those of one lie together, and what lies behind them says that they end.
 pub struct Edges {
     targets: Vec<Option<VertexId>>,
-    /// Of how many vertices they are.
-    closed: usize,
 }
 
 /// A place in the table.
@@ -16,12 +14,12 @@ pub struct Place(u32);
 impl Edges {
     /// No edges, and room for so many.
     pub fn with_capacity(edges: usize) -> Self {
-        Self { targets: Vec::with_capacity(edges), closed: 0 }
+        Self { targets: Vec::with_capacity(edges) }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> u64 {
-        (self.targets.len() - self.closed) as u64
+    /// How many have been added from `place` on, which are of one vertex.
+    pub fn count_from(&self, place: Place) -> usize {
+        self.targets.len() - place.0 as usize
     }
 
     /// Where the next edge will be.
@@ -42,7 +40,6 @@ impl Edges {
     /// Ends those of one vertex.
     pub fn close(&mut self) {
         self.targets.push(None);
-        self.closed += 1;
     }
 
     /// The target of the edge at `place`, which is moved to the next one; `None`, and no move, where the

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
-use crate::epaxos::command::{Command, Outcome, Payload, StateMachine};
+use crate::epaxos::command::{Client, Command, Outcome, Payload, StateMachine};
 use crate::epaxos::event::{Applied, Cause, Event, Reason, Rule};
 use crate::epaxos::execution::Blocked;
 use crate::epaxos::id::{InstanceId, ReplicaId};
@@ -202,13 +200,7 @@ impl<M: StateMachine> Replica<M> {
             self.untold += payload.weight();
             self.kept[id.replica.index()] += payload.weight();
             let Some(members) = &members else {
-                // Nobody watches. Clients come after the whole batch: commands that follow each other
-                // closely do not wait for each other's keys, which are far apart in memory.
-                let outcomes: SmallVec<[_; 1]> =
-                    payload.commands().iter().map(|command| self.apply(command).0).collect();
-                for (command, outcome) in payload.commands().iter().zip(&outcomes) {
-                    self.answer(now, command, outcome, true, out);
-                }
+                self.execute_unwatched(now, payload.commands(), out);
                 self.executed += 1;
                 continue;
             };
@@ -231,6 +223,27 @@ impl<M: StateMachine> Replica<M> {
                 self.answer(now, command, &result.outcome, true, out);
             }
         }
+    }
+
+    /// Applies commands, and answers clients, where nobody else looks.
+    fn execute_unwatched(&mut self, now: Time, commands: &[Command], out: &mut Vec<Output>) {
+        let is_anonymous =
+            |command: &Command| matches!(command.request.client, Client::Anonymous(_));
+        if commands.len() == 1 || !commands.iter().all(is_anonymous) {
+            for command in commands {
+                let (outcome, _) = self.apply(command);
+                self.answer(now, command, &outcome, true, out);
+            }
+            return;
+        }
+        // None of these can have taken effect before, so the machine may have them all at once.
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        let operations = commands.iter().map(|command| &command.operation);
+        self.machine.apply_all(operations, &mut outcomes);
+        for (command, outcome) in commands.iter().zip(outcomes.drain(..)) {
+            self.answer(now, command, &outcome, true, out);
+        }
+        self.outcomes = outcomes;
     }
 
     /// Applies a command, unless its request took effect before. Says what it came to, and whether it
