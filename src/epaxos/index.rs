@@ -124,7 +124,9 @@ impl ConflictIndex {
         let mut both = [&mut self.writes, &mut self.reads];
         let are_gone = both.iter().all(|lasts| lasts.are_gone(key, gone));
         if are_gone {
-            both.iter_mut().for_each(|lasts| lasts.forget(key));
+            for lasts in &mut both {
+                lasts.forget(key);
+            }
         }
         are_gone
     }

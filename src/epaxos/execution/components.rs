@@ -149,7 +149,7 @@ impl<'a> Search<'a> {
             self.followed += 1;
             match self.graph.state(target) {
                 State::Unvisited(_) | State::Gapped => {
-                    self.enter(target, self.graph.key(target))?
+                    self.enter(target, self.graph.key(target))?;
                 }
                 State::Open(seen) => {
                     let low = &mut self.visits[*number as usize].low;

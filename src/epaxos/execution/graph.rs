@@ -410,8 +410,7 @@ impl Graph {
     /// committed is executed at once, and nobody asks.
     pub fn tell(&mut self) {
         let Self { rows, vertices, states, tails, unindexed, told, .. } = self;
-        let executed: SmallVec<[u64; REPLICAS_MAX]> =
-            rows.iter().map(|row| row.executed()).collect();
+        let executed: SmallVec<[u64; REPLICAS_MAX]> = rows.iter().map(Row::executed).collect();
         let mut chains = Chains::new(unindexed.len() - *told, tails);
         for instance in &unindexed[*told..] {
             let cell = rows[instance.replica.index()].cell_mut(instance.slot);

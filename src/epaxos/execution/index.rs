@@ -185,7 +185,9 @@ impl Chains {
         }
         let touches = vertex.touches.as_slice();
         let [Touch { key, write: true }] = *touches else {
-            touches.iter().for_each(|touch| *self.chain(touch.key) = Chain::Broken);
+            for touch in touches {
+                *self.chain(touch.key) = Chain::Broken;
+            }
             return None;
         };
         let chain = self.chain(key);

@@ -96,13 +96,11 @@ impl<V> KeyMap<V> {
 
     /// Holds `value` for `key`, in place of what was held before.
     pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
-        match self.get_mut(&key) {
-            Some(held) => Some(std::mem::replace(held, value)),
-            None => {
-                self.add(key, value);
-                None
-            }
+        if let Some(held) = self.get_mut(&key) {
+            return Some(std::mem::replace(held, value));
         }
+        self.add(key, value);
+        None
     }
 
     /// Where `key` is.

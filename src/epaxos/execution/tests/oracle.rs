@@ -140,19 +140,22 @@ fn in_turn() -> impl Strategy<Value = Vec<Decision>> {
     let one = (
         0..3_usize,
         proptest::sample::select(&["put x", "put x", "put x", "get x", "put y"][..]),
-        proptest::option::weighted(0.4, [-1..4_i64, -1..4_i64, -1..4_i64]),
+        proptest::option::weighted(0.4, [-1..4_i64, -1..4_i64, -1..4_i64])
+            .prop_map(Option::unwrap_or_default),
         0..3_u64,
     );
     proptest::collection::vec(one, 1..12).prop_map(|all| {
         let mut ends = [0_i64; 3];
-        all.iter().for_each(|(row, ..)| ends[*row] += 1);
+        for (row, ..) in &all {
+            ends[*row] += 1;
+        }
         let (mut next, mut last) = ([0_i64; 3], BTreeMap::new());
         let decision =
-            |(number, (row, text, change, more)): (u64, (usize, &str, Option<[i64; 3]>, u64))| {
+            |(number, (row, text, change, more)): (u64, (usize, &str, [i64; 3], u64))| {
                 let known =
                     last.entry(text.split_once(' ').unwrap().1.to_owned()).or_insert([-1; 3]);
                 let mut deps = *known;
-                for (row, by) in change.unwrap_or_default().into_iter().enumerate() {
+                for (row, by) in change.into_iter().enumerate() {
                     deps[row] = i64::clamp(deps[row] + by, -1, ends[row] - 1);
                 }
                 let instance =
