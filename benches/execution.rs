@@ -1,8 +1,9 @@
 //! In which time committed instances are put in order, in shapes that are easy and hard; beside it the
 //! strongly connected components alone, as petgraph finds them (`docs/testing.md`).
 //!
-//! `cargo bench --bench execution` prints a table; `-- random` one of that shape. Criterion would repeat what takes a second too often:
-//! each figure is the least of three, and of one where the log is a million long.
+//! `cargo bench --bench execution` prints a table; `-- random` one of that shape. Criterion would repeat
+//! what takes a second too often: each figure is the least of three, and of one where the log is a million
+//! long.
 //!
 //! * *all*: all instances are committed, then what can be executed is, in one pass. *Commit* is the first
 //!   half of that, and *order* the second; *edges* are those that were followed, for each instance.
