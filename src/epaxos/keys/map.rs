@@ -11,14 +11,22 @@ use crate::epaxos::command::Key;
 /// contents, is never seen. Its hash has no secret, so a client can make its own keys collide, and
 /// thereby look-ups slow, never wrong.
 ///
-/// Entries lie close together, apart from the table that says where. That table is small enough to stay
-/// at hand, and many keys are found at once faster than one after the other ([`KeyMap::find_all`]).
+/// Many keys are found at once faster than one after the other ([`KeyMap::find_all`]).
 #[derive(Clone, Debug)]
 pub struct KeyMap<V> {
-    places: HashTable<Place>,
-    entries: Vec<(Key, V)>,
+    entries: HashTable<Entry<V>>,
     /// Room to look for many keys in; empty but while that is done.
     sought: Vec<Sought>,
+}
+
+/// A key and what is held for it. Aligned so that one with a small value is never on two lines of the
+/// cache: of many keys none is in the cache, and each line is waited for.
+#[derive(Clone, Debug)]
+#[repr(align(32))]
+struct Entry<V> {
+    key: Key,
+    value: V,
+    hash: u32,
 }
 
 /// A key that is looked for among many.
@@ -29,20 +37,14 @@ pub struct Sought {
     pub found: Option<Found>,
 }
 
-/// Where the entry of a key is.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    hash: u32,
-    entry: Found,
-}
-
-/// Where the entry of a key was found. It stays there until one is removed.
+/// Where a key was found. It stays there until one is removed, or one added that was not among those
+/// looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found(u32);
 
 impl Found {
-    fn new(entry: usize) -> Self {
-        Self(u32::try_from(entry).expect("there are fewer than four billion keys"))
+    fn new(bucket: usize) -> Self {
+        Self(u32::try_from(bucket).expect("there are fewer than four billion keys"))
     }
 
     fn index(self) -> usize {
@@ -52,13 +54,13 @@ impl Found {
 
 impl<V> Default for KeyMap<V> {
     fn default() -> Self {
-        Self { places: HashTable::new(), entries: Vec::new(), sought: Vec::new() }
+        Self { entries: HashTable::new(), sought: Vec::new() }
     }
 }
 
 impl<V: PartialEq> PartialEq for KeyMap<V> {
     fn eq(&self, other: &Self) -> bool {
-        let same = |(key, value): &(Key, V)| other.get(key) == Some(value);
+        let same = |entry: &Entry<V>| other.get(&entry.key) == Some(&entry.value);
         self.len() == other.len() && self.entries.iter().all(same)
     }
 }
@@ -68,7 +70,9 @@ impl<V: Eq> Eq for KeyMap<V> {}
 /// Adds up what the entries hash to, so that their order does not matter.
 impl<V: Hash> Hash for KeyMap<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let one = |entry: &(Key, V)| BuildHasherDefault::<FxHasher>::default().hash_one(entry);
+        let one = |Entry { key, value, .. }: &Entry<V>| {
+            BuildHasherDefault::<FxHasher>::default().hash_one((key, value))
+        };
         let sum = self.entries.iter().map(one).fold(0u64, u64::wrapping_add);
         (self.entries.len(), sum).hash(state);
     }
@@ -77,21 +81,25 @@ impl<V: Hash> Hash for KeyMap<V> {
 impl<V> KeyMap<V> {
     /// What is held for `key`.
     pub fn get(&self, key: &str) -> Option<&V> {
-        self.find(key).map(|found| self.at(found))
+        let hash = hash(key);
+        Some(&self.entries.find(spread(hash), |entry| entry.is(hash, key))?.value)
     }
 
     /// What is held for `key`, made by `new`, which is told how many keys there are, where nothing is.
     pub fn get_or_insert_with(&mut self, key: &Key, new: impl FnOnce(usize) -> V) -> &mut V {
-        let found = self.find(key).unwrap_or_else(|| {
-            let value = new(self.entries.len());
-            self.add(key.clone(), value)
-        });
-        self.at_mut(found)
+        let (hash, keys) = (hash(key), self.len());
+        let is = |entry: &Entry<V>| entry.is(hash, key);
+        let entry = self.entries.entry(spread(hash), is, Entry::spread);
+        &mut entry
+            .or_insert_with(|| Entry { key: key.clone(), value: new(keys), hash })
+            .into_mut()
+            .value
     }
 
     /// What is held for `key`, to change it.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
-        self.find(key).map(|found| self.at_mut(found))
+        let hash = hash(key);
+        Some(&mut self.entries.find_mut(spread(hash), |entry| entry.is(hash, key))?.value)
     }
 
     /// Holds `value` for `key`, in place of what was held before.
@@ -99,39 +107,39 @@ impl<V> KeyMap<V> {
         if let Some(held) = self.get_mut(&key) {
             return Some(std::mem::replace(held, value));
         }
-        self.add(key, value);
+        let hash = hash(&key);
+        self.entries.insert_unique(spread(hash), Entry { key, value, hash }, Entry::spread);
         None
     }
 
-    /// Where `key` is.
-    pub fn find(&self, key: &str) -> Option<Found> {
-        let hash = hash(key);
-        let is = |place: &Place| place.hash == hash && self.entries[place.entry.index()].0 == key;
-        Some(self.places.find(spread(hash), is)?.entry)
-    }
-
-    /// Where each of these keys is. The answer may be given back when it is done with
-    /// ([`KeyMap::give_back`]), for its room.
+    /// Where each of these keys is, which stays so while those of them are added that are nowhere. The
+    /// answer may be given back when it is done with ([`KeyMap::give_back`]), for its room.
     ///
-    /// A key of many is in no cache. So this goes over all of them three times, and each time does so
+    /// A key of many is in no cache. So this goes over all of them several times, and each time does so
     /// little for each that the processor has begun with the next ones while it waits for memory: for
-    /// their hashes, for where they may be, and for whether they are there.
+    /// their hashes; for the first place where they may be, by what the table of places knows of
+    /// hashes; for whether they may still be there, by the whole hash; and for whether they are.
     pub fn find_all<'a>(
         &mut self,
         keys: impl ExactSizeIterator<Item = &'a Key> + Clone,
     ) -> Vec<Sought> {
+        self.entries.reserve(keys.len(), Entry::spread);
         let mut sought = std::mem::take(&mut self.sought);
         sought.extend(keys.clone().map(|key| Sought { hash: hash(key), found: None }));
-        for one in &mut sought {
-            let place = self.places.find(spread(one.hash), |place| place.hash == one.hash);
-            one.found = place.map(|place| place.entry);
+        for Sought { hash, found } in &mut sought {
+            *found = self.entries.find_bucket_index(spread(*hash), |_| true).map(Found::new);
         }
-        for (one, key) in sought.iter_mut().zip(keys) {
-            if let Some(entry) = one.found
-                && self.entries[entry.index()].0 != *key
-            {
+        for Sought { hash, found } in &mut sought {
+            if found.is_some_and(|at| self.entry(at).hash != *hash) {
+                let is = |entry: &Entry<V>| entry.hash == *hash;
+                *found = self.entries.find_bucket_index(spread(*hash), is).map(Found::new);
+            }
+        }
+        for (Sought { hash, found }, key) in sought.iter_mut().zip(keys) {
+            if found.is_some_and(|at| self.entry(at).key != *key) {
                 // Another one with the same hash.
-                one.found = self.find(key);
+                let is = |entry: &Entry<V>| entry.is(*hash, key);
+                *found = self.entries.find_bucket_index(spread(*hash), is).map(Found::new);
             }
         }
         sought
@@ -143,42 +151,27 @@ impl<V> KeyMap<V> {
         self.sought = sought;
     }
 
-    /// What is held where a key was found, none being removed since.
+    /// What is held where a key was found, and still is.
     pub fn at(&self, found: Found) -> &V {
-        &self.entries[found.index()].1
+        &self.entry(found).value
     }
 
     /// The same, to change it.
     pub fn at_mut(&mut self, found: Found) -> &mut V {
-        &mut self.entries[found.index()].1
+        let entry = self.entries.get_bucket_mut(found.index());
+        &mut entry.expect("a key is where it was found").value
     }
 
-    /// Holds nothing any more for the keys of which `keep` says so, asked in no order.
+    /// Holds nothing any more for the keys of which `keep` says no, asked in no order.
     pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
-        self.entries.retain(|(_, value)| keep(value));
-        self.places.clear();
-        for (entry, (key, _)) in self.entries.iter().enumerate() {
-            let place = Place { hash: hash(key), entry: Found::new(entry) };
-            self.places.insert_unique(spread(place.hash), place, |place| spread(place.hash));
-        }
+        self.entries.retain(|entry| keep(&entry.value));
     }
 
     /// Holds nothing for `key` any more.
     pub fn remove(&mut self, key: &str) -> Option<V> {
-        let found = self.find(key)?;
-        let last = Found::new(self.entries.len() - 1);
-        if found != last {
-            // The last one takes its place.
-            let moved = hash(&self.entries[last.index()].0);
-            let place = self.places.find_mut(spread(moved), |place| place.entry == last);
-            place.expect("each entry has a place").entry = found;
-        }
         let hash = hash(key);
-        let is = |place: &Place| place.hash == hash && place.entry == found;
-        // Two have that place for a moment, if their hashes are the same: which goes is all one.
-        let place = self.places.find_entry(spread(hash), is);
-        place.expect("it was found").remove();
-        Some(self.entries.swap_remove(found.index()).1)
+        let entry = self.entries.find_entry(spread(hash), |entry| entry.is(hash, key)).ok()?;
+        Some(entry.remove().0.value)
     }
 
     /// For how many keys something is held.
@@ -191,12 +184,19 @@ impl<V> KeyMap<V> {
         self.entries.is_empty()
     }
 
-    /// Adds a key that is not there.
-    fn add(&mut self, key: Key, value: V) -> Found {
-        let place = Place { hash: hash(&key), entry: Found::new(self.entries.len()) };
-        self.places.insert_unique(spread(place.hash), place, |place| spread(place.hash));
-        self.entries.push((key, value));
-        place.entry
+    fn entry(&self, found: Found) -> &Entry<V> {
+        self.entries.get_bucket(found.index()).expect("a key is where it was found")
+    }
+}
+
+impl<V> Entry<V> {
+    /// Whether it is that of `key`, which has this hash.
+    fn is(&self, hash: u32, key: &str) -> bool {
+        self.hash == hash && self.key == key
+    }
+
+    fn spread(&self) -> u64 {
+        spread(self.hash)
     }
 }
 
@@ -240,12 +240,13 @@ mod tests {
         Key::from(format!("key-{number}"))
     }
 
-    fn found<'a, V>(
-        map: &mut KeyMap<V>,
+    /// What is held for each of these keys, found all at once.
+    fn found<'a>(
+        map: &mut KeyMap<u32>,
         keys: impl ExactSizeIterator<Item = &'a Key> + Clone,
-    ) -> Vec<Option<Found>> {
+    ) -> Vec<Option<u32>> {
         let sought = map.find_all(keys);
-        let found = sought.iter().map(|one| one.found).collect();
+        let found = sought.iter().map(|one| one.found.map(|at| *map.at(at))).collect();
         map.give_back(sought);
         found
     }
@@ -271,10 +272,8 @@ mod tests {
                     }
                     Deed::FindAll(numbers) => {
                         let keys: Vec<_> = numbers.into_iter().map(key).collect();
-                        let found = found(&mut map, keys.iter()).into_iter();
-                        let found: Vec<_> = found.map(|found| found.map(|at| *map.at(at))).collect();
                         let expected: Vec<_> = keys.iter().map(|key| known.get(key).copied()).collect();
-                        prop_assert_eq!(found, expected);
+                        prop_assert_eq!(found(&mut map, keys.iter()), expected);
                     }
                 }
                 prop_assert_eq!(map.len(), known.len());
@@ -304,10 +303,10 @@ mod tests {
             .unwrap();
         let mut map = KeyMap::default();
         map.insert(one.clone(), 1);
-        assert_eq!(found(&mut map, [&other, &one].into_iter()), [None, Some(Found(0))]);
+        let both = [&other, &one];
+        assert_eq!(found(&mut map, both.into_iter()), [None, Some(1)]);
         map.insert(other.clone(), 2);
-        let both = found(&mut map, [&other, &one].into_iter());
-        assert_eq!(both, [Some(Found(1)), Some(Found(0))]);
+        assert_eq!(found(&mut map, both.into_iter()), [Some(2), Some(1)]);
         assert_eq!((map.remove(&one), map.get(&other), map.get(&one)), (Some(1), Some(&2), None));
         map.insert(one.clone(), 3);
         assert_eq!((map.remove(&one), map.get(&other), map.get(&one)), (Some(3), Some(&2), None));
