@@ -26,6 +26,7 @@ use crate::net::link::Link;
 use crate::net::server::{Incoming, Proposal, Waiter};
 use crate::node::clock::Clock;
 use crate::node::gate::Gate;
+use crate::node::gathered::{Gathered, Room};
 use crate::node::tally::Tally;
 use crate::node::trap::{mentions, sentence};
 use crate::node::watch::{Watch, Watcher};
@@ -95,9 +96,8 @@ pub struct Driver {
     seat: Seat<Store>,
     batch: bool,
     queue: mpsc::Receiver<Incoming<Control>>,
-    /// Proposals that wait together, by what is to be one instance at the least; where there is
-    /// batching.
-    gathered: Vec<Vec<Proposal>>,
+    /// Proposals that wait together, where there is batching.
+    gathered: Gathered<Proposal>,
     links: Vec<Option<Link>>,
     gate: Gate,
     clock: Clock,
@@ -130,7 +130,7 @@ impl Driver {
             seat: Seat::new(options),
             batch: parts.batch,
             queue: parts.queue,
-            gathered: Vec::new(),
+            gathered: Gathered::default(),
             links: parts.links,
             gate: Gate::new(parts.gate),
             clock: parts.clock,
@@ -205,14 +205,12 @@ impl Driver {
                     self.guarded(|it| it.on_envelope(envelope)).ok();
                 }
             }
-            Incoming::Client(proposals) if self.batch => self.gathered.push(proposals),
-            Incoming::Client(proposals) => self.propose(proposals),
+            Incoming::Client(proposals) if self.batch => self.gathered.add_whole(proposals),
+            Incoming::Clients(proposals) if self.batch => self.gathered.add_each(proposals),
+            Incoming::Client(proposals) => self.propose(proposals.len(), proposals.into_iter()),
             Incoming::Clients(proposals) => {
-                let alone = proposals.into_iter().map(|proposal| vec![proposal]);
-                if self.batch {
-                    self.gathered.extend(alone);
-                } else {
-                    alone.for_each(|proposal| self.propose(proposal));
+                for proposal in proposals {
+                    self.propose(1, std::iter::once(proposal));
                 }
             }
             Incoming::Control(Control { act, done }) => {
@@ -269,25 +267,16 @@ impl Driver {
 
     /// Makes instances of all that has waited together, as few as there can be.
     fn propose_gathered(&mut self) {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        for proposals in std::mem::take(&mut self.gathered) {
-            let more: usize = proposals.iter().map(|it| convert::size(&it.wish.operation)).sum();
-            let fits = batch.len() + proposals.len() <= convert::BATCH_MAX
-                && bytes + more <= convert::BATCH_BYTES_MAX;
-            if !fits {
-                self.propose(std::mem::take(&mut batch));
-                bytes = 0;
-            }
-            batch.extend(proposals);
-            bytes += more;
-        }
-        if !batch.is_empty() {
-            self.propose(batch);
+        let room = Room { commands: convert::BATCH_MAX, bytes: convert::BATCH_BYTES_MAX };
+        let bytes = |proposal: &Proposal| convert::size(&proposal.wish.operation);
+        while let Some(batch) = self.gathered.take(room, bytes) {
+            let count = batch.iter().map(Vec::len).sum();
+            self.propose(count, batch.into_iter().flatten());
         }
     }
 
-    /// Makes one instance of some proposals.
-    fn propose(&mut self, proposals: Vec<Proposal>) {
+    /// Makes one instance of so many proposals.
+    fn propose(&mut self, count: usize, proposals: impl Iterator<Item = Proposal>) {
         if let Err(unfit @ Unfit::LeftBehind(_)) = self.seat.check_serves() {
             let why = unfit.to_string();
             for mut proposal in proposals {
@@ -298,8 +287,8 @@ impl Driver {
         // Where the replica is down, their waiters go with them, which tells the clients.
         if self.seat.is_up() {
             self.guarded(|it| {
-                let commands: Vec<_> =
-                    proposals.into_iter().map(|proposal| it.register(proposal)).collect();
+                let mut commands = Vec::with_capacity(count);
+                commands.extend(proposals.map(|proposal| it.register(proposal)));
                 let decision = it.watch.is_on().then(|| Decision::Propose(commands.clone()));
                 it.step(decision, Input::Propose(commands));
             })
@@ -363,6 +352,7 @@ impl Driver {
             Act::SetGate(state) => self.set_gate(state),
             Act::SetClock(time) => self.clock.set_forward(time),
             Act::Tally(told) => {
+                self.tally.settle();
                 self.tally.messages = self.sent;
                 self.tally.led = self.seat.durable().next_slot;
                 // Whoever asked may have left.

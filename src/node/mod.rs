@@ -16,6 +16,7 @@ pub mod clock;
 pub mod cluster;
 pub mod driver;
 pub mod gate;
+mod gathered;
 pub mod live;
 mod member;
 pub mod standalone;

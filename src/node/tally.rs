@@ -20,6 +20,17 @@ pub struct Tally {
     pub commit: Histogram<u64>,
     /// From proposal to execution at the leader, in microseconds.
     pub execute: Histogram<u64>,
+    /// The last answers, which were all alike, and how many they were; not in the figures yet. Those of a
+    /// batch are alike, and come one after another.
+    last: (Answer, u64),
+}
+
+/// What is counted of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Answer {
+    path: Option<Path>,
+    commit: Option<Duration>,
+    execute: Option<Duration>,
 }
 
 impl Default for Tally {
@@ -33,6 +44,7 @@ impl Default for Tally {
             answered: [0; Path::ALL.len()],
             commit: histogram(),
             execute: histogram(),
+            last: Default::default(),
         }
     }
 }
@@ -40,11 +52,23 @@ impl Default for Tally {
 impl Tally {
     /// Counts an answer to a client.
     pub(super) fn answer(&mut self, reply: &Reply) {
-        if let Some(path) = reply.path {
-            self.answered[path as usize] += 1;
+        let Reply { path, commit_latency: commit, execute_latency: execute, .. } = *reply;
+        let answer = Answer { path, commit, execute };
+        if answer != self.last.0 {
+            self.settle();
+            self.last.0 = answer;
         }
-        record(&mut self.commit, reply.commit_latency);
-        record(&mut self.execute, reply.execute_latency);
+        self.last.1 += 1;
+    }
+
+    /// Adds the last answers to the figures.
+    pub(super) fn settle(&mut self) {
+        let (Answer { path, commit, execute }, count) = std::mem::take(&mut self.last);
+        if let Some(path) = path {
+            self.answered[path as usize] += count;
+        }
+        record(&mut self.commit, commit, count);
+        record(&mut self.execute, execute, count);
     }
 
     /// Adds what another replica has done.
@@ -77,8 +101,9 @@ impl Tally {
     }
 }
 
-fn record(histogram: &mut Histogram<u64>, latency: Option<Duration>) {
+fn record(histogram: &mut Histogram<u64>, latency: Option<Duration>, count: u64) {
     if let Some(latency) = latency {
-        histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        histogram.saturating_record_n(micros, count);
     }
 }
