@@ -167,13 +167,28 @@ impl fmt::Display for Command {
 }
 
 /// What an instance carries once it is known.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::derived_hash_with_manual_eq, reason = "what is equal is what would be, derived")]
 pub enum Payload {
     /// No operation: what recovery decides for an instance whose command nobody can have seen
     /// committed.
     Noop,
     /// A batch of at least one client command, executed in this order.
     Commands(Arc<[Command]>),
+}
+
+/// Whether they are the same operations. Mostly they are in the same place, and looked at no further:
+/// slices behind an `Arc` are not compared that way by themselves.
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Noop, Self::Noop) => true,
+            (Self::Commands(mine), Self::Commands(theirs)) => {
+                Arc::ptr_eq(mine, theirs) || mine == theirs
+            }
+            (Self::Noop | Self::Commands(_), _) => false,
+        }
+    }
 }
 
 impl Payload {

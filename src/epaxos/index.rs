@@ -2,7 +2,7 @@
 //! log.
 
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touch};
 
 /// For each key, the last instance of each row that reads or writes it. As much work for a long log
@@ -38,6 +38,13 @@ struct Last {
     seq: u64,
 }
 
+impl Last {
+    fn merge(&mut self, other: Last) {
+        self.prefix = self.prefix.max(other.prefix);
+        self.seq = self.seq.max(other.seq);
+    }
+}
+
 impl Lasts {
     fn new(replicas: usize) -> Self {
         Self { replicas, lasts: Vec::new() }
@@ -48,19 +55,16 @@ impl Lasts {
         if place >= self.lasts.len() {
             self.lasts.resize_with((key.index() + 1) * self.replicas, Last::default);
         }
-        let last = &mut self.lasts[place];
-        last.prefix = last.prefix.max(instance.slot.saturating_add(1));
-        last.seq = last.seq.max(seq);
+        self.lasts[place].merge(Last { prefix: instance.slot.saturating_add(1), seq });
     }
 
-    /// Adds all that is recorded of a key, but for the row `skip`.
-    fn add_to(&self, found: &mut Interference, key: KeyId, skip: Option<ReplicaId>) {
-        for (row, Last { prefix, seq }) in self.rows(key).iter().enumerate() {
-            let row = ReplicaId::from_index(row);
-            if *prefix > 0 && Some(row) != skip {
-                found.deps.add(InstanceId::new(row, prefix - 1));
-                found.seq = found.seq.max(*seq);
-            }
+    /// Adds all that is recorded of a key to what was found so far, by row.
+    ///
+    /// There is no case in it: of many keys none is in the cache, and what is as simple as that is begun
+    /// for the next ones while this one is waited for.
+    fn add_to(&self, found: &mut [Last; REPLICAS_MAX], key: KeyId) {
+        for (found, last) in found.iter_mut().zip(self.rows(key)) {
+            found.merge(*last);
         }
     }
 
@@ -109,14 +113,20 @@ impl ConflictIndex {
 
     /// Everything recorded that interferes with what touches these keys. The row `skip` is left out.
     pub fn interfering(&self, touches: &[Touch], skip: Option<ReplicaId>) -> Interference {
-        let mut found = Interference::default();
+        let mut found = [Last::default(); REPLICAS_MAX];
         for touch in touches {
-            self.writes.add_to(&mut found, touch.key, skip);
+            self.writes.add_to(&mut found, touch.key);
             if touch.write {
-                self.reads.add_to(&mut found, touch.key, skip);
+                self.reads.add_to(&mut found, touch.key);
             }
         }
-        found
+        if let Some(skip) = skip {
+            found[skip.index()] = Last::default();
+        }
+        Interference {
+            deps: Dependencies::from_prefixes(|row| found[row.index()].prefix, REPLICAS_MAX),
+            seq: found.iter().map(|last| last.seq).max().unwrap_or(0),
+        }
     }
 
     /// Forgets a key, where nothing is recorded of it but what lies in `gone`. Says whether it did.

@@ -47,8 +47,10 @@ pub enum Touches {
 impl Touches {
     /// Those of a batch, in which keys may be repeated.
     fn of(mut touches: Vec<Touch>) -> Self {
-        // Writes first, so that one of a key stays where there is one.
-        touches.sort_unstable_by_key(|touch| (touch.key, !touch.write));
+        // Writes first, so that one of a key stays where there is one. As one number, since there are many.
+        touches.sort_unstable_by_key(|Touch { key, write }| {
+            u64::from(key.0.get()) << 1 | u64::from(!write)
+        });
         touches.dedup_by_key(|touch| touch.key);
         Self::Many(touches.into())
     }

@@ -81,7 +81,7 @@ impl<M: StateMachine> Replica<M> {
         for command in payload.commands() {
             self.requests.committed(command, path, now);
             if self.options.reply_on == ReplyOn::Commit && command.operation.is_write() {
-                self.answer(now, command, &Outcome::Written, false, out);
+                self.answer_early(command, Outcome::Written, out);
             }
         }
         if *payload == Payload::Noop && id.replica == self.options.id && self.missing.is_none() {
@@ -102,7 +102,7 @@ impl<M: StateMachine> Replica<M> {
             commands.filter(|command| self.requests.is_open(command)).cloned().collect();
         if self.options.mutated(Mutation::AnswerNoops) {
             for command in &open {
-                self.answer(now, command, &Outcome::Written, true, out);
+                self.answer(now, command, Outcome::Written, out);
             }
             return;
         }
@@ -219,8 +219,8 @@ impl<M: StateMachine> Replica<M> {
                 order,
                 component: members.clone(),
             });
-            for (command, result) in payload.commands().iter().zip(&results) {
-                self.answer(now, command, &result.outcome, true, out);
+            for (command, result) in payload.commands().iter().zip(results) {
+                self.answer(now, command, result.outcome, out);
             }
         }
     }
@@ -232,7 +232,7 @@ impl<M: StateMachine> Replica<M> {
         if commands.len() == 1 || !commands.iter().all(is_anonymous) {
             for command in commands {
                 let (outcome, _) = self.apply(command);
-                self.answer(now, command, &outcome, true, out);
+                self.answer(now, command, outcome, out);
             }
             return;
         }
@@ -241,7 +241,7 @@ impl<M: StateMachine> Replica<M> {
         let operations = commands.iter().map(|command| &command.operation);
         self.machine.apply_all(operations, &mut outcomes);
         for (command, outcome) in commands.iter().zip(outcomes.drain(..)) {
-            self.answer(now, command, &outcome, true, out);
+            self.answer(now, command, outcome, out);
         }
         self.outcomes = outcomes;
     }

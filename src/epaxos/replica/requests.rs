@@ -44,6 +44,20 @@ struct Open {
     answered: Option<Outcome>,
 }
 
+impl Open {
+    /// The answer to it.
+    fn reply(&self, command: &Command, outcome: Outcome, executed: Option<Time>) -> Reply {
+        let latency = |time: Time| time.since(self.proposed);
+        Reply {
+            command: command.clone(),
+            outcome,
+            commit_latency: self.committed.map(|(time, _)| latency(time)),
+            execute_latency: executed.map(latency),
+            path: self.committed.map(|(_, path)| path),
+        }
+    }
+}
+
 impl Requests {
     /// Nothing known to the replica `me`.
     pub(super) fn new(me: ReplicaId) -> Self {
@@ -84,10 +98,13 @@ impl Requests {
         }
     }
 
-    fn close(&mut self, command: &Command) {
+    fn close(&mut self, command: &Command) -> Option<Open> {
         match command.request.client {
-            Client::Named(_) => drop(self.named.remove(command)),
-            Client::Anonymous(_) => drop(self.anonymous.remove(command.request.number)),
+            Client::Named(_) => self.named.remove(command),
+            Client::Anonymous(_) => {
+                self.get(command)?;
+                self.anonymous.remove(command.request.number).map(|(_, open)| open)
+            }
         }
     }
 
@@ -172,29 +189,34 @@ impl<M: StateMachine> Replica<M> {
         false
     }
 
-    /// Answers a client of ours, unless it has been; after execution nothing is open any more.
+    /// Answers a client of ours, whose command is executed, unless it has been answered. Nothing is open
+    /// any more then.
     pub(super) fn answer(
         &mut self,
         now: Time,
         command: &Command,
-        outcome: &Outcome,
-        executed: bool,
+        outcome: Outcome,
         out: &mut Vec<Output>,
     ) {
-        let Some(open) = self.requests.get_mut(command) else { return };
-        let latency = |time: Time| time.since(open.proposed);
-        let reply = Reply {
-            command: command.clone(),
-            outcome: outcome.clone(),
-            commit_latency: open.committed.map(|(time, _)| latency(time)),
-            execute_latency: executed.then(|| latency(now)),
-            path: open.committed.map(|(_, path)| path),
-        };
-        if open.answered.replace(outcome.clone()).is_none() {
-            out.push(Output::Reply(reply));
+        if let Some(open) = self.requests.close(command)
+            && open.answered.is_none()
+        {
+            out.push(Output::Reply(open.reply(command, outcome, Some(now))));
         }
-        if executed {
-            self.requests.close(command);
+    }
+
+    /// Answers a client of ours, whose command is committed and not executed.
+    pub(super) fn answer_early(
+        &mut self,
+        command: &Command,
+        outcome: Outcome,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(open) = self.requests.get_mut(command)
+            && open.answered.is_none()
+        {
+            open.answered = Some(outcome.clone());
+            out.push(Output::Reply(open.reply(command, outcome, None)));
         }
     }
 }
