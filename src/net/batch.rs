@@ -2,14 +2,13 @@
 //!
 //! They are most of what replicas tell each other. What prost makes of `Batch` would be a copy of every
 //! command for each replica that is told, and would add up how long they are once for each message that
-//! the batch lies in. This writes the same bytes from the commands themselves, and adds up once.
+//! the batch lies in. This writes the same bytes from the commands themselves, and once for all who are
+//! told ([`Spellings`](crate::net::spellings::Spellings)).
 
-use std::sync::Arc;
-
-use prost::bytes::{Buf, BufMut};
+use prost::bytes::{Buf, BufMut, Bytes};
 use prost::encoding::{
-    DecodeContext, WireType, encode_key, encode_varint, encoded_len_varint, key_len, message,
-    skip_field,
+    DecodeContext, WireType, check_wire_type, decode_varint, encode_key, encode_varint,
+    encoded_len_varint, key_len, message, skip_field,
 };
 use prost::{DecodeError, Message};
 
@@ -21,13 +20,8 @@ use crate::net::wire;
 /// The message `Batch` of `dispatch.proto`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Batch {
-    /// To be written.
-    Said {
-        /// The commands.
-        commands: Arc<[Command]>,
-        /// How many bytes they take.
-        len: usize,
-    },
+    /// To be written: its bytes.
+    Said(Bytes),
     /// As it was read, still to be checked.
     Heard(Vec<wire::Command>),
 }
@@ -48,27 +42,36 @@ const NUMBER: u32 = 3;
 const OPERATION: u32 = 4;
 
 impl Batch {
-    /// The commands, to be written.
-    pub fn said(commands: Arc<[Command]>) -> Self {
-        let field = |command| {
-            let len = command_len(command);
-            key_len(COMMANDS) + encoded_len_varint(len as u64) + len
-        };
-        let len = commands.iter().map(field).sum();
-        Self::Said { commands, len }
+    /// Commands, to be written.
+    pub fn said(commands: &[Command]) -> Self {
+        Self::Said(spell(commands, spelled_len(commands)))
     }
+}
+
+/// How many bytes a batch of commands takes.
+pub fn spelled_len(commands: &[Command]) -> usize {
+    let field = |command| {
+        let len = command_len(command);
+        key_len(COMMANDS) + encoded_len_varint(len as u64) + len
+    };
+    commands.iter().map(field).sum()
+}
+
+/// The bytes of a batch of commands, which are so many.
+pub fn spell(commands: &[Command], len: usize) -> Bytes {
+    let mut bytes = Vec::with_capacity(len);
+    for command in commands {
+        encode_key(COMMANDS, WireType::LengthDelimited, &mut bytes);
+        encode_varint(command_len(command) as u64, &mut bytes);
+        encode_command(command, &mut bytes);
+    }
+    bytes.into()
 }
 
 impl Message for Batch {
     fn encode_raw(&self, buffer: &mut impl BufMut) {
         match self {
-            Self::Said { commands, .. } => {
-                for command in commands.iter() {
-                    encode_key(COMMANDS, WireType::LengthDelimited, buffer);
-                    encode_varint(command_len(command) as u64, buffer);
-                    encode_command(command, buffer);
-                }
-            }
+            Self::Said(bytes) => buffer.put_slice(bytes),
             Self::Heard(commands) => message::encode_repeated(COMMANDS, commands, buffer),
         }
     }
@@ -86,6 +89,12 @@ impl Message for Batch {
                     let room = buffer.remaining() / COMMAND_BYTES;
                     commands.reserve(room.min(BATCH_MAX));
                 }
+                check_wire_type(WireType::LengthDelimited, wire_type)?;
+                if let Some((command, len)) = read_short(buffer.chunk()) {
+                    buffer.advance(len);
+                    commands.push(command);
+                    return Ok(());
+                }
                 message::merge_repeated(wire_type, commands, buffer, context)
             }
             _ => skip_field(wire_type, tag, buffer, context),
@@ -94,7 +103,7 @@ impl Message for Batch {
 
     fn encoded_len(&self) -> usize {
         match self {
-            Self::Said { len, .. } => *len,
+            Self::Said(bytes) => bytes.len(),
             Self::Heard(commands) => message::encoded_len_repeated(COMMANDS, commands),
         }
     }
@@ -141,6 +150,32 @@ fn encode_command(command: &Command, buffer: &mut impl BufMut) {
     operation::encode(&command.operation, buffer);
 }
 
+/// Reads a command, and how many of these bytes it takes, where it is one that [`operation::read_short`]
+/// could read, of a client without a name.
+fn read_short(bytes: &[u8]) -> Option<(wire::Command, usize)> {
+    let inside = operation::short(bytes)?;
+    let (at, rest) = number(ANONYMOUS_AT, inside)?;
+    let client = wire::command::Client::AnonymousAt(u32::try_from(at).ok()?);
+    let (number, rest) = number(NUMBER, rest).unwrap_or((0, rest));
+    let (key, rest) = rest.split_first()?;
+    let (kind, parts) = operation::short(rest)?.split_first()?;
+    let (operation, len) = operation::read_short(u32::from(kind >> 3), parts)?;
+    let is_plain = u32::from(*key) == operation::delimited(OPERATION)
+        && u32::from(*kind) == operation::delimited(u32::from(kind >> 3));
+    // Nothing is left, inside the operation or behind it.
+    let is_all = (len, parts.len() + 2) == (parts.len(), rest.len());
+    let operation = Some(operation::Operation { kind: Some(operation) });
+    let command = wire::Command { client: Some(client), number, operation };
+    (is_plain && is_all).then_some((command, 1 + inside.len()))
+}
+
+/// Reads a field that is a number, and what comes after it.
+fn number(tag: u32, bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (key, mut rest) = bytes.split_first()?;
+    let is_number = u32::from(*key) == tag << 3 | WireType::Varint as u32;
+    Some((is_number.then(|| decode_varint(&mut rest).ok())??, rest))
+}
+
 /// How many bytes a command has as a rule, or more: there is room for so many of them at once.
 const COMMAND_BYTES: usize = 32;
 
@@ -163,7 +198,8 @@ mod tests {
             (0..9u8).prop_map(|replica| Client::Anonymous(ReplicaId(replica))),
         ];
         let number = prop_oneof![Just(0), 0..300u64, any::<u64>()];
-        let value = proptest::collection::vec(any::<u8>(), 0..200);
+        let size = prop_oneof![0..20usize, 0..200usize];
+        let value = size.prop_flat_map(|size| proptest::collection::vec(any::<u8>(), size));
         let operation = (0..3, ".{0,40}", value).prop_map(|(kind, key, value)| match kind {
             0 => Operation::Put(key.into(), value.into()),
             1 => Operation::Get(key.into()),
@@ -175,12 +211,45 @@ mod tests {
         })
     }
 
+    /// Bytes that are nearly a batch: some of them changed, some cut off.
+    fn nearly() -> impl Strategy<Value = Vec<u8>> {
+        let changes = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);
+        let commands = proptest::collection::vec(command(), 1..3);
+        (commands, any::<prop::sample::Index>(), any::<bool>(), changes).prop_map(
+            |(commands, cut, is_cut, changes)| {
+                let mut bytes = Batch::said(&commands).encode_to_vec();
+                if is_cut {
+                    bytes.truncate(cut.index(bytes.len()));
+                }
+                for (place, byte) in changes {
+                    if !bytes.is_empty() {
+                        let place = place.index(bytes.len());
+                        bytes[place] = byte;
+                    }
+                }
+                bytes
+            },
+        )
+    }
+
     proptest! {
+        #[test]
+        fn what_is_read_is_what_prost_would_read(bytes in nearly()) {
+            let derived = derived::Batch::decode(&bytes[..]).ok();
+            let derived = derived.map(|batch| batch.encode_to_vec());
+            let read = Batch::decode(&bytes[..]).ok().map(|batch| batch.encode_to_vec());
+            prop_assert_eq!(&read, &derived);
+            // The same, where it does not lie in one piece.
+            let (front, back) = bytes.split_at(bytes.len() / 2);
+            let pieces = Batch::decode(front.chain(back)).ok().map(|batch| batch.encode_to_vec());
+            prop_assert_eq!(pieces, derived);
+        }
+
         #[test]
         fn what_is_written_is_what_prost_would_write(
             commands in proptest::collection::vec(command(), 0..5),
         ) {
-            let said = Batch::said(commands.clone().into());
+            let said = Batch::said(&commands);
             let written = said.encode_to_vec();
             prop_assert_eq!(written.len(), said.encoded_len());
             let read = derived::Batch::decode(&written[..]).unwrap();

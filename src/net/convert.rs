@@ -11,7 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use crate::epaxos::attributes::{Attributes, Dependencies};
-use crate::epaxos::command::{Client, Command, Operation, Outcome, Payload, RequestId};
+use crate::epaxos::command::{Client, Command, Key, Operation, Outcome, Payload, RequestId};
 use crate::epaxos::id::{Ballot, InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::{Path, Phase};
 use crate::epaxos::message::{
@@ -347,25 +347,37 @@ impl Dialect {
         match present(payload.and_then(|payload| payload.kind), "payload")? {
             wire::payload::Kind::Noop(wire::Noop {}) => Ok(Payload::Noop),
             wire::payload::Kind::Earlier(_) => Err(Refusal::Missing("payload")),
-            wire::payload::Kind::Batch(Batch::Said { .. }) => {
+            wire::payload::Kind::Batch(Batch::Said(_)) => {
                 unreachable!("what was read is not yet to be written")
             }
             wire::payload::Kind::Batch(Batch::Heard(commands)) => {
                 check_count(commands.len())?;
-                let commands = commands.into_iter().map(|command| self.command(command));
-                let commands = commands.collect::<Result<Arc<[Command]>, _>>()?;
+                let commands = self.commands(commands)?;
                 check_bytes(commands.iter().map(|command| &command.operation))?;
                 Ok(Payload::Commands(commands))
             }
         }
     }
 
+    /// Reads commands, each straight to where it stays: they are too many to be moved for nothing.
+    fn commands(self, commands: Vec<wire::Command>) -> Result<Arc<[Command]>, Refusal> {
+        let mut refused = None;
+        // Something must be in the place of one that is refused.
+        let mut instead = |refusal| {
+            refused.get_or_insert(refusal);
+            let request = RequestId::anonymous(self.me, 0);
+            Command { request, operation: Operation::Get(Key::default()) }
+        };
+        let read = |command| self.command(command).unwrap_or_else(&mut instead);
+        let commands = commands.into_iter().map(read).collect();
+        refused.map_or(Ok(commands), Err)
+    }
+
     fn command(self, command: wire::Command) -> Result<Command, Refusal> {
         let client = match present(command.client, "client")? {
-            wire::command::Client::Identity(name) if name.is_empty() => {
-                return Err(Refusal::EmptyIdentity);
+            wire::command::Client::Identity(name) => {
+                Client::Named(identity(name)?.ok_or(Refusal::EmptyIdentity)?)
             }
-            wire::command::Client::Identity(name) => Client::Named(identity(name)?),
             wire::command::Client::AnonymousAt(replica) => {
                 Client::Anonymous(self.replica("client", replica)?)
             }
@@ -453,11 +465,13 @@ impl Wish {
         number: Option<u64>,
         wished: Option<operation::Operation>,
     ) -> Result<Self, Refusal> {
-        let client = identity(name)?;
-        let operation = operation(wished)?;
-        let number = number.filter(|_| !client.is_empty());
-        let request = number.map(|number| RequestId { client: Client::Named(client), number });
-        Ok(Self { request, operation })
+        let request = match (identity(name)?, number) {
+            (Some(client), Some(number)) => {
+                Some(RequestId { client: Client::Named(client), number })
+            }
+            _ => None,
+        };
+        Ok(Self { request, operation: operation(wished)? })
     }
 }
 
@@ -493,12 +507,12 @@ fn within(what: &'static str, found: u64, limit: u64) -> Result<u64, Refusal> {
     if found < limit { Ok(found) } else { Err(Refusal::TooLarge { what, found }) }
 }
 
-fn identity(name: String) -> Result<Arc<str>, Refusal> {
+/// A client's name; none where it has none.
+fn identity(name: String) -> Result<Option<Arc<str>>, Refusal> {
     if name.len() > IDENTITY_MAX {
-        Err(Refusal::IdentityLength(name.len()))
-    } else {
-        Ok(name.into())
+        return Err(Refusal::IdentityLength(name.len()));
     }
+    Ok((!name.is_empty()).then(|| name.into()))
 }
 
 fn operation(operation: Option<operation::Operation>) -> Result<Operation, Refusal> {
@@ -551,9 +565,7 @@ impl From<&Payload> for wire::Payload {
     fn from(payload: &Payload) -> Self {
         let kind = match payload {
             Payload::Noop => wire::payload::Kind::Noop(wire::Noop {}),
-            Payload::Commands(commands) => {
-                wire::payload::Kind::Batch(Batch::said(Arc::clone(commands)))
-            }
+            Payload::Commands(commands) => wire::payload::Kind::Batch(Batch::said(commands)),
         };
         Self { kind: Some(kind) }
     }

@@ -23,6 +23,7 @@ use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::net::convert::Dialect;
 use crate::net::convert::earlier::Said;
+use crate::net::spellings::Spellings;
 use crate::net::wire;
 use crate::net::wire::replica_client::ReplicaClient;
 
@@ -61,7 +62,8 @@ impl Link {
         let (queue, queued) = mpsc::channel(QUEUE);
         let link = Link { queue, losses: losses.clone() };
         let queued = Arc::new(Mutex::new(queued));
-        (link, Writer { dialect, to, endpoint, queued, losses, spelling_out: false })
+        let (spelling_out, spellings) = (false, Spellings::default());
+        (link, Writer { dialect, to, endpoint, queued, losses, spelling_out, spellings })
     }
 
     /// A link to the replica `to` at `address`, as `host:port`, and the task that must run for it
@@ -94,6 +96,7 @@ pub struct Writer {
     losses: Losses,
     /// Whether commands are spelled out each time.
     spelling_out: bool,
+    spellings: Spellings,
 }
 
 /// What goes out on one stream: the transport takes from the queue what it has room for.
@@ -132,6 +135,12 @@ impl Writer {
     #[must_use]
     pub fn spelling_out(self) -> Self {
         Self { spelling_out: true, ..self }
+    }
+
+    /// The same, one of those that tell several peers the same.
+    #[must_use]
+    pub fn sharing(self, spellings: Spellings) -> Self {
+        Self { spellings, ..self }
     }
 
     /// Writes until it is cancelled, dialling again whenever it has to.
@@ -182,7 +191,7 @@ impl Writer {
     ) -> Result<Streaming<wire::DispatchResponse>, String> {
         let channel = self.endpoint.connect().await.map_err(|error| root(&error))?;
         let (dialect, queued) = (self.dialect, self.queued.clone());
-        let said = Said::spelling_out(self.spelling_out);
+        let said = Said::new(self.spellings.clone(), self.spelling_out);
         let outgoing = Outgoing { dialect, said, queued, over };
         let call = ReplicaClient::new(channel).dispatch(outgoing).await;
         call.map(Response::into_inner).map_err(|status| status.message().to_owned())

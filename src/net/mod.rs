@@ -14,6 +14,7 @@ pub mod convert;
 pub mod link;
 mod operation;
 pub mod server;
+pub mod spellings;
 
 /// What `build.rs` made of `proto/`.
 mod wire {

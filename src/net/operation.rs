@@ -45,6 +45,25 @@ fn parts(operation: &Decoded) -> (u32, &str, &[u8]) {
     }
 }
 
+/// The key, and the value where it has one, of an operation of the kind that a field number says: of
+/// the one that is there, since a kind that comes twice is one message in two parts; otherwise of an
+/// empty one.
+fn parts_mut(kind: &mut Option<Decoded>, tag: u32) -> (&mut Key, Option<&mut Value>) {
+    let is_there = kind.as_ref().is_some_and(|operation| parts(operation).0 == tag);
+    if !is_there {
+        *kind = None;
+    }
+    let operation = kind.get_or_insert_with(|| match tag {
+        PUT => Decoded::Put(Key::default(), Value::default()),
+        GET => Decoded::Get(Key::default()),
+        _ => Decoded::Delete(Key::default()),
+    });
+    match operation {
+        Decoded::Put(key, value) => (key, Some(value)),
+        Decoded::Get(key) | Decoded::Delete(key) => (key, None),
+    }
+}
+
 /// Writes an operation.
 pub fn encode(operation: &Decoded, buffer: &mut impl BufMut) {
     let (kind, key, value) = parts(operation);
@@ -79,35 +98,29 @@ impl Message for Operation {
             return skip_field(wire_type, tag, buffer, context);
         }
         check_wire_type(WireType::LengthDelimited, wire_type)?;
-        // A kind that comes twice is one message in two parts.
-        let mut parts = match self.kind.take() {
-            Some(Decoded::Put(key, value)) if tag == PUT => (key, Some(value)),
-            Some(Decoded::Get(key)) if tag == GET => (key, None),
-            Some(Decoded::Delete(key)) if tag == DELETE => (key, None),
-            _ => (Key::default(), None),
-        };
+        if self.kind.is_none()
+            && let Some((operation, len)) = read_short(tag, buffer.chunk())
+        {
+            buffer.advance(len);
+            self.kind = Some(operation);
+            return Ok(());
+        }
+        let mut parts = parts_mut(&mut self.kind, tag);
         merge_loop(&mut parts, buffer, context, |(key, value), buffer, context| {
             let (field, wire_type) = decode_key(buffer)?;
-            match field {
-                KEY => {
+            match (field, value) {
+                (KEY, _) => {
                     check_wire_type(WireType::LengthDelimited, wire_type)?;
-                    *key = read(buffer, |bytes| std::str::from_utf8(bytes).ok().map(Key::from))?;
+                    **key = read(buffer, |bytes| std::str::from_utf8(bytes).ok().map(Key::from))?;
                 }
-                VALUE if tag == PUT => {
+                (VALUE, Some(value)) => {
                     check_wire_type(WireType::LengthDelimited, wire_type)?;
-                    *value = Some(read(buffer, |bytes| Some(Value::from(bytes)))?);
+                    **value = read(buffer, |bytes| Some(Value::from(bytes)))?;
                 }
                 _ => skip_field(wire_type, field, buffer, context)?,
             }
             Ok(())
-        })?;
-        let (key, value) = parts;
-        self.kind = Some(match tag {
-            PUT => Decoded::Put(key, value.unwrap_or_default()),
-            GET => Decoded::Get(key),
-            _ => Decoded::Delete(key),
-        });
-        Ok(())
+        })
     }
 
     fn encoded_len(&self) -> usize {
@@ -117,6 +130,43 @@ impl Message for Operation {
     fn clear(&mut self) {
         self.kind = None;
     }
+}
+
+/// Reads an operation of the kind that a field number says, and how many bytes of these it takes: where
+/// it lies in one piece, is shorter than 128 bytes, and is written as [`encode`] does it. So nearly all
+/// are, and this takes half the time of what can read all of them. `None` where it is any other.
+pub(super) fn read_short(kind: u32, bytes: &[u8]) -> Option<(Decoded, usize)> {
+    let inside = short(bytes)?;
+    let (key, rest) = short_field(KEY, inside)?;
+    let key = Key::from(std::str::from_utf8(key).ok()?);
+    let (operation, rest) = match kind {
+        PUT => {
+            let (value, rest) = short_field(VALUE, rest)?;
+            (Decoded::Put(key, value.into()), rest)
+        }
+        GET => (Decoded::Get(key), rest),
+        DELETE => (Decoded::Delete(key), rest),
+        _ => return None,
+    };
+    rest.is_empty().then_some((operation, 1 + inside.len()))
+}
+
+/// What follows its own length, if that is below 128 and so a single byte.
+pub(super) fn short(bytes: &[u8]) -> Option<&[u8]> {
+    let (len, rest) = bytes.split_first()?;
+    if *len < 0x80 { rest.get(..usize::from(*len)) } else { None }
+}
+
+/// The bytes of a short field, and those after it.
+fn short_field(tag: u32, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, rest) = bytes.split_first()?;
+    let field = if u32::from(*key) == delimited(tag) { short(rest)? } else { return None };
+    Some((field, &rest[1 + field.len()..]))
+}
+
+/// What announces a field of so many bytes.
+pub(super) const fn delimited(tag: u32) -> u32 {
+    tag << 3 | WireType::LengthDelimited as u32
 }
 
 /// How much a field takes. One that is empty is not written.

@@ -18,6 +18,7 @@ use crate::epaxos::replica::Options;
 use crate::net::convert::Dialect;
 use crate::net::link::{Link, Losses};
 use crate::net::server::{Incoming, Service, serve};
+use crate::net::spellings::Spellings;
 use crate::node::clock;
 use crate::node::clock::Clock;
 use crate::node::cluster;
@@ -124,6 +125,7 @@ impl Member {
 
     /// A link to each other replica, with its task.
     fn links(&self, common: &Common, dialect: Dialect) -> Result<Vec<Option<Link>>, StartError> {
+        let spellings = Spellings::default();
         let link = |(index, endpoint): (usize, &String)| {
             let to = ReplicaId::from_index(index);
             if to == self.id {
@@ -132,7 +134,7 @@ impl Member {
             let (link, writer) = Link::new(dialect, to, endpoint, self.losses(common))
                 .ok_or_else(|| StartError::Endpoint { endpoint: endpoint.clone() })?;
             let Tasks { tracker, cancel } = &common.tasks;
-            tracker.spawn(writer.run(cancel.clone()));
+            tracker.spawn(writer.sharing(spellings.clone()).run(cancel.clone()));
             Ok(Some(link))
         };
         common.shape.endpoints.iter().enumerate().map(link).collect()

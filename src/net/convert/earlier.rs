@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::{Dialect, Refusal, present};
 use crate::epaxos::command::{Command, Payload};
 use crate::epaxos::id::InstanceId;
+use crate::net::spellings::Spellings;
 use crate::net::wire;
 use crate::net::wire::payload::Kind;
 
@@ -74,19 +75,22 @@ pub(in crate::net) struct Said {
     count: u64,
     /// Whether all are.
     always: bool,
+    /// What others are told as well.
+    spellings: Spellings,
 }
 
 impl Said {
-    /// Of a stream on which nothing is called by name, for whoever may not remember.
-    pub(in crate::net) fn spelling_out(always: bool) -> Self {
-        Self { always, ..Self::default() }
+    /// Of a stream to one of those who share these spellings. Where `always` is said, nothing is called
+    /// by name on it, for whoever may not remember.
+    pub(in crate::net) fn new(spellings: Spellings, always: bool) -> Self {
+        Self { always, spellings, ..Self::default() }
     }
 
     /// Writes what an instance carries: by name, where that was spelled out before.
     pub(super) fn payload(&mut self, instance: InstanceId, payload: &Payload) -> wire::Payload {
         let Payload::Commands(commands) = payload else { return payload.into() };
         if self.always {
-            return payload.into();
+            return self.spellings.payload(commands);
         }
         if let Some(earlier) = self.find(instance, commands) {
             return wire::Payload { kind: Some(Kind::Earlier(earlier)) };
@@ -102,14 +106,14 @@ impl Said {
             }
             oldest += 1;
         });
-        payload.into()
+        self.spellings.payload(commands)
     }
 
     fn find(&self, instance: InstanceId, commands: &Arc<[Command]>) -> Option<u32> {
         let place = *self.places.get(&instance)?;
         let since = u32::try_from(self.count - 1 - place).ok()?;
         let said = self.memory.batch(instance, since)?;
-        (said == commands).then_some(since)
+        (Arc::ptr_eq(said, commands) || said == commands).then_some(since)
     }
 }
 
@@ -208,7 +212,7 @@ mod tests {
 
     #[test]
     fn whoever_may_not_remember_is_told_all_of_it_again() {
-        let mut said = Said::spelling_out(true);
+        let mut said = Said::new(Spellings::default(), true);
         let payload = Payload::Commands(commands(0, 1));
         for _ in 0..2 {
             let written = said.payload(InstanceId::new(WRITER.me, 0), &payload);
