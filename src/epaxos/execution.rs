@@ -56,8 +56,8 @@
 //! without a look at anything else. Where there is something to search, three things are tried before
 //! the lists, which are not even made before they are needed: who depends on nothing but lower `seq`s
 //! is a component of its own; the last instance that is named in each row mostly reaches all
-//! before it in that row; and while nobody has touched a key but writers who each knew of all others,
-//! the last of these reaches all (`index::Chains`).
+//! before it in that row; and where very many come at once, in an order in which they could have been
+//! executed, as after a restart, their edges are not even told (`in_turn`).
 //!
 //! # What is left out
 //!
@@ -68,6 +68,7 @@
 mod components;
 mod edges;
 mod graph;
+mod in_turn;
 mod index;
 mod order;
 mod row;
@@ -201,6 +202,13 @@ impl Execution {
             _ => {}
         }
         let candidates = std::mem::take(&mut self.candidates);
+        if candidates.len() >= MANY
+            && candidates.len() == self.pending
+            && let Some(order) = in_turn::order(&self.graph, &candidates)
+        {
+            self.execute_in_turn(order, &mut pass);
+            return pass;
+        }
         let found = Search::new(&mut self.graph, &candidates, self.waiting.is_empty()).run();
         pass.candidates = found.started;
         pass.edges = found.followed;
@@ -274,6 +282,16 @@ impl Execution {
         pass.components.push([instance].into_iter());
     }
 
+    /// All that is committed was committed in an order in which it could be executed. There is nothing
+    /// to search.
+    fn execute_in_turn(&mut self, order: Vec<InstanceId>, pass: &mut Pass) {
+        pass.candidates = order.len() as u64;
+        pass.components.ends = (1..=order.len()).collect();
+        pass.components.members = order.into();
+        self.graph.execute_all();
+        self.pending = 0;
+    }
+
     /// Notes what waits for what.
     fn wait(&mut self, found: &Found, pass: &mut Pass) {
         for (vertex, blocked) in &found.blocked {
@@ -294,3 +312,7 @@ impl Execution {
         self.graph.execute(found.all());
     }
 }
+
+/// How many must be committed for it to be asked whether all of them came in an order in which they can be
+/// executed. Low in tests, so that small logs reach it.
+const MANY: usize = if cfg!(test) { 2 } else { 64 };

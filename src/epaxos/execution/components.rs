@@ -83,10 +83,7 @@ impl<'a> Search<'a> {
         let mut roots = Vec::with_capacity(candidates.len());
         for vertex in candidates.iter().copied() {
             let first = edges.end();
-            let (state, are_lower) = if let State::Linked(before) = graph.state(vertex) {
-                edges.push(before);
-                (State::Unvisited(first), true)
-            } else if graph.gap(vertex).is_some() {
+            let (state, are_lower) = if graph.gap(vertex).is_some() {
                 (State::Gapped, false)
             } else {
                 (State::Unvisited(first), graph.edges(vertex, &mut edges))
@@ -160,7 +157,7 @@ impl<'a> Search<'a> {
                     let blocker = self.graph.blocker(target);
                     return Err(blocker.expect("what waits, waits for something"));
                 }
-                State::Candidate | State::Linked(_) => {
+                State::Candidate => {
                     unreachable!("the search knows all candidates")
                 }
             }

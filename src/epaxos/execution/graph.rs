@@ -2,13 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use smallvec::SmallVec;
-
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::edges::{Edges, Place};
-use crate::epaxos::execution::index::{Chains, Index, Tails};
+use crate::epaxos::execution::index::{Index, Tails};
 use crate::epaxos::execution::row::{Cell, Pending, Row};
-use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
+use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touch, Touches};
 
 /// By what the members of one component are ordered, and components that are ready together.
@@ -24,8 +22,6 @@ pub struct VertexId(NonZeroU32);
 pub enum State {
     /// Nothing is known to be in its way.
     Candidate,
-    /// All that it has to come after is reached through this one, which has a lower `seq`.
-    Linked(VertexId),
     /// The search under way knows its edges, which begin here, and has not come by.
     Unvisited(Place),
     /// Its own prefix has a gap, and the search under way has not come by.
@@ -356,7 +352,7 @@ impl Graph {
     }
 
     /// Takes all vertices out.
-    fn execute_all(&mut self) {
+    pub fn execute_all(&mut self) {
         self.rows.iter_mut().for_each(Row::mark_all_executed);
         self.vertices.clear();
         self.states.clear();
@@ -405,24 +401,16 @@ impl Graph {
         }
     }
 
-    /// Tells of all that is committed without a gap whether it leads, so that edges can be told; and of
-    /// candidates whether one edge suffices, which holds until something is executed. As a rule what is
-    /// committed is executed at once, and nobody asks.
+    /// Tells of all that is committed without a gap whether it leads, so that edges can be told. As a rule
+    /// what is committed is executed at once, and nobody asks.
     pub fn tell(&mut self) {
-        let Self { rows, vertices, states, tails, unindexed, told, .. } = self;
-        let executed: SmallVec<[u64; REPLICAS_MAX]> = rows.iter().map(Row::executed).collect();
-        let mut chains = Chains::new(unindexed.len() - *told, tails);
+        let Self { rows, vertices, tails, unindexed, told, .. } = self;
         for instance in &unindexed[*told..] {
             let cell = rows[instance.replica.index()].cell_mut(instance.slot);
             let Some(Cell::Pending(pending)) = cell else { continue };
-            let vertex = &vertices[pending.vertex.index()];
-            let link = chains.add(pending.vertex, vertex, tails, &executed);
-            let state = &mut states[pending.vertex.index()];
-            if let (Some(before), State::Candidate) = (link, *state) {
-                *state = State::Linked(before);
-            }
-            let prefix = vertex.attributes.deps.prefix(instance.replica);
-            pending.leading = tails.lead(*instance, prefix, vertex.touches.as_slice());
+            let Vertex { attributes, touches, .. } = &vertices[pending.vertex.index()];
+            let prefix = attributes.deps.prefix(instance.replica);
+            pending.leading = tails.lead(*instance, prefix, touches.as_slice());
         }
         *told = unindexed.len();
     }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::epaxos::execution::graph::{Vertex, VertexId};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touch};
 
@@ -100,116 +99,12 @@ impl Tails {
         leads.filter(|_| touches.len() == 1)
     }
 
-    /// Whether all that touches the key so far is executed. Of each row, `executed` slots are.
-    fn are_executed(&self, key: KeyId, executed: &[u64]) -> bool {
-        self.ends(key).iter().zip(executed).all(|(end, executed)| end <= executed)
-    }
-
-    /// Whether what touches the key so far is exactly what the instance depends on, itself and what is
-    /// executed apart.
-    fn are_what_it_depends_on(&self, key: KeyId, vertex: &Vertex, executed: &[u64]) -> bool {
-        let Vertex { instance, attributes, .. } = vertex;
-        let ends = self.ends(key);
-        executed.iter().enumerate().all(|(row, executed)| {
-            let end = ends.get(row).copied().unwrap_or(0);
-            let prefix = attributes.deps.prefix(ReplicaId::from_index(row));
-            let own =
-                row == instance.replica.index() && Some(instance.slot) == prefix.checked_sub(1);
-            let prefix = if own { instance.slot } else { prefix };
-            prefix.max(*executed) == end.max(*executed)
-        })
-    }
-
-    /// The ends of a key's rows; none where nothing has touched it.
-    fn ends(&self, key: KeyId) -> &[u64] {
-        let start = key.index() * self.replicas;
-        self.ends.get(start..start + self.replicas).unwrap_or_default()
-    }
-
     /// Forgets a key, all of whose instances are executed.
     pub fn forget(&mut self, key: KeyId) {
         let start = key.index() * self.replicas;
         if let Some(ends) = self.ends.get_mut(start..start + self.replicas) {
             ends.fill(0);
         }
-    }
-}
-
-/// While instances are added to the tails one after another and nothing is executed: for each key the
-/// last one that touches it, where all before it are reached through that one.
-///
-/// That is so where each so far is a write that depends on all before it, and on nothing else: by
-/// induction along the order of adding. One that depends on what comes later might rely on that to reach
-/// what came before, and that again on it; so the chain of a key ends with the first one that is no
-/// such write.
-///
-/// A log that is committed in an order in which it could be executed, as after a restart, is nothing but
-/// such chains: a single edge for each instance takes the place of one for each row.
-pub struct Chains {
-    /// By key.
-    chains: Vec<Chain>,
-    /// Whether there is so much to add that a table of all keys is worth it.
-    worth: bool,
-}
-
-/// What has touched a key.
-#[derive(Clone, Copy, Default)]
-enum Chain {
-    /// Nothing yet, in this time.
-    #[default]
-    Empty,
-    /// Writes that form a chain, this one last.
-    To { vertex: VertexId, seq: u64 },
-    /// Something else.
-    Broken,
-}
-
-impl Chains {
-    /// Nothing is added of `count` instances.
-    pub fn new(count: usize, tails: &Tails) -> Self {
-        Self { chains: Vec::new(), worth: count * tails.replicas >= tails.ends.len() }
-    }
-
-    /// Adds an instance that is not in the tails yet. Returns the one through which it reaches all that
-    /// it depends on, if there is one, and that has a lower `seq`. Of each row, `executed` slots are
-    /// executed without a gap.
-    pub fn add(
-        &mut self,
-        id: VertexId,
-        vertex: &Vertex,
-        tails: &Tails,
-        executed: &[u64],
-    ) -> Option<VertexId> {
-        if !self.worth {
-            return None;
-        }
-        let touches = vertex.touches.as_slice();
-        let [Touch { key, write: true }] = *touches else {
-            for touch in touches {
-                *self.chain(touch.key) = Chain::Broken;
-            }
-            return None;
-        };
-        let chain = self.chain(key);
-        let before = match chain {
-            Chain::Empty => tails.are_executed(key, executed).then_some(None),
-            Chain::To { vertex, seq } => Some(Some((*vertex, *seq))),
-            Chain::Broken => None,
-        };
-        let before = before.filter(|_| tails.are_what_it_depends_on(key, vertex, executed));
-        *chain = match before {
-            Some(_) => Chain::To { vertex: id, seq: vertex.attributes.seq },
-            None => Chain::Broken,
-        };
-        let (before, seq) = before??;
-        (seq < vertex.attributes.seq).then_some(before)
-    }
-
-    fn chain(&mut self, key: KeyId) -> &mut Chain {
-        if self.chains.len() <= key.index() {
-            self.chains.resize(key.index() + 1, Chain::Empty);
-        }
-        &mut self.chains[key.index()]
     }
 }
 

@@ -161,6 +161,34 @@ fn what_reaches_all_before_it_only_through_what_comes_later_is_no_link() {
 }
 
 #[test]
+fn what_came_in_turn_is_ordered_without_a_look_at_any_edge() {
+    let log = [
+        decision("R0.0", 1, "", ["put x"]),
+        decision("R1.0", 2, "R0.0", ["put x"]),
+        decision("R0.1", 1, "R0.0", ["get y"]),
+        decision("R2.0", 1, "", ["get y"]),
+        decision("R0.2", 3, "R0.1 R1.0 R2.0", ["put x", "put y"]),
+        decision("R1.1", 0, "", []),
+    ];
+    let pass = execution(&log).advance();
+    assert_eq!(text(&pass), "R1.1 | R0.0 | R0.1 | R2.0 | R1.0 | R0.2");
+    assert_eq!((pass.candidates, pass.edges), (6, 0));
+}
+
+#[test]
+fn what_came_in_turn_and_is_of_lower_seq_than_what_it_depends_on_comes_after_it() {
+    // R0.0 may have become of higher seq after R1.0 knew of it.
+    let log = [
+        decision("R0.0", 5, "", ["put x"]),
+        decision("R1.0", 2, "R0.0", ["put x"]),
+        decision("R2.0", 1, "", ["put y"]),
+    ];
+    assert_eq!(order(&log), "R2.0 | R0.0 | R1.0");
+    let equal = [decision("R1.0", 5, "", ["put x"]), decision("R0.0", 5, "R1.0", ["get x"])];
+    assert_eq!(order(&equal), "R1.0 | R0.0");
+}
+
+#[test]
 #[should_panic(expected = "R0.0 is committed once")]
 fn a_second_decision_is_a_mistake() {
     execution(&[decision("R0.0", 1, "", []), decision("R0.0", 1, "", [])]);
