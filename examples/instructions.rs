@@ -29,10 +29,11 @@ use crate::logs::{ROWS, Shape};
 /// A kind of work: its name, two counts, and what does it.
 type Work = (&'static str, [usize; 2], fn(usize));
 
-const WORKS: [Work; 8] = [
+const WORKS: [Work; 9] = [
     ("core-single", [1_000, 3_000], |count| core(count, 1)),
     ("core-batch-of-100", [2_000, 12_000], |count| core(count, 100)),
     ("execution-random", EXECUTIONS, |count| execution(Shape::Random, count)),
+    ("execution-knotted", EXECUTIONS, |count| execution(Shape::Knotted, count)),
     ("execution-chain", EXECUTIONS, |count| execution(Shape::Chain, count)),
     ("execution-hot-key", EXECUTIONS, |count| execution(Shape::HotKey, count)),
     ("execution-one-component", EXECUTIONS, |count| execution(Shape::OneComponent, count)),

@@ -23,6 +23,8 @@ pub struct Decision {
 pub enum Shape {
     /// 100,000 keys; each instance depends on the latest of each row that wrote to its key.
     Random,
+    /// The same, after five that know each other: rows cannot be executed in turn, and all is searched.
+    Knotted,
     /// One key; each depends on all before it.
     Chain,
     /// One key; five at a time know each other, as if all replicas led at once, so that there are
@@ -35,13 +37,15 @@ pub enum Shape {
 impl Shape {
     /// All shapes.
     #[allow(dead_code, reason = "instructions have names of their own")]
-    pub const ALL: [Shape; 4] = [Self::Random, Self::Chain, Self::HotKey, Self::OneComponent];
+    pub const ALL: [Shape; 5] =
+        [Self::Random, Self::Knotted, Self::Chain, Self::HotKey, Self::OneComponent];
 
     /// The shape's name.
     #[allow(dead_code, reason = "instructions have names of their own")]
     pub fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
+            Self::Knotted => "knotted",
             Self::Chain => "chain",
             Self::HotKey => "hot key",
             Self::OneComponent => "one component",
@@ -53,7 +57,10 @@ impl Shape {
         let mut last = vec![Attributes::FIRST; RANDOM_KEYS];
         let decision = |number| {
             let (key, attributes) = match self {
-                Self::Random => {
+                Self::Knotted if number < ROWS => {
+                    (RANDOM_KEYS, Attributes { seq: 1, deps: on_first(ROWS) })
+                }
+                Self::Random | Self::Knotted => {
                     let drawn = draw(0, [number as u64]) % RANDOM_KEYS as u64;
                     let key = usize::try_from(drawn).expect("there are not so many keys");
                     let attributes = last[key];

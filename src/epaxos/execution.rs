@@ -56,8 +56,8 @@
 //! without a look at anything else. Where there is something to search, three things are tried before
 //! the lists, which are not even made before they are needed: who depends on nothing but lower `seq`s
 //! is a component of its own; the last instance that is named in each row mostly reaches all
-//! before it in that row; and where very many come at once, in an order in which they could have been
-//! executed, as after a restart, their edges are not even told (`in_turn`).
+//! before it in that row; and where very many come at once, as after a restart, and all rows could be executed
+//! in turn, their edges are not even told (`in_turn`).
 //!
 //! # What is left out
 //!
@@ -282,8 +282,7 @@ impl Execution {
         pass.components.push([instance].into_iter());
     }
 
-    /// All that is committed was committed in an order in which it could be executed. There is nothing
-    /// to search.
+    /// All that is committed can be executed in turn, in this order. There is nothing to search.
     fn execute_in_turn(&mut self, order: Vec<InstanceId>, pass: &mut Pass) {
         pass.candidates = order.len() as u64;
         pass.components.ends = (1..=order.len()).collect();
@@ -313,6 +312,6 @@ impl Execution {
     }
 }
 
-/// How many must be committed for it to be asked whether all of them came in an order in which they can be
-/// executed. Low in tests, so that small logs reach it.
+/// How many must be committed for it to be asked whether they can be executed in turn. Low in tests, so that
+/// small logs reach it.
 const MANY: usize = if cfg!(test) { 2 } else { 64 };

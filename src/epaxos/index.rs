@@ -3,7 +3,7 @@
 
 use crate::epaxos::attributes::Dependencies;
 use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
-use crate::epaxos::keys::{KeyId, Touch};
+use crate::epaxos::keys::{ByKey, KeyId, Touch};
 
 /// For each key, the last instance of each row that reads or writes it. As much work for a long log
 /// as for a short one.
@@ -15,18 +15,10 @@ use crate::epaxos::keys::{KeyId, Touch};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConflictIndex {
     /// What a read must follow.
-    writes: Lasts,
+    writes: ByKey<Last>,
     /// What a write must follow besides. Apart: keys that are only written to take no room here, and
     /// what is looked at of them lies closer together.
-    reads: Lasts,
-}
-
-/// For each key, the last instance of each row that does something.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Lasts {
-    replicas: usize,
-    /// By key, and for each by row: in one table, since one key's rows are asked for together.
-    lasts: Vec<Last>,
+    reads: ByKey<Last>,
 }
 
 /// The last instance of a row that did something.
@@ -45,46 +37,13 @@ impl Last {
     }
 }
 
-impl Lasts {
-    fn new(replicas: usize) -> Self {
-        Self { replicas, lasts: Vec::new() }
-    }
-
-    fn record(&mut self, key: KeyId, instance: InstanceId, seq: u64) {
-        let place = key.index() * self.replicas + instance.replica.index();
-        if place >= self.lasts.len() {
-            self.lasts.resize_with((key.index() + 1) * self.replicas, Last::default);
-        }
-        self.lasts[place].merge(Last { prefix: instance.slot.saturating_add(1), seq });
-    }
-
-    /// Adds all that is recorded of a key to what was found so far, by row.
-    ///
-    /// There is no case in it: of many keys none is in the cache, and what is as simple as that is begun
-    /// for the next ones while this one is waited for.
-    fn add_to(&self, found: &mut [Last; REPLICAS_MAX], key: KeyId) {
-        for (found, last) in found.iter_mut().zip(self.rows(key)) {
-            found.merge(*last);
-        }
-    }
-
-    /// Whether nothing is recorded of a key but what lies in `gone`.
-    fn are_gone(&self, key: KeyId, gone: &Dependencies) -> bool {
-        let mut rows = self.rows(key).iter().enumerate();
-        rows.all(|(row, last)| last.prefix <= gone.prefix(ReplicaId::from_index(row)))
-    }
-
-    fn forget(&mut self, key: KeyId) {
-        let start = key.index() * self.replicas;
-        if let Some(rows) = self.lasts.get_mut(start..start + self.replicas) {
-            rows.fill(Last::default());
-        }
-    }
-
-    /// The last ones of a key, by row; none where nothing is recorded of it.
-    fn rows(&self, key: KeyId) -> &[Last] {
-        let start = key.index() * self.replicas;
-        self.lasts.get(start..start + self.replicas).unwrap_or_default()
+/// Adds all that is recorded of a key to what was found so far, by row.
+///
+/// There is no case in it: of many keys none is in the cache, and what is as simple as that is begun for
+/// the next ones while this one is waited for.
+fn add(found: &mut [Last; REPLICAS_MAX], recorded: &[Last]) {
+    for (found, last) in found.iter_mut().zip(recorded) {
+        found.merge(*last);
     }
 }
 
@@ -100,14 +59,15 @@ pub struct Interference {
 impl ConflictIndex {
     /// An index of a cluster of `replicas`, of which nothing is known.
     pub fn new(replicas: usize) -> Self {
-        Self { writes: Lasts::new(replicas), reads: Lasts::new(replicas) }
+        Self { writes: ByKey::new(replicas), reads: ByKey::new(replicas) }
     }
 
     /// Notes that `instance` touches these keys with `seq`. May be called again as `seq` changes.
     pub fn record(&mut self, instance: InstanceId, touches: &[Touch], seq: u64) {
         for touch in touches {
             let lasts = if touch.write { &mut self.writes } else { &mut self.reads };
-            lasts.record(touch.key, instance, seq);
+            let last = Last { prefix: instance.slot.saturating_add(1), seq };
+            lasts.row_mut(touch.key, instance.replica).merge(last);
         }
     }
 
@@ -115,9 +75,9 @@ impl ConflictIndex {
     pub fn interfering(&self, touches: &[Touch], skip: Option<ReplicaId>) -> Interference {
         let mut found = [Last::default(); REPLICAS_MAX];
         for touch in touches {
-            self.writes.add_to(&mut found, touch.key);
+            add(&mut found, self.writes.rows(touch.key));
             if touch.write {
-                self.reads.add_to(&mut found, touch.key);
+                add(&mut found, self.reads.rows(touch.key));
             }
         }
         if let Some(skip) = skip {
@@ -131,12 +91,12 @@ impl ConflictIndex {
 
     /// Forgets a key, where nothing is recorded of it but what lies in `gone`. Says whether it did.
     pub fn forget(&mut self, key: KeyId, gone: &Dependencies) -> bool {
+        let is_gone =
+            |(row, last): (usize, &Last)| last.prefix <= gone.prefix(ReplicaId::from_index(row));
         let mut both = [&mut self.writes, &mut self.reads];
-        let are_gone = both.iter().all(|lasts| lasts.are_gone(key, gone));
+        let are_gone = both.iter().all(|lasts| lasts.rows(key).iter().enumerate().all(is_gone));
         if are_gone {
-            for lasts in &mut both {
-                lasts.forget(key);
-            }
+            both.iter_mut().for_each(|lasts| lasts.forget(key));
         }
         are_gone
     }

@@ -1,11 +1,13 @@
 //! Keys: finding something for each of them in constant time, and calling them by number.
 
+mod by_key;
 mod map;
 
 use std::num::NonZeroU32;
 
 use crate::epaxos::command::{Key, Operation, Payload};
 
+pub use self::by_key::ByKey;
 pub use self::map::{Found, KeyMap, Sought};
 
 /// A key, by number. Counted from 1, so that one that may be missing takes no more room.

@@ -83,7 +83,7 @@ impl StateMachine for Store {
         outcomes: &mut Vec<Outcome>,
     ) {
         let sought = self.values.find_all(operations.clone().map(Operation::key));
-        // Once something is deleted, keys are no longer where they were found.
+        // Once something is deleted, it is no longer where it was found, and something else may be.
         let mut deleted = false;
         for (operation, sought) in operations.zip(&sought) {
             deleted |= matches!(operation, Operation::Delete(_));

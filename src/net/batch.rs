@@ -2,8 +2,8 @@
 //!
 //! They are most of what replicas tell each other. What prost makes of `Batch` would be a copy of every
 //! command for each replica that is told, and would add up how long they are once for each message that
-//! the batch lies in. This writes the same bytes from the commands themselves, and once for all who are
-//! told ([`Spellings`](crate::net::spellings::Spellings)).
+//! the batch lies in. This writes the same bytes from the commands themselves, and, where they are more than
+//! a few, once for all who are told ([`Spellings`](crate::net::spellings::Spellings)).
 
 use prost::bytes::{Buf, BufMut, Bytes};
 use prost::encoding::{

@@ -87,6 +87,8 @@ impl<P> Gathered<P> {
             }
             if !rest.is_empty() {
                 self.groups.push_front(Group { proposals: rest, is_whole });
+            }
+            if fit < all {
                 break;
             }
         }
@@ -141,6 +143,8 @@ mod tests {
         let mut gathered = Gathered::default();
         gathered.add_each(vec![101, 1]);
         gathered.add_whole(vec![1; 5]);
-        assert_eq!(drain(gathered), [vec![101], vec![1], vec![1; 5]]);
+        gathered.add_each(vec![102]);
+        gathered.add_whole(vec![2; 4]);
+        assert_eq!(drain(gathered), [vec![101], vec![1], vec![1; 5], vec![102], vec![2; 4]]);
     }
 }

@@ -83,15 +83,18 @@ impl<'a> Search<'a> {
         let mut roots = Vec::with_capacity(candidates.len());
         for vertex in candidates.iter().copied() {
             let first = edges.end();
-            let (state, are_lower) = if graph.gap(vertex).is_some() {
-                (State::Gapped, false)
+            let key = graph.key(vertex);
+            let (state, highest) = if graph.gap(vertex).is_some() {
+                (State::Gapped, None)
             } else {
                 (State::Unvisited(first), graph.edges(vertex, &mut edges))
             };
-            let count = u16::try_from(edges.count_from(first));
-            let descends = count.ok().filter(|_| are_lower && none_waits);
+            let (seq, _) = key;
+            let count = u16::try_from(edges.count_from(first)).ok();
+            let are_lower = highest.is_some_and(|highest| highest < seq);
+            let descends = count.filter(|_| are_lower && none_waits);
             edges.close();
-            roots.push(Root { key: graph.key(vertex), vertex, descends });
+            roots.push(Root { key, vertex, descends });
             graph.set_state(vertex, state);
         }
         roots.sort_unstable();
@@ -140,7 +143,9 @@ impl<'a> Search<'a> {
         self.enter(root, key)?;
         while let Some(Step { number, next }) = self.path.last_mut() {
             let Some(target) = self.edges.follow(next) else {
-                self.leave();
+                let number = *number;
+                self.path.pop();
+                self.leave(number);
                 continue;
             };
             self.followed += 1;
@@ -185,10 +190,9 @@ impl<'a> Search<'a> {
         number
     }
 
-    /// All edges of the path's last vertex are followed: it either completes a component, or
-    /// belongs to that of a vertex before it on the path.
-    fn leave(&mut self) {
-        let Some(Step { number, .. }) = self.path.pop() else { return };
+    /// All edges of a vertex, which was the path's last, are followed: it either completes a component,
+    /// or belongs to that of a vertex before it on the path.
+    fn leave(&mut self, number: u32) {
         let low = self.visits[number as usize].low;
         if low == number {
             return self.close(number);

@@ -247,16 +247,16 @@ impl Graph {
     ///    own row: by 1 that write is reached, and what it covers is reached from it, by induction
     ///    along the row again. Otherwise each of many writes would look at all those reads.
     ///
-    /// Says whether it is seen at a glance that all of these have a lower `seq`, as dependencies mostly do.
-    pub fn edges(&mut self, vertex: VertexId, edges: &mut Edges) -> bool {
+    /// Says what the highest `seq` of these is, where that is seen at a glance.
+    pub fn edges(&mut self, vertex: VertexId, edges: &mut Edges) -> Option<u64> {
         #[cfg(feature = "mutations")]
         if self.latest_only {
             self.named_edges(vertex, edges);
-            return false;
+            return None;
         }
         let start = edges.end();
         if let Some(highest) = self.plain_edges(vertex, edges) {
-            return highest < self.vertex(vertex).attributes.seq;
+            return Some(highest);
         }
         edges.truncate(start);
         self.catch_up();
@@ -296,7 +296,7 @@ impl Graph {
                 }
             }
         }
-        false
+        None
     }
 
     /// The edges of a vertex, where they can be told without looking for them: in each row, all that it

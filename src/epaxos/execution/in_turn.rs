@@ -1,46 +1,61 @@
-//! What was committed in an order in which it could have been executed.
+//! Rows that can be executed in turn: each instance after all that it depends on.
 
 use smallvec::SmallVec;
 
-use crate::epaxos::attributes::Attributes;
+use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::execution::graph::{Graph, Vertex, VertexId};
+use crate::epaxos::execution::row::{Cell, Pending};
 use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
 use crate::epaxos::keys::Touch;
 
 /// The order of execution of `candidates`, which are all that is committed and not executed, where it can
-/// be told without a look at any edge: each came without a gap, after all that it depends on, and has a
-/// higher `seq` than all that interferes with it and came before.
+/// be told without a look at any edge: going along all rows at once, each instance comes after all that it
+/// depends on, and has a higher `seq` than all that interferes with it and came before.
 ///
 /// All that an instance may have an edge to came before it then. So there are no cycles, and each is a
 /// component of its own. And each such edge leads to a lower `seq`: of all that is left, the lowest can
 /// always go first, and the order is that of `(seq, replica, slot)`.
 ///
-/// So it is with nearly all that a replica has in its log when it comes back, and then it is all of that
-/// at once.
+/// So it is with what few clients ask for at once, however much of it there is: as with the whole log of
+/// a replica that comes back.
 pub fn order(graph: &Graph, candidates: &[VertexId]) -> Option<Vec<InstanceId>> {
     let rows = ReplicaId::all(graph.replicas());
-    let mut before: SmallVec<[u64; REPLICAS_MAX]> = rows.map(|row| graph.executed(row)).collect();
     let touched = candidates.iter().map(|vertex| graph.vertex(*vertex).touches.as_slice().len());
     let mut highest = Highest { seqs: Vec::new(), most: KEYS_MOST * touched.sum::<usize>() };
     let mut places = Vec::with_capacity(candidates.len());
-    for vertex in candidates {
-        let Vertex { instance, attributes, touches } = graph.vertex(*vertex);
-        let comes_after = before
-            .iter()
-            .enumerate()
-            .all(|(row, before)| attributes.deps.prefix(ReplicaId::from_index(row)) <= *before);
-        let own = &mut before[instance.replica.index()];
-        if *own != instance.slot || !comes_after || attributes.seq > Attributes::SEQ_MAX {
+    let mut taken: SmallVec<[u64; REPLICAS_MAX]> =
+        rows.clone().map(|row| graph.executed(row)).collect();
+    while places.len() < candidates.len() {
+        let before = places.len();
+        for row in rows.clone() {
+            while let Some(cell) = graph.cell(InstanceId::new(row, taken[row.index()])) {
+                if let Cell::Pending(Pending { vertex, .. }) = cell {
+                    let Vertex { instance, attributes, touches } = graph.vertex(vertex);
+                    if !are_taken(&attributes.deps, &taken) {
+                        break;
+                    }
+                    let mut touches = touches.as_slice().iter();
+                    let rises = touches.all(|touch| highest.rises(*touch, attributes.seq));
+                    if !rises || attributes.seq > Attributes::SEQ_MAX {
+                        return None;
+                    }
+                    places.push(Place::new(attributes.seq, *instance));
+                }
+                taken[row.index()] += 1;
+            }
+        }
+        if places.len() == before {
             return None;
         }
-        *own += 1;
-        if !touches.as_slice().iter().all(|touch| highest.rises(*touch, attributes.seq)) {
-            return None;
-        }
-        places.push(Place::new(attributes.seq, *instance));
     }
     places.sort_unstable();
     Some(places.into_iter().map(Place::instance).collect())
+}
+
+/// Whether all that is depended on lies among the first slots of each row that are taken.
+fn are_taken(deps: &Dependencies, taken: &[u64]) -> bool {
+    let mut rows = taken.iter().enumerate();
+    rows.all(|(row, taken)| deps.prefix(ReplicaId::from_index(row)) <= *taken)
 }
 
 /// The highest `seq` of what touches each key, so far.

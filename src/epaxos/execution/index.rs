@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::epaxos::id::{InstanceId, ReplicaId};
-use crate::epaxos::keys::{KeyId, Touch};
+use crate::epaxos::keys::{ByKey, KeyId, Touch};
 
 /// The instances below their rows' watermarks, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -71,16 +71,14 @@ impl Index {
 /// that comes before it, in one look.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tails {
-    replicas: usize,
-    /// By key, and for each by row: how many slots of the row lie before the end of that instance, 0
-    /// where there is none.
-    ends: Vec<u64>,
+    /// How many slots of the row lie before the end of that instance, 0 where there is none.
+    ends: ByKey<u64>,
 }
 
 impl Tails {
     /// Nothing touches anything yet, in a cluster of `replicas`.
     pub fn new(replicas: usize) -> Self {
-        Self { replicas, ends: Vec::new() }
+        Self { ends: ByKey::new(replicas) }
     }
 
     /// Adds an instance that `prefix` slots of its own row come before. Instances of a row are added in
@@ -89,22 +87,16 @@ impl Tails {
     pub fn lead(&mut self, instance: InstanceId, prefix: u64, touches: &[Touch]) -> Option<KeyId> {
         let mut leads = None;
         for touch in touches {
-            let place = touch.key.index() * self.replicas + instance.replica.index();
-            if place >= self.ends.len() {
-                self.ends.resize((touch.key.index() + 1) * self.replicas, 0);
-            }
-            let end = std::mem::replace(&mut self.ends[place], instance.slot.saturating_add(1));
-            leads = (touch.write && end <= prefix).then_some(touch.key);
+            let end = self.ends.row_mut(touch.key, instance.replica);
+            let before = std::mem::replace(end, instance.slot.saturating_add(1));
+            leads = (touch.write && before <= prefix).then_some(touch.key);
         }
         leads.filter(|_| touches.len() == 1)
     }
 
     /// Forgets a key, all of whose instances are executed.
     pub fn forget(&mut self, key: KeyId) {
-        let start = key.index() * self.replicas;
-        if let Some(ends) = self.ends.get_mut(start..start + self.replicas) {
-            ends.fill(0);
-        }
+        self.ends.forget(key);
     }
 }
 
