@@ -93,10 +93,12 @@ impl ConflictIndex {
     pub fn forget(&mut self, key: KeyId, gone: &Dependencies) -> bool {
         let is_gone =
             |(row, last): (usize, &Last)| last.prefix <= gone.prefix(ReplicaId::from_index(row));
-        let mut both = [&mut self.writes, &mut self.reads];
+        let both = [&mut self.writes, &mut self.reads];
         let are_gone = both.iter().all(|lasts| lasts.rows(key).iter().enumerate().all(is_gone));
         if are_gone {
-            both.iter_mut().for_each(|lasts| lasts.forget(key));
+            for lasts in both {
+                lasts.forget(key);
+            }
         }
         are_gone
     }

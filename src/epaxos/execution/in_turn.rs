@@ -20,8 +20,8 @@ use crate::epaxos::keys::Touch;
 /// a replica that comes back.
 pub fn order(graph: &Graph, candidates: &[VertexId]) -> Option<Vec<InstanceId>> {
     let rows = ReplicaId::all(graph.replicas());
-    let touched = candidates.iter().map(|vertex| graph.vertex(*vertex).touches.as_slice().len());
-    let mut highest = Highest { seqs: Vec::new(), most: KEYS_MOST * touched.sum::<usize>() };
+    let keys = candidates.iter().map(|vertex| graph.vertex(*vertex).touches.as_slice().len());
+    let mut highest = Highest { seqs: Vec::new(), most: KEYS_MOST * keys.sum::<usize>() };
     let mut places = Vec::with_capacity(candidates.len());
     let mut taken: SmallVec<[u64; REPLICAS_MAX]> =
         rows.clone().map(|row| graph.executed(row)).collect();
