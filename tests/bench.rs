@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assert_cmd::Command;
-use epaxos_tui::bench::load::{Call, Limit, Load, Pace, Progress};
+use epaxos_tui::bench::due::Pace;
+use epaxos_tui::bench::load::{Call, Limit, Load, Progress};
 use epaxos_tui::bench::sample::Sample;
 use epaxos_tui::bench::workload::Workload;
 use epaxos_tui::bench::{Plan, Target};
@@ -21,6 +22,11 @@ fn load(call: Call, pace: Pace, limit: Limit) -> Load {
     Load { clients: 3, call, pace, bare: false, workload, warm_up: Duration::ZERO, limit }
 }
 
+/// A closed loop in which nobody thinks.
+fn closed(most: u64) -> Pace {
+    Pace::InFlight { most, think: Duration::ZERO }
+}
+
 fn program() -> Command {
     Command::cargo_bin("epaxos-tui").expect("the program is built")
 }
@@ -30,7 +36,7 @@ async fn every_answer_is_counted_once_by_clients_and_replicas() {
     for (call, batch) in [(Call::Unary, false), (Call::Stream, false), (Call::Stream, true)] {
         let options = Options { batch, ..Options::new(3) };
         let cluster = Cluster::start(&options, None, &Handle::current()).expect("ports are free");
-        let load = load(call, Pace::InFlight(30), Limit::Count(500));
+        let load = load(call, closed(30), Limit::Count(500));
         let target = Target::Embedded(cluster);
         let plan = Plan { load, compare: true, rounds: 1 };
         let rounds = plan.run(&target, None, |_| {}).await.expect("nothing is in the way");
@@ -77,7 +83,7 @@ async fn an_open_loop_counts_those_who_wait_while_everything_stands_still() {
     let open = sample_with_a_stop(Pace::Rate(1_000.0)).await;
     assert!(late(&open) >= 200, "only {} of {} were late", late(&open), open.answered());
     // A closed loop has asked for no more than were in flight.
-    let closed = sample_with_a_stop(Pace::InFlight(6)).await;
+    let closed = sample_with_a_stop(closed(6)).await;
     assert!(late(&closed) <= 12, "{} of {} were late", late(&closed), closed.answered());
 }
 
@@ -113,6 +119,7 @@ fn what_cannot_be_measured_is_refused_in_a_sentence() {
         (vec!["--conflict", "101"], "expected a number from 0 to 100"),
         (vec!["--rate", "0"], "expected a number above 0"),
         (vec!["--rate", "10", "--in-flight", "3"], "cannot be used with"),
+        (vec!["--rate", "10", "--think", "1ms"], "cannot be used with"),
         (vec!["--value-size", "2000000"], "a value has 2000000 bytes, more than 1048576"),
         (vec!["--config", "/nowhere.json"], "cannot read /nowhere.json"),
     ] {

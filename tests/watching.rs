@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use epaxos_tui::bench::load::{Call, Limit, Load, Pace, Progress};
+use epaxos_tui::bench::due::Pace;
+use epaxos_tui::bench::load::{Call, Limit, Load, Progress};
 use epaxos_tui::bench::workload::Workload;
 use epaxos_tui::check::Checker;
 use epaxos_tui::epaxos::id::ReplicaId;
@@ -64,7 +65,7 @@ fn load(count: u64) -> Load {
     Load {
         clients: 3,
         call: Call::Stream,
-        pace: Pace::InFlight(30),
+        pace: Pace::InFlight { most: 30, think: Duration::ZERO },
         bare: false,
         workload: Workload { keys: 50, conflict: 10.0, ..Workload::default() },
         warm_up: Duration::ZERO,

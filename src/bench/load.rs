@@ -16,8 +16,9 @@ use futures::stream::BoxStream;
 use futures::task::AtomicWaker;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
+use crate::bench::due::{Due, Pace};
 use crate::bench::sample::Sample;
 use crate::bench::workload::{Operations, Workload};
 use crate::epaxos::command::{Command, Operation, RequestId};
@@ -32,15 +33,6 @@ pub enum Call {
     Unary,
     /// One stream, on which all operations go.
     Stream,
-}
-
-/// When the next operation is asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// When one of so many, over all clients, is answered.
-    InFlight(u64),
-    /// So many a second, over all clients.
-    Rate(f64),
 }
 
 /// When a load is over.
@@ -124,7 +116,7 @@ impl Load {
             }
         }
         if !self.warm_up.is_zero() {
-            tokio::time::sleep_until(start + self.warm_up).await;
+            sleep_until(start + self.warm_up).await;
             begun.await;
         }
         let mut sample = Sample::default();
@@ -152,7 +144,9 @@ impl Load {
     /// One client's share of what all have under way, or of the rate.
     fn pace_of(&self, client: usize) -> Pace {
         match self.pace {
-            Pace::InFlight(all) => Pace::InFlight(share(all, client, self.clients)),
+            Pace::InFlight { most, think } => {
+                Pace::InFlight { most: share(most, client, self.clients), think }
+            }
             #[expect(clippy::cast_precision_loss, reason = "there are few clients")]
             Pace::Rate(all) => Pace::Rate(all / self.clients as f64),
         }
@@ -321,61 +315,6 @@ impl Stream for Flow {
                 return Poll::Pending;
             }
         }
-    }
-}
-
-/// When the next operation of a client is due.
-struct Due {
-    start: Instant,
-    pace: Pace,
-    /// In an open loop, how many have been due.
-    count: u64,
-    alarm: Option<Pin<Box<Sleep>>>,
-}
-
-impl Due {
-    fn new(start: Instant, pace: Pace) -> Self {
-        Self { start, pace, count: 0, alarm: None }
-    }
-
-    /// The time at which the next operation was due, since the start; `None` where it is not yet.
-    fn take(&mut self, open: u64) -> Option<Duration> {
-        let now = self.start.elapsed();
-        match self.pace {
-            Pace::InFlight(most) => (open < most).then_some(now),
-            Pace::Rate(_) => {
-                let due = self.scheduled();
-                (due <= now).then(|| {
-                    self.count += 1;
-                    due
-                })
-            }
-        }
-    }
-
-    /// The time of the next operation of an open loop. On the whole millisecond, which is as finely as
-    /// timers ring: otherwise their coarseness would be taken for latency.
-    fn scheduled(&self) -> Duration {
-        let Pace::Rate(rate) = self.pace else { return Duration::MAX };
-        #[expect(clippy::cast_precision_loss, reason = "a load is not that long")]
-        let seconds = self.count as f64 / rate;
-        let due = Duration::from_secs_f64(seconds);
-        Duration::from_millis(u64::try_from(due.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
-    }
-
-    /// Ends when something is due by the clock: never, in a closed loop.
-    async fn next(&mut self) {
-        std::future::poll_fn(|context| self.poll(context)).await;
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Pace::Rate(_) = self.pace else { return Poll::Pending };
-        let at = self.start + self.scheduled();
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if alarm.deadline() != at {
-            alarm.as_mut().reset(at);
-        }
-        alarm.as_mut().poll(context)
     }
 }
 

@@ -2,9 +2,10 @@
 //! does, how long that takes and what it costs; and what the bare transport does on the same machine
 //! in the same minute, since a figure means little without one to hold it against.
 //!
-//! [`workload`] is what is asked for, [`load`] is who asks and when, [`sample`] is what comes of it,
+//! [`workload`] is what is asked for, [`load`] is who asks and [`due`] is when, [`sample`] is what comes of it,
 //! and [`report`] says it.
 
+pub mod due;
 pub mod load;
 pub mod report;
 pub mod sample;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bench::load::{Call, Limit, Load, Pace};
+use crate::bench::due::Pace;
+use crate::bench::load::{Call, Limit, Load};
 use crate::bench::sample::median;
 use crate::bench::{Measurement, Plan, Round};
 use crate::epaxos::instance::Path;
@@ -210,7 +211,10 @@ fn describe(load: &Load) -> String {
         Call::Stream => "on streams",
     };
     let pace = match pace {
-        Pace::InFlight(count) => format!("{count} in flight"),
+        Pace::InFlight { most, think: Duration::ZERO } => format!("{most} in flight"),
+        Pace::InFlight { most, think } => {
+            format!("{most} in flight, {} after an answer,", humantime::format_duration(*think))
+        }
         Pace::Rate(rate) => {
             format!("{} a second, whether or not they are answered,", grouped(*rate))
         }

@@ -8,7 +8,8 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::runtime::Runtime;
 
-use crate::bench::load::{Call, Limit, Load, Pace};
+use crate::bench::due::Pace;
+use crate::bench::load::{Call, Limit, Load};
 use crate::bench::report::Report;
 use crate::bench::workload::Workload;
 use crate::bench::{Plan, Stage, Target};
@@ -77,10 +78,10 @@ fn target(
 fn plan(arguments: &BenchArguments) -> Result<Plan, Usage> {
     let pace = match (arguments.rate, arguments.in_flight) {
         (Some(rate), _) => Pace::Rate(rate),
-        (None, in_flight) => Pace::InFlight(in_flight as u64),
+        (None, most) => Pace::InFlight { most: most as u64, think: arguments.think },
     };
     let clients = arguments.clients.unwrap_or(match pace {
-        Pace::InFlight(_) => arguments.in_flight.min(CLIENTS_DEFAULT),
+        Pace::InFlight { .. } => arguments.in_flight.min(CLIENTS_DEFAULT),
         Pace::Rate(_) => CLIENTS_DEFAULT,
     });
     if arguments.rate.is_none() && arguments.in_flight < clients {

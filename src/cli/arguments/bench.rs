@@ -22,9 +22,12 @@ pub struct BenchArguments {
     /// How many commands are in flight, over all clients
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive)]
     pub in_flight: usize,
+    /// How long a client waits after each answer before it asks for another command
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
+    pub think: Duration,
     /// Ask for so many commands a second, whether or not earlier ones are answered; each one's latency
     /// counts from when it was due
-    #[arg(long, value_name = "N", conflicts_with = "in_flight", value_parser = rate)]
+    #[arg(long, value_name = "N", conflicts_with_all = ["in_flight", "think"], value_parser = rate)]
     pub rate: Option<f64>,
     /// How clients call
     #[arg(long, value_enum, default_value_t = CallArgument::Stream)]
