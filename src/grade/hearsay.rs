@@ -103,13 +103,14 @@ impl Hearsay {
     /// That somebody answers in a lower ballot than it has answered the same one before. On the way from
     /// one to another nothing overtakes anything, so it has gone back.
     fn goes_back(&mut self, envelope: &Envelope) -> Option<Event> {
-        let (instance, ballot) = match &envelope.message {
-            Message::PreAcceptReply(message) => (message.instance, message.ballot),
-            Message::AcceptReply(message) => (message.instance, message.ballot),
-            Message::RecoverReply(message) => (message.instance, message.ballot),
-            Message::ValidateReply(message) => (message.instance, message.ballot),
-            _ => return None,
+        let (Message::PreAcceptReply(_)
+        | Message::AcceptReply(_)
+        | Message::RecoverReply(_)
+        | Message::ValidateReply(_)) = &envelope.message
+        else {
+            return None;
         };
+        let (instance, ballot) = (envelope.message.instance(), envelope.message.ballot()?);
         let stream = (envelope.id.sender, envelope.to, instance);
         let highest = self.answered.entry(stream).or_insert(ballot);
         if ballot < *highest {

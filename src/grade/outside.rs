@@ -367,13 +367,7 @@ impl Outside {
         let (connection, told) = (self.connections[at.index()].clone(), self.told.clone());
         let commands = commands.to_vec();
         self.runtime.spawn(async move {
-            let answers = match &commands[..] {
-                [command] => connection.propose(command).await.map(|outcome| vec![outcome]),
-                commands => connection.propose_batch(commands).await,
-            };
-            for (index, Command { request, .. }) in commands.into_iter().enumerate() {
-                let result = answers.as_ref().map(|outcomes| outcomes[index].clone());
-                let result = result.map_err(ToString::to_string);
+            for (request, result) in connection.propose_together(commands).await {
                 // Whoever asked may be gone.
                 told.send(Heard::Answer(Answer { request, result })).ok();
             }

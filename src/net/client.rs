@@ -8,7 +8,7 @@ use tonic::Code;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use crate::epaxos::command::{Client, Command, Operation, Outcome};
+use crate::epaxos::command::{Client, Command, Operation, Outcome, RequestId};
 use crate::net::MESSAGE_MAX;
 use crate::net::wire;
 use crate::net::wire::replica_client::ReplicaClient;
@@ -59,6 +59,21 @@ impl Connection {
         let outcomes: Option<Vec<_>> =
             answers.into_iter().map(|answer| answer.outcome.map(Into::into)).collect();
         outcomes.filter(|outcomes| outcomes.len() == commands.len()).ok_or(CallError::Nonsense)
+    }
+
+    /// Proposes commands as one instance, and says of each what came of it, or why nothing did.
+    pub async fn propose_together(
+        &self,
+        commands: Vec<Command>,
+    ) -> impl Iterator<Item = (RequestId, Result<Outcome, String>)> + use<> {
+        let answers = match &commands[..] {
+            [command] => self.propose(command).await.map(|outcome| vec![outcome]),
+            commands => self.propose_batch(commands).await,
+        };
+        commands.into_iter().enumerate().map(move |(index, Command { request, .. })| {
+            let result = answers.as_ref().map(|outcomes| outcomes[index].clone());
+            (request, result.map_err(ToString::to_string))
+        })
     }
 
     /// Proposes a stream of operations, many of which may be under way. The client has no name: the

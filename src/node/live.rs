@@ -274,13 +274,7 @@ impl LiveWorld {
         let (connection, inbox) = (self.connections[at.index()].clone(), self.answering.clone());
         self.runtime.spawn(async move {
             // No time limit: a person may take all day over a paused cluster.
-            let answers = match &commands[..] {
-                [command] => connection.propose(command).await.map(|outcome| vec![outcome]),
-                commands => connection.propose_batch(commands).await,
-            };
-            for (index, Command { request, .. }) in commands.into_iter().enumerate() {
-                let result = answers.as_ref().map(|outcomes| outcomes[index].clone());
-                let result = result.map_err(ToString::to_string);
+            for (request, result) in connection.propose_together(commands).await {
                 inbox.send(Report::Answer(Answer { request, result })).ok();
             }
         });
