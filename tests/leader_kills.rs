@@ -196,14 +196,21 @@ impl Scene {
     /// else.
     async fn check(mut self) -> Told {
         let values = self.told.values.clone();
-        let reads = values.iter().flat_map(|(key, value)| {
+        let reads = (0..).zip(&values).flat_map(|(number, (key, value))| {
             let cluster = &self.cluster;
             ReplicaId::all(REPLICAS).map(move |replica| async move {
-                let read = writers::read(cluster, replica, key).await;
+                let read = writers::read(cluster, replica, number, key).await;
                 assert_eq!(read.as_deref(), Some(value.as_str()), "{key} at {replica}");
+                (replica, writers::reading(replica, number))
             })
         });
-        join_all(reads).await;
+        let reads = join_all(reads).await;
+        // Each read comes after all writes to its key. What was said before is still to be heard:
+        // at some moment in it, too, all stores were equal.
+        let heard_out = |watched: &Watched| {
+            reads.iter().all(|(replica, request)| watched.has_executed(*replica, request))
+        };
+        self.watched.listen_until(heard_out).await;
         let count = self.told.acknowledged.len();
         self.watched.listen_until(Watched::stores_are_equal).await;
         for request in &self.told.acknowledged {

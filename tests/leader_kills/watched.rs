@@ -12,6 +12,7 @@ use epaxos_tui::observe::notice::{Decision, Effect, Notice, Shape, Step};
 use epaxos_tui::observe::view::View;
 use epaxos_tui::script::request::Report;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// How far its leader has come with an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,8 +84,9 @@ impl Watched {
 
     /// Listens until something is so.
     pub async fn listen_until(&mut self, done: impl Fn(&Self) -> bool) {
+        let patience = Instant::now() + super::PATIENCE;
         while !done(self) {
-            let heard = tokio::time::timeout(super::PATIENCE, self.heard.recv()).await;
+            let heard = tokio::time::timeout_at(patience, self.heard.recv()).await;
             let Ok(heard) = heard else {
                 panic!("what is waited for never comes: {:?}", self.target);
             };

@@ -100,11 +100,17 @@ pub async fn insist(cluster: &Cluster, first: ReplicaId, asked: &Asked, told: &m
     }
 }
 
-/// Reads a key at a replica.
-pub async fn read(cluster: &Cluster, replica: ReplicaId, key: &str) -> Option<String> {
+/// The name of a replica's read of the key that has this number.
+pub fn reading(replica: ReplicaId, number: u64) -> RequestId {
+    RequestId::named(&format!("reader-{replica}"), number)
+}
+
+/// Reads a key at a replica; see `reading`.
+pub async fn read(cluster: &Cluster, replica: ReplicaId, number: u64, key: &str) -> Option<String> {
     let get = operation::Kind::Get(Get { key: key.to_owned() });
     let operation = Some(Operation { kind: Some(get) });
-    let request = ProposeRequest { operation, ..ProposeRequest::default() };
+    let identity = format!("reader-{replica}");
+    let request = ProposeRequest { identity, number: Some(number), operation };
     let mut client = client(cluster.endpoint(replica)).await;
     let call = timeout(PATIENCE, client.propose(request)).await;
     match call.expect("every call has an end").expect("all are up").into_inner().outcome {
