@@ -55,6 +55,26 @@ async fn every_answer_is_counted_once_by_clients_and_replicas() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_due_after_the_end_is_not_waited_for() {
+    let cluster = Cluster::start(&Options::new(3), None, &Handle::current()).expect("ports");
+    let hour = Pace::InFlight { most: 3, think: Duration::from_hours(1) };
+    // The first is due at once, and the others half an hour apart.
+    let rate = Pace::Rate(3.0 / 1_800.0);
+    for (call, pace, answered) in [
+        (Call::Unary, hour, 0),
+        (Call::Stream, hour, 0),
+        (Call::Unary, rate, 3),
+        (Call::Stream, rate, 3),
+    ] {
+        let load = load(call, pace, Limit::Time(Duration::from_secs(1)));
+        let endpoints = &cluster.shape().endpoints;
+        let sample = load.run(endpoints, &Arc::new(Progress::default()), async {}).await;
+        let sample = sample.expect("that nothing is answered was to be expected");
+        assert_eq!(sample.answered(), answered, "{call:?} {pace:?}");
+    }
+}
+
 /// Stops a cluster for a while in the middle of a load.
 async fn sample_with_a_stop(pace: Pace) -> Sample {
     let cluster = Cluster::start(&Options::new(3), None, &Handle::current()).expect("ports");

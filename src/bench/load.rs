@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use futures::stream::BoxStream;
 use futures::task::AtomicWaker;
 use futures::{FutureExt, Stream, StreamExt};
@@ -211,8 +212,18 @@ struct Client {
 }
 
 impl Client {
+    /// When nothing more is asked for, where that is said by the clock.
+    fn end(&self) -> Option<Instant> {
+        match self.limit {
+            Limit::Time(time) => Some(self.start + self.from + time),
+            Limit::Count(_) => None,
+        }
+    }
+
     /// Asks for every operation with a call of its own.
     async fn call(mut self, server: Server, pace: Pace) -> Result<Sample, CallError> {
+        // What is due later than that is not waited for.
+        let mut end = pin!(OptionFuture::from(self.end().map(sleep_until)));
         let mut tally = Tally::new(self.start, self.from, self.limit, self.progress.clone());
         let mut calls = futures::stream::FuturesUnordered::new();
         let mut due = Due::new(self.start, pace);
@@ -240,6 +251,7 @@ impl Client {
                     tally.tell();
                 }
                 () = due.next(), if !tally.is_over() => {}
+                Some(()) = &mut end, if !tally.is_over() => {}
                 else => return Ok(tally.finish()),
             }
             if tally.is_over() && calls.is_empty() {
@@ -251,6 +263,7 @@ impl Client {
     /// Asks for all operations on one stream. An operation's number is the time at which it was due,
     /// in nanoseconds, so that nothing need be remembered of it.
     async fn stream(self, server: Server, pace: Pace) -> Result<Sample, CallError> {
+        let mut end = pin!(OptionFuture::from(self.end().map(sleep_until)));
         let mut tally = Tally::new(self.start, self.from, self.limit, self.progress);
         let link = Arc::new(Link::default());
         let flow = Flow {
@@ -261,19 +274,24 @@ impl Client {
         };
         let answers = server.pipeline(flow).await?;
         let mut answers = answers.ready_chunks(ANSWERS_AT_ONCE);
-        while let Some(chunk) = answers.next().await {
-            let count = chunk.len() as u64;
-            for answer in chunk {
-                tally.note(Duration::from_nanos(answer?));
+        loop {
+            tokio::select! {
+                chunk = answers.next() => {
+                    let Some(chunk) = chunk else { return Ok(tally.finish()) };
+                    let count = chunk.len() as u64;
+                    for answer in chunk {
+                        tally.note(Duration::from_nanos(answer?));
+                    }
+                    tally.tell();
+                    link.answered.fetch_add(count, Ordering::Release);
+                }
+                Some(()) = &mut end, if !link.over.load(Ordering::Acquire) => {}
             }
-            tally.tell();
-            link.answered.fetch_add(count, Ordering::Release);
             if tally.is_over() {
                 link.over.store(true, Ordering::Release);
             }
             link.waker.wake();
         }
-        Ok(tally.finish())
     }
 }
 
