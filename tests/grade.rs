@@ -2,30 +2,43 @@
 //! program, and what is broken is found out. The processes are the program's own, and all that is known of
 //! them is what they say over gRPC.
 
+mod ports;
+
 use std::fs;
-use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use epaxos_tui::lesson::Lesson;
+use ports::Ports;
 use serde_json::Value;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_epaxos-tui");
 
-/// A configuration of so many replicas at free ports.
-fn config(folder: &TempDir, replicas: usize) -> PathBuf {
-    // All at once, so that no port is given twice.
-    let listeners: Vec<_> =
-        (0..replicas).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let listed = listeners.iter().map(|listener| {
-        let port = listener.local_addr().unwrap().port();
-        format!(r#"{{"Host": "127.0.0.1", "Port": {port}}}"#)
+/// A configuration of so many replicas, at ports that must be kept until they are no longer needed.
+fn config(folder: &TempDir, replicas: usize) -> (Ports, PathBuf) {
+    let ports = Ports::keep(replicas);
+    let listed = ports.endpoints().into_iter().map(|endpoint| {
+        let (host, port) = endpoint.split_once(':').unwrap();
+        format!(r#"{{"Host": "{host}", "Port": {port}}}"#)
     });
     let listed = listed.collect::<Vec<_>>().join(", ");
     let file = folder.path().join("config.json");
     fs::write(&file, format!(r#"{{"Replicas": [{listed}]}}"#)).unwrap();
-    file
+    (ports, file)
+}
+
+/// Whoever looks on from outside takes half a second of silence for an end, and what comes later for
+/// something else: where the machine stands still for that long, a verdict is wrong. That is so
+/// three times in a row where there is more to it.
+fn one_of_three(play: impl Fn()) {
+    for _ in 0..2 {
+        if catch_unwind(AssertUnwindSafe(&play)).is_ok() {
+            return;
+        }
+    }
+    play();
 }
 
 /// What starts one of our own replicas.
@@ -50,7 +63,8 @@ fn graded(scenario: &str, replicas: usize, flags: &str) -> Value {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("own.lesson");
     fs::write(&file, scenario).unwrap();
-    let output = grade(&[&file], &config(&folder, replicas), &["--json", "--start", &start(flags)]);
+    let (_ports, config) = config(&folder, replicas);
+    let output = grade(&[&file], &config, &["--json", "--start", &start(flags)]);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)))
 }
 
@@ -59,7 +73,8 @@ fn passes(scenario: &str) {
     let logs = folder.path().join("logs");
     let more = ["--logs", logs.to_str().unwrap(), "--start", &start("-d 1")];
     let file = Path::new("assets/grading").join(scenario);
-    let output = grade(&[&file], &config(&folder, 5), &more);
+    let (_ports, config) = config(&folder, 5);
+    let output = grade(&[&file], &config, &more);
     let (out, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{out}{errors}");
     assert!(out.contains(" held, 0 did not: passed\n"), "{out}");
@@ -81,22 +96,22 @@ fn what_the_scenarios_expect_is_what_the_protocol_does() {
 
 #[test]
 fn our_own_replicas_take_the_fast_path() {
-    passes("1-fast-path.lesson");
+    one_of_three(|| passes("1-fast-path.lesson"));
 }
 
 #[test]
 fn our_own_replicas_take_the_slow_path_where_they_must() {
-    passes("2-conflict.lesson");
+    one_of_three(|| passes("2-conflict.lesson"));
 }
 
 #[test]
 fn our_own_replicas_bear_losses_and_doubles() {
-    passes("3-losses.lesson");
+    one_of_three(|| passes("3-losses.lesson"));
 }
 
 #[test]
 fn our_own_replicas_finish_what_a_dead_one_began() {
-    passes("4-crash.lesson");
+    one_of_three(|| passes("4-crash.lesson"));
 }
 
 /// The verdict on the expectation of a line.
@@ -126,13 +141,15 @@ expect trace: R0 → R1 PreAccept R0.0
 expect 1 status R0.0: pre-accepted
 expect no trace: R0 executed
 ";
-    let report = graded(scenario, 3, "--no-thrifty");
-    assert_eq!(report["passed"], false);
-    let verdicts = [13, 14, 15, 16].map(|line| verdict(&report, line));
-    assert_eq!(verdicts, ["not held", "held", "not seen", "not seen"]);
-    let reason = report["expectations"][0]["reason"].as_str().unwrap();
-    assert_eq!(reason, "\"PreAccept R0.0\" is in 2 lines of the trace of this step, and not 1");
-    assert_eq!(report["violations"], Value::Array(vec![]));
+    one_of_three(|| {
+        let report = graded(scenario, 3, "--no-thrifty");
+        assert_eq!(report["passed"], false);
+        let verdicts = [13, 14, 15, 16].map(|line| verdict(&report, line));
+        assert_eq!(verdicts, ["not held", "held", "not seen", "not seen"]);
+        let reason = report["expectations"][0]["reason"].as_str().unwrap();
+        assert_eq!(reason, "\"PreAccept R0.0\" is in 2 lines of the trace of this step, and not 1");
+        assert_eq!(report["violations"], Value::Array(vec![]));
+    });
 }
 
 #[test]
@@ -154,9 +171,11 @@ R1 has one and the same PreAccept two times.
 > deliver kind=PreAccept to=R1
 expect 2 trace: R1 → R0 PreAcceptReply R0.0 seq=1 deps={}
 ";
-    let report = graded(scenario, 3, "");
-    assert_eq!(verdict(&report, 15), "held", "{report:#}");
-    assert_eq!(report["passed"], true, "{report:#}");
+    one_of_three(|| {
+        let report = graded(scenario, 3, "");
+        assert_eq!(verdict(&report, 15), "held", "{report:#}");
+        assert_eq!(report["passed"], true, "{report:#}");
+    });
 }
 
 #[test]
@@ -190,17 +209,19 @@ They cannot know.
 > sleep 20s
 > settle
 ";
-    let report = graded(scenario, 3, "--mutation equal-to-each-other");
-    let violations: Vec<_> =
-        report["violations"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert!(violations.iter().any(|violation| violation.contains("agreement")), "{report:#}");
-    assert_eq!(report["passed"], false);
+    one_of_three(|| {
+        let report = graded(scenario, 3, "--mutation equal-to-each-other");
+        let violations = report["violations"].as_array().unwrap();
+        let mut violations = violations.iter().filter_map(Value::as_str);
+        assert!(violations.any(|violation| violation.contains("agreement")), "{report:#}");
+        assert_eq!(report["passed"], false);
+    });
 }
 
 #[test]
 fn replicas_that_run_already_are_seen_by_their_clients_only() {
     let folder = TempDir::new().unwrap();
-    let config = config(&folder, 3);
+    let (_ports, config) = config(&folder, 3);
     let scenario = "\
 # A client's view
 
@@ -257,7 +278,7 @@ They talk past whoever grades them.
 #[test]
 fn what_cannot_be_started_is_said() {
     let folder = TempDir::new().unwrap();
-    let config = config(&folder, 5);
+    let (_ports, config) = config(&folder, 5);
     let scenario = Path::new("assets/grading/1-fast-path.lesson");
     let failed = |more: &[&str]| {
         let output = grade(&[scenario], &config, more);

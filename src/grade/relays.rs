@@ -1,5 +1,6 @@
 //! What stands between the replicas: to each of them it looks like the others.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -44,7 +45,7 @@ impl Relays {
         let mut endpoints = Vec::new();
         for me in ReplicaId::all(replicas.len()) {
             let failed = |error| format!("cannot listen in the place of {me}: {error}");
-            let listener = runtime.block_on(TcpListener::bind(LOOPBACK)).map_err(failed)?;
+            let listener = runtime.block_on(listen(replicas)).map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
             endpoints.push(Endpoint { host: address.ip().to_string(), port: address.port() });
             let (queue, mut incoming) = mpsc::channel::<Incoming<()>>(QUEUE);
@@ -127,6 +128,20 @@ impl Relays {
 impl Drop for Relays {
     fn drop(&mut self) {
         self.cancel.cancel();
+    }
+}
+
+/// Listens at a port at which none of the replicas will, once it is started.
+async fn listen(replicas: &[Endpoint]) -> io::Result<TcpListener> {
+    // Kept for so long, or they would be given again.
+    let mut taken = Vec::new();
+    loop {
+        let listener = TcpListener::bind(LOOPBACK).await?;
+        let port = listener.local_addr()?.port();
+        if replicas.iter().all(|replica| replica.port != port) {
+            return Ok(listener);
+        }
+        taken.push(listener);
     }
 }
 

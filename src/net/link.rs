@@ -328,10 +328,13 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_nobody_takes_is_lost_and_counted_and_blocks_nobody() {
         let cancel = CancellationToken::new();
-        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Kept, so that nobody else is given it, and dialled in vain.
+        let unused = tokio::net::TcpSocket::new_v4().unwrap();
+        unused.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = unused.local_addr().unwrap().to_string();
         let (tell, mut lost) = mpsc::unbounded_channel();
         let losses = Losses::new(move |id| tell.send(id.number).unwrap_or_default());
-        let (link, writer) = Link::new(FROM, TO.me, &unused.to_string(), losses).unwrap();
+        let (link, writer) = Link::new(FROM, TO.me, &address, losses).unwrap();
         let many = QUEUE as u64 + 10;
         (0..many).for_each(|number| link.send(envelope(number)));
         for number in many - 10..many {
