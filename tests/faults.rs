@@ -104,8 +104,7 @@ fn a_twin_made_by_hand_and_one_made_by_a_rule_have_names_of_their_own() {
 }
 
 /// Five replicas of which R2 panics where the key `boom` is named.
-fn fragile() -> Live {
-    let recover_after = Some(Duration::from_millis(300));
+fn fragile(recover_after: Option<Duration>) -> Live {
     let panic_at = Some((ReplicaId(2), "boom".into()));
     Live::start(&Options { recover_after, panic_at, ..Options::new(5) })
 }
@@ -139,7 +138,7 @@ const FAILED: &str = "R2 fails: it was told to panic where boom is named";
 
 #[test]
 fn a_replica_that_panics_is_down_and_the_others_go_on() {
-    let mut live = fragile();
+    let mut live = fragile(Some(Duration::from_millis(300)));
     // R2 is asked by R0, and fails in the middle of its answer.
     assert_eq!(live.run("put x 1 @R0\nsettle\nput boom 1 @R0"), ["put x 1 = ok"]);
     wait_for_line(&mut live, FAILED);
@@ -168,7 +167,7 @@ fn a_replica_that_panics_is_down_and_the_others_go_on() {
 
 #[test]
 fn who_asked_a_replica_that_panics_is_told() {
-    let mut live = fragile();
+    let mut live = fragile(None);
     live.run("put boom 1 @R2");
     wait_for_line(&mut live, FAILED);
     assert_eq!(wait_for_answers(&mut live, 1), ["put boom 1 failed: R2 is down"]);
@@ -176,7 +175,7 @@ fn who_asked_a_replica_that_panics_is_told() {
     assert_eq!(lines, [FAILED], "nothing that it was at has gone out");
 
     // A message let through by hand: whoever let it through is told at once.
-    let mut live = fragile();
+    let mut live = fragile(None);
     live.run("pause\nput boom 1 @R1");
     let refused = live.try_run("deliver to=R2").unwrap_err();
     assert_eq!(refused, "R2 has failed: it was told to panic where boom is named");

@@ -155,7 +155,10 @@ impl Scene {
         let (endpoint, asking) = (self.cluster.endpoint(kill.leader).to_owned(), asked.clone());
         let call = tokio::spawn(async move { writers::ask(&endpoint, &asking).await });
         let wanted = kill.phase;
-        let reached = |watched: &Watched| watched.phase().is_some_and(|phase| phase >= wanted);
+        // Where others were quicker to decide, its leader does not come that far any more.
+        let reached = |watched: &Watched| {
+            watched.phase().is_some_and(|phase| phase >= wanted) || watched.is_decided_by_others()
+        };
         self.watched.listen_until(reached).await;
         self.cluster.act(kill.leader, Act::Crash).await.expect("it is up");
         self.watched.listen_until(Watched::is_killed).await;

@@ -103,6 +103,13 @@ impl Terminal {
         self.wait_until(&format!("no {text}"), |screen| !screen.contents().contains(text));
     }
 
+    /// Waits until the shell asks for a line. What is typed before that is typed to whoever is about to
+    /// leave.
+    fn wait_for_shell(&mut self) {
+        let asks = |screen: &vt100::Screen| screen.contents().trim_end().ends_with("ready>");
+        self.wait_until("the shell's prompt", asks);
+    }
+
     /// Checks that the shell has the terminal back as it was: lines are edited and echoed, the main
     /// screen shows, and the cursor with it.
     fn check_restored(&mut self) {
@@ -111,6 +118,7 @@ impl Terminal {
                 && !screen.hide_cursor()
                 && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
         });
+        self.wait_for_shell();
         self.keys("clear; stty -a; echo done-$((40+2))\r");
         self.wait("done-42");
         let settings = self.contents();
@@ -179,7 +187,6 @@ fn a_session() {
     terminal.wait("put y 2 = ok");
 
     terminal.keys("q");
-    terminal.wait_until("the shell's prompt", |screen| !screen.alternate_screen());
     terminal.check_restored();
 }
 
@@ -225,11 +232,14 @@ fn being_told_to_end_gives_the_terminal_back_and_writes_the_files() {
     let mut terminal = Terminal::open(100, 30);
     let program = env!("CARGO_BIN_EXE_epaxos-tui");
     let monitor = format!("{program} --theme dark --replicas 3 --metrics {}", metrics.display());
+    let (folder, told) = (files.path().display(), files.path().join("told"));
     // The shell's own number becomes the monitor's.
-    terminal.keys(&format!("sh -c '(sleep 2; kill -TERM $$) & exec {monitor}'\r"));
+    let wait = format!("while [ -d {folder} -a ! -e {} ]; do sleep 0.05; done", told.display());
+    terminal.keys(&format!("sh -c '({wait}; kill -TERM $$) & exec {monitor}'\r"));
     terminal.wait("Cockpit");
     terminal.command("put x 1");
     terminal.wait("put x 1 = ok");
+    std::fs::write(told, "").expect("a file");
     terminal.wait_gone("Cockpit");
     terminal.check_restored();
     let counters = std::fs::read_to_string(metrics).expect("the counters were written");
@@ -239,8 +249,8 @@ fn being_told_to_end_gives_the_terminal_back_and_writes_the_files() {
 #[test]
 fn a_world_that_is_busy_is_said_to_be() {
     let mut terminal = Terminal::with_monitor(120, 40, "--replicas 3");
-    terminal.command("sleep 4s");
-    terminal.wait("busy: sleep 4s");
+    terminal.command("sleep 8s");
+    terminal.wait("busy: sleep 8s");
     terminal.command("put x 1");
     terminal.wait("1 waiting");
     terminal.wait("put x 1 = ok");
@@ -283,7 +293,8 @@ fn a_link_is_cut_with_a_key_and_mended() {
 
 #[test]
 fn a_replica_that_panics_is_shown_and_comes_back() {
-    let mut terminal = Terminal::with_monitor(120, 40, "--replicas 5 --panic-at R2=boom");
+    // High enough for all of the trace: those who wait for an answer of R2 soon ask others.
+    let mut terminal = Terminal::with_monitor(120, 80, "--replicas 5 --panic-at R2=boom");
     terminal.command("put x 1");
     terminal.wait("put x 1 = ok");
     terminal.command("put boom 1");
@@ -359,11 +370,19 @@ fn the_tour_of_the_readme_shows_what_it_says() {
                     key.to_owned()
                 }
             };
+            if keys == "[" {
+                // What follows at once would be taken for the beginning of an arrow.
+                terminal.wait("and type a command");
+            }
             terminal.keys(&keys);
             // Esc and what follows at once would be one key.
             if keys == "\x1b" {
                 thread::sleep(Duration::from_millis(60));
             }
+        }
+        // What leaves the monitor and comes at once would be typed to it.
+        if seen == &["$"] {
+            terminal.wait_for_shell();
         }
         for text in seen {
             // The shell of this test has a prompt of its own.
@@ -387,6 +406,7 @@ fn what_is_selected_goes_to_the_tool_of_the_system_or_through_the_terminal() {
     let mut terminal = Terminal::in_folder(folder.path(), &variables);
     terminal.command("put x 1 @R1");
     terminal.wait("put x 1 = ok");
+    terminal.wait("XXX");
     terminal.keys("5y");
     terminal.wait("copied 4 lines with xclip");
     let copied = std::fs::read_to_string(folder.path().join("copied.txt")).expect("a copy");

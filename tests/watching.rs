@@ -13,7 +13,7 @@ use epaxos_tui::node::cluster::{Cluster, Options};
 use epaxos_tui::node::driver::Act;
 use epaxos_tui::node::watch::Watcher;
 use epaxos_tui::observe::notice::{Decision, GateState, Notice};
-use epaxos_tui::observe::view::View;
+use epaxos_tui::observe::view::{ReplicaView, View};
 use epaxos_tui::script::backlog::Backlog;
 use epaxos_tui::script::request::Report;
 use tokio::runtime::Handle;
@@ -49,15 +49,19 @@ impl Screen {
 
     /// Looks until all replicas are seen again.
     async fn catch_up(&mut self) {
+        self.look_until(|screen| !screen.is_away()).await;
+    }
+
+    /// Looks again and again until something is seen.
+    async fn look_until(&mut self, seen: impl Fn(&Self) -> bool) {
         let looking = async {
             while {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 self.look();
-                self.is_away()
+                !seen(self)
             } {}
         };
-        let seen = tokio::time::timeout(Duration::from_secs(30), looking).await;
-        seen.expect("every replica shows itself");
+        tokio::time::timeout(Duration::from_secs(30), looking).await.expect("it comes in the end");
     }
 }
 
@@ -110,8 +114,13 @@ async fn what_nobody_has_time_for_is_not_told_and_shown_later() {
     // glimpses.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     put_on(&cluster, 20).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    screen.look();
+    screen
+        .look_until(|screen| {
+            let open = screen.view.replicas.iter().map(|replica| replica.open.len());
+            let told: u64 = screen.view.replicas.iter().map(ReplicaView::executed_ever).sum();
+            told >= 3 * 3_020 && screen.view.in_flight.is_empty() && open.sum::<usize>() == 0
+        })
+        .await;
     assert!(!screen.is_away());
     let view = &screen.view;
     let store = &view.replicas[0].store;
@@ -144,10 +153,9 @@ async fn what_is_held_when_it_is_seen_again_can_be_let_through() {
         load(3).run(&endpoints, &Arc::new(Progress::default()), async {}).await
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    screen.catch_up().await;
-    assert!(screen.shown > 0);
-    let held: Vec<_> = screen.view.in_flight.iter().map(|it| it.envelope.clone()).collect();
-    assert!(held.len() >= 3, "{held:?}");
+    screen.look_until(|screen| screen.view.in_flight.held().count() >= 3).await;
+    assert!(screen.shown > 0 && !screen.is_away());
+    let held: Vec<_> = screen.view.in_flight.held().map(|it| it.envelope.clone()).collect();
     for envelope in held {
         cluster.act(envelope.to, Act::Deliver(envelope.id)).await.expect("it is held");
     }
@@ -170,8 +178,7 @@ async fn without_a_screen_everything_is_told() {
     screen.reports = heard;
     screen.view = View::new(cluster.shape().clone());
     put_on(&cluster, 1_000).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    screen.look();
+    screen.look_until(|screen| screen.view.in_flight.is_empty()).await;
     assert_eq!((screen.away, screen.shown), (0, 0));
     let proposals: u64 = screen.view.replicas.iter().map(|it| it.counters.proposals).sum();
     assert!((1_000..1_030).contains(&proposals), "{proposals}");

@@ -118,6 +118,11 @@ impl Watched {
         target.phase
     }
 
+    /// Whether any of the others has the instance committed.
+    pub fn is_decided_by_others(&self) -> bool {
+        self.target.as_ref().is_some_and(|target| !target.decided.is_empty())
+    }
+
     pub fn is_killed(&self) -> bool {
         self.target.as_ref().is_some_and(|target| target.killed)
     }
