@@ -28,7 +28,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use watched::{Phase, Watched};
-use writers::{Asked, Told};
+use writers::{Asked, Reader, Told};
 
 const REPLICAS: usize = 5;
 const KILLS: u64 = 200;
@@ -198,20 +198,20 @@ impl Scene {
     /// Everything that was acknowledged is there, at every replica, and nobody has seen anything
     /// else.
     async fn check(mut self) -> Told {
-        let values = self.told.values.clone();
-        let reads = (0..).zip(&values).flat_map(|(number, (key, value))| {
-            let cluster = &self.cluster;
-            ReplicaId::all(REPLICAS).map(move |replica| async move {
-                let read = writers::read(cluster, replica, number, key).await;
+        let reads = ReplicaId::all(REPLICAS).map(async |replica| {
+            let mut reader = Reader::connect(&self.cluster, replica).await;
+            for (key, value) in &self.told.values {
+                let read = reader.read(key).await;
                 assert_eq!(read.as_deref(), Some(value.as_str()), "{key} at {replica}");
-                (replica, writers::reading(replica, number))
-            })
+            }
+            reader
         });
-        let reads = join_all(reads).await;
+        let readers = join_all(reads).await;
         // Each read comes after all writes to its key. What was said before is still to be heard:
         // at some moment in it, too, all stores were equal.
         let heard_out = |watched: &Watched| {
-            reads.iter().all(|(replica, request)| watched.has_executed(*replica, request))
+            let last = |reader: &Reader| watched.has_executed(reader.replica, &reader.last());
+            readers.iter().all(last)
         };
         self.watched.listen_until(heard_out).await;
         let count = self.told.acknowledged.len();

@@ -100,22 +100,37 @@ pub async fn insist(cluster: &Cluster, first: ReplicaId, asked: &Asked, told: &m
     }
 }
 
-/// The name of a replica's read of the key that has this number.
-pub fn reading(replica: ReplicaId, number: u64) -> RequestId {
-    RequestId::named(&format!("reader-{replica}"), number)
+/// Reads at one replica, one key after the other, under names.
+pub struct Reader {
+    pub replica: ReplicaId,
+    client: ReplicaClient<Channel>,
+    name: String,
+    /// How many keys it has asked for.
+    asked: u64,
 }
 
-/// Reads a key at a replica; see `reading`.
-pub async fn read(cluster: &Cluster, replica: ReplicaId, number: u64, key: &str) -> Option<String> {
-    let get = operation::Kind::Get(Get { key: key.to_owned() });
-    let operation = Some(Operation { kind: Some(get) });
-    let identity = format!("reader-{replica}");
-    let request = ProposeRequest { identity, number: Some(number), operation };
-    let mut client = client(cluster.endpoint(replica)).await;
-    let call = timeout(PATIENCE, client.propose(request)).await;
-    match call.expect("every call has an end").expect("all are up").into_inner().outcome {
-        Some(Outcome::Found(value)) => Some(String::from_utf8(value).expect("it was text")),
-        _ => None,
+impl Reader {
+    pub async fn connect(cluster: &Cluster, replica: ReplicaId) -> Self {
+        let client = client(cluster.endpoint(replica)).await;
+        Self { replica, client, name: format!("reader-{replica}"), asked: 0 }
+    }
+
+    pub async fn read(&mut self, key: &str) -> Option<String> {
+        let get = operation::Kind::Get(Get { key: key.to_owned() });
+        let operation = Some(Operation { kind: Some(get) });
+        let (identity, number) = (self.name.clone(), Some(self.asked));
+        self.asked += 1;
+        let call = self.client.propose(ProposeRequest { identity, number, operation });
+        let answer = timeout(PATIENCE, call).await.expect("every call has an end");
+        match answer.expect("all are up").into_inner().outcome {
+            Some(Outcome::Found(value)) => Some(String::from_utf8(value).expect("it was text")),
+            _ => None,
+        }
+    }
+
+    /// The last of its reads.
+    pub fn last(&self) -> RequestId {
+        RequestId::named(&self.name, self.asked - 1)
     }
 }
 
