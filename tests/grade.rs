@@ -1,14 +1,16 @@
 //! Replicas in processes of their own are led through scenarios: our own pass those that come with the
 //! program, and what is broken is found out. The processes are the program's own, and all that is known of
-//! them is what they say over gRPC.
+//! them is what they say over gRPC. Half a second of silence is taken for an end, and what comes later
+//! for something else: where the machine stands still for that long, a verdict is wrong.
 
+mod calm;
 mod ports;
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use calm::calmly;
 use epaxos_tui::lesson::Lesson;
 use ports::Ports;
 use serde_json::Value;
@@ -27,18 +29,6 @@ fn config(folder: &TempDir, replicas: usize) -> (Ports, PathBuf) {
     let file = folder.path().join("config.json");
     fs::write(&file, format!(r#"{{"Replicas": [{listed}]}}"#)).unwrap();
     (ports, file)
-}
-
-/// Whoever looks on from outside takes half a second of silence for an end, and what comes later for
-/// something else: where the machine stands still for that long, a verdict is wrong. That is so
-/// three times in a row where there is more to it.
-fn one_of_three(play: impl Fn()) {
-    for _ in 0..2 {
-        if catch_unwind(AssertUnwindSafe(&play)).is_ok() {
-            return;
-        }
-    }
-    play();
 }
 
 /// What starts one of our own replicas.
@@ -96,22 +86,22 @@ fn what_the_scenarios_expect_is_what_the_protocol_does() {
 
 #[test]
 fn our_own_replicas_take_the_fast_path() {
-    one_of_three(|| passes("1-fast-path.lesson"));
+    calmly(|| passes("1-fast-path.lesson"));
 }
 
 #[test]
 fn our_own_replicas_take_the_slow_path_where_they_must() {
-    one_of_three(|| passes("2-conflict.lesson"));
+    calmly(|| passes("2-conflict.lesson"));
 }
 
 #[test]
 fn our_own_replicas_bear_losses_and_doubles() {
-    one_of_three(|| passes("3-losses.lesson"));
+    calmly(|| passes("3-losses.lesson"));
 }
 
 #[test]
 fn our_own_replicas_finish_what_a_dead_one_began() {
-    one_of_three(|| passes("4-crash.lesson"));
+    calmly(|| passes("4-crash.lesson"));
 }
 
 /// The verdict on the expectation of a line.
@@ -141,7 +131,7 @@ expect trace: R0 → R1 PreAccept R0.0
 expect 1 status R0.0: pre-accepted
 expect no trace: R0 executed
 ";
-    one_of_three(|| {
+    calmly(|| {
         let report = graded(scenario, 3, "--no-thrifty");
         assert_eq!(report["passed"], false);
         let verdicts = [13, 14, 15, 16].map(|line| verdict(&report, line));
@@ -171,7 +161,7 @@ R1 has one and the same PreAccept two times.
 > deliver kind=PreAccept to=R1
 expect 2 trace: R1 → R0 PreAcceptReply R0.0 seq=1 deps={}
 ";
-    one_of_three(|| {
+    calmly(|| {
         let report = graded(scenario, 3, "");
         assert_eq!(verdict(&report, 15), "held", "{report:#}");
         assert_eq!(report["passed"], true, "{report:#}");
@@ -209,7 +199,7 @@ They cannot know.
 > sleep 20s
 > settle
 ";
-    one_of_three(|| {
+    calmly(|| {
         let report = graded(scenario, 3, "--mutation equal-to-each-other");
         let violations = report["violations"].as_array().unwrap();
         let mut violations = violations.iter().filter_map(Value::as_str);

@@ -1,5 +1,6 @@
 //! What the screens look like, and what keys, clicks and typed lines bring about.
 
+mod calm;
 #[path = "screens/checks.rs"]
 mod checks;
 #[path = "screens/commands.rs"]
