@@ -325,10 +325,9 @@ fn a_delayed_commit_arrives_later() {
     assert_eq!(script.printed(), ["put x 1 = ok"]);
     let view = script.world.view();
     let is_commit = |it: &Envelope| it.message.kind() == MessageKind::Commit;
-    let mut steps = (0..view.log.len()).filter_map(|number| view.log.get(number));
-    let mut time = |is: &dyn Fn(&Step) -> bool| {
-        steps.find(|entry| is(&entry.step)).expect("it happens").step.now
-    };
+    let mut steps = view.log.iter().map(|entry| &entry.step);
+    let mut time =
+        |is: &dyn Fn(&Step) -> bool| steps.find(|step| is(step)).expect("it happens").now;
     let led = time(&|step| {
         let sends = |effect: &Effect| matches!(effect, Effect::Send(it) if is_commit(it));
         step.effects.iter().any(sends)

@@ -13,7 +13,7 @@ use epaxos_tui::node::cluster::{Cluster, Options};
 use epaxos_tui::node::driver::Act;
 use epaxos_tui::node::watch::Watcher;
 use epaxos_tui::observe::notice::{Decision, GateState, Notice};
-use epaxos_tui::observe::view::{ReplicaView, View};
+use epaxos_tui::observe::view::View;
 use epaxos_tui::script::backlog::Backlog;
 use epaxos_tui::script::request::Report;
 use tokio::runtime::Handle;
@@ -116,9 +116,9 @@ async fn what_nobody_has_time_for_is_not_told_and_shown_later() {
     put_on(&cluster, 20).await;
     screen
         .look_until(|screen| {
-            let open = screen.view.replicas.iter().map(|replica| replica.open.len());
-            let told: u64 = screen.view.replicas.iter().map(ReplicaView::executed_ever).sum();
-            told >= 3 * 3_020 && screen.view.in_flight.is_empty() && open.sum::<usize>() == 0
+            let mut replicas = screen.view.replicas.iter();
+            screen.view.in_flight.is_empty()
+                && replicas.all(|it| it.open.is_empty() && it.executed_ever() >= 3_020)
         })
         .await;
     assert!(!screen.is_away());

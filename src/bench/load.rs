@@ -212,19 +212,11 @@ struct Client {
 }
 
 impl Client {
-    /// When nothing more is asked for, where that is said by the clock.
-    fn end(&self) -> Option<Instant> {
-        match self.limit {
-            Limit::Time(time) => Some(self.start + self.from + time),
-            Limit::Count(_) => None,
-        }
-    }
-
     /// Asks for every operation with a call of its own.
     async fn call(mut self, server: Server, pace: Pace) -> Result<Sample, CallError> {
-        // What is due later than that is not waited for.
-        let mut end = pin!(OptionFuture::from(self.end().map(sleep_until)));
         let mut tally = Tally::new(self.start, self.from, self.limit, self.progress.clone());
+        // What is due later than that is not waited for.
+        let mut end = pin!(OptionFuture::from(tally.end().map(sleep_until)));
         let mut calls = futures::stream::FuturesUnordered::new();
         let mut due = Due::new(self.start, pace);
         let call = |asked: Duration, operation: Operation| {
@@ -263,8 +255,8 @@ impl Client {
     /// Asks for all operations on one stream. An operation's number is the time at which it was due,
     /// in nanoseconds, so that nothing need be remembered of it.
     async fn stream(self, server: Server, pace: Pace) -> Result<Sample, CallError> {
-        let mut end = pin!(OptionFuture::from(self.end().map(sleep_until)));
         let mut tally = Tally::new(self.start, self.from, self.limit, self.progress);
+        let mut end = pin!(OptionFuture::from(tally.end().map(sleep_until)));
         let link = Arc::new(Link::default());
         let flow = Flow {
             link: link.clone(),
@@ -392,11 +384,15 @@ impl Tally {
 
     /// Whether no more need be asked for. A client that has no answers for so long is over, too.
     fn is_over(&self) -> bool {
-        let time = match self.limit {
-            Limit::Time(time) => time,
-            Limit::Count(_) => return self.over,
-        };
-        self.over || self.start.elapsed() >= self.from + time
+        self.over || self.end().is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// When no more is asked for, where that is said by the clock.
+    fn end(&self) -> Option<Instant> {
+        match self.limit {
+            Limit::Time(time) => Some(self.start + self.from + time),
+            Limit::Count(_) => None,
+        }
     }
 
     fn finish(self) -> Sample {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Plays what goes by real time; and once more where it has failed while the machine stood still,
-/// which says nothing. A failure while everything went on is one, the first time.
+/// Plays what goes by real time; and again, a few times at most, where it has failed while the machine
+/// stood still, which says nothing. A failure while everything went on is one, the first time.
 pub fn calmly(play: impl Fn()) {
     for _ in 0..4 {
         let watch = Watch::begin();
