@@ -39,8 +39,7 @@ fn played() -> Cluster {
     cluster
 }
 
-/// A client that repeats itself, at R0 and at R2, as R0 of three sees it. No script can do that:
-/// each of its proposals is a request of its own.
+/// A client that repeats itself, at R0 and at R2, as R0 of three sees it.
 fn repeated() -> View {
     let request = RequestId::named("alice", 1);
     let command = Command { request, operation: Operation::put("x", "1") };

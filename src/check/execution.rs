@@ -218,6 +218,8 @@ impl Executions {
         for (index, (command, result)) in payload.commands().iter().zip(results).enumerate() {
             if !result.repeated {
                 self.check_effect(execution, index, command, result, consensus, report);
+            } else if result.outcome == Outcome::Unknown {
+                self.check_unknown(replica, id, command, report);
             }
         }
     }
@@ -327,18 +329,36 @@ impl Executions {
         self.check_once(command, Made { instance: id, replica, outcome, place }, report);
     }
 
-    /// A write takes effect once, or so late again that it is a new one.
+    /// A write takes effect once.
     fn check_once(&mut self, command: &Command, made: Made, report: &mut Report) {
-        let Made { instance: id, replica, place, .. } = made;
+        let Made { instance: id, replica, .. } = made;
         let Some(earlier) = self.effects.insert(command.clone(), made) else { return };
-        // For replicas the writes of clients without a name do not count.
-        let soon = place.abs_diff(earlier.place) <= 2 * REPEATABLE;
-        if command.operation.is_write() && earlier.instance != id && soon {
+        if command.operation.is_write() && earlier.instance != id {
             let sentence = format!(
                 "{} ({}) takes effect in {} and in {id}",
                 command.request, command.operation, earlier.instance
             );
             report.violation(Property::Once, replica, id, sentence);
+        }
+    }
+
+    /// What a write came to is unknown only where enough other writes of its key have been executed.
+    fn check_unknown(
+        &self,
+        replica: ReplicaId,
+        id: impl Into<Option<InstanceId>>,
+        command: &Command,
+        report: &mut Report,
+    ) {
+        let Command { request, operation } = command;
+        let touched = self.replicas[replica.index()].keys.get(operation.key());
+        let writes = touched.map_or(0, |touched| touched.writes);
+        if !operation.is_write() || writes <= REPEATABLE {
+            let sentence = format!(
+                "{replica} does not know what {request} ({operation}) came to, after {writes} writes \
+                 of its key"
+            );
+            report.violation(Property::Answers, replica, id, sentence);
         }
     }
 
@@ -401,6 +421,9 @@ impl Executions {
         outcome: &Outcome,
         report: &mut Report,
     ) {
+        if *outcome == Outcome::Unknown {
+            return self.check_unknown(replica, None, command, report);
+        }
         let Some(made) = self.effects.get(command) else {
             let sentence = format!("{} is answered before it is executed", command.request);
             return report.violation(Property::Answers, replica, None, sentence);

@@ -54,6 +54,8 @@ impl History {
                     }
                 }
             }
+            // It may have taken effect, or not.
+            Fact::Replied { outcome: Outcome::Unknown, .. } => {}
             Fact::Replied { command, outcome } => {
                 if let Some((_, answer @ None)) = self.calls.get_mut(*command) {
                     *answer = Some((self.clock, (*outcome).clone()));

@@ -339,6 +339,7 @@ fn request(text: &str) -> Result<RequestId, NotATrace> {
 fn outcome(operation: &Operation, text: &str) -> Result<Outcome, NotATrace> {
     match (operation.is_write(), text) {
         (true, "ok") => Ok(Outcome::Written),
+        (true, "unknown") => Ok(Outcome::Unknown),
         (true, _) => Err(NotATrace(format!("\"{text}\" is not what a write comes to"))),
         (false, "not found") => Ok(Outcome::NotFound),
         (false, text) => match &words(text)?[..] {

@@ -9,7 +9,7 @@ use tokio::runtime;
 use crate::cli::arguments::OperationArguments;
 use crate::cli::{check_listed, print, read_config};
 use crate::epaxos::command::Outcome;
-use crate::node::client::Client;
+use crate::node::client::{Client, ClientError};
 
 /// Whom to ask.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +36,17 @@ pub fn run(
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
-    let identity = identity();
+    let now = micros_since_1970();
+    let identity = format!("propose-{}-{now}", std::process::id());
     runtime.block_on(async {
         let clients: Vec<_> = endpoints
             .iter()
             .enumerate()
             // A client of each replica, told apart since each numbers its own requests.
-            .map(|(id, endpoint)| Client::connect(endpoint, &format!("{identity}-{id}")))
+            .map(|(id, endpoint)| {
+                let client = Client::connect(endpoint, &format!("{identity}-{id}"))?;
+                Ok::<_, ClientError>(client.numbering_from(now))
+            })
             .collect::<Result<_, _>>()?;
         for turn in 0..count as usize {
             let id = match whom {
@@ -63,6 +67,10 @@ fn sentence(
     id: usize,
 ) -> anyhow::Result<String> {
     Ok(match (operation, outcome) {
+        (_, Outcome::Unknown) => anyhow::bail!(
+            "{id} does not know whether the request took effect; read the key, and propose again \
+             what remains to be written"
+        ),
         (OperationArguments::Put { key, value }, _) => {
             format!("wrote {key:?}: {value:?} to {id}\n")
         }
@@ -76,10 +84,11 @@ fn sentence(
     })
 }
 
-/// A name that no other process uses: requests are remembered by client, and a second process of
-/// the same name would be taken to repeat what the first one asked.
+/// Tells processes apart: requests are remembered by client, and a second process of the same name
+/// would be taken to repeat what the first one asked. The numbers of requests begin there, too: a
+/// replica that has forgotten many clients takes a low number for one that may have been used.
 #[expect(clippy::disallowed_methods, reason = "to tell processes apart, not for the protocol")]
-fn identity() -> String {
+fn micros_since_1970() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("propose-{}-{}", std::process::id(), now.as_micros())
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
 }

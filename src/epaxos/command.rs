@@ -21,8 +21,8 @@ pub type Value = HipByt<'static>;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
     /// A client that gave itself a name. It may repeat a request at any replica, and gets the first
-    /// one's answer: replicas remember for a while what its requests came to
-    /// ([`REPEATABLE`](crate::epaxos::replica::REPEATABLE)).
+    /// one's answer, or is told that this is unknown: replicas remember for a while what its requests
+    /// came to ([`REPEATABLE`](crate::epaxos::replica::REPEATABLE)).
     Named(Arc<str>),
     /// A client without a name, whose request came in at this replica, which numbered it. Such a
     /// request cannot be repeated, so nothing is remembered of it.
@@ -245,6 +245,9 @@ pub enum Outcome {
     Found(Value),
     /// The key has no value.
     NotFound,
+    /// A write that may have taken effect before, too long ago for that to be remembered. It has no
+    /// effect this time.
+    Unknown,
 }
 
 impl fmt::Display for Outcome {
@@ -253,6 +256,7 @@ impl fmt::Display for Outcome {
             Self::Written => f.write_str("ok"),
             Self::Found(value) => f.write_str(&text(value)),
             Self::NotFound => f.write_str("not found"),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }
@@ -261,7 +265,8 @@ impl fmt::Display for Outcome {
 /// knows nothing else of it.
 pub trait StateMachine {
     /// Applies one operation and says what it came to. Must be a function of the operations applied
-    /// so far and nothing else: every replica applies the same ones.
+    /// so far and nothing else: every replica applies the same ones. A write comes to
+    /// [`Outcome::Written`].
     fn apply(&mut self, operation: &Operation) -> Outcome;
 
     /// Applies one operation after another, and adds what they came to to `outcomes`: the same, for

@@ -26,7 +26,8 @@ pub enum Event {
         /// The instance of this replica that was decided to be a no-op and whose commands these are.
         instead_of: Option<InstanceId>,
     },
-    /// A request came again: it gets the first one's answer and no effect of its own.
+    /// A request came again, or may have: it gets the first one's answer, or is told that this is
+    /// unknown, and has no effect of its own.
     Repeated {
         /// The request.
         request: RequestId,
@@ -163,7 +164,7 @@ impl Event {
 pub struct Applied {
     /// What it came to.
     pub outcome: Outcome,
-    /// Whether its request had taken effect before, so that it had none itself.
+    /// Whether its request had taken effect before, or may have, so that it had none itself.
     pub repeated: bool,
     /// From the proposal to the execution, where the command was proposed at this replica.
     pub latency: Option<Duration>,

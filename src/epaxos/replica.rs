@@ -79,7 +79,9 @@ pub enum ReplyOn {
     Execute,
     /// A write once it is committed, a read once it has been executed. Sooner under conflicts, but
     /// two writes that do not overlap in time may then be executed in either order where a third
-    /// one ties them into one component.
+    /// one ties them into one component. And a write is answered before it is known whether it takes
+    /// effect: one that is executed after so many later ones of its key that its outcome is
+    /// [`Outcome::Unknown`] may have been answered as written.
     Commit,
 }
 

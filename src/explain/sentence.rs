@@ -501,9 +501,12 @@ fn speaks(reply: &ValidateReply) -> String {
 
 /// What the commands of an instance came to.
 fn came(results: &[Applied]) -> String {
-    let outcomes = results.iter().map(|result| {
-        let repeated = if result.repeated { ", as it did before" } else { "" };
-        format!("{}{repeated}", result.outcome)
+    let outcomes = results.iter().map(|result| match result {
+        Applied { outcome: Outcome::Unknown, .. } => {
+            "no effect, since it may have had one too long ago to be remembered".to_owned()
+        }
+        Applied { outcome, repeated: true, .. } => format!("{outcome}, as it did before"),
+        Applied { outcome, .. } => outcome.to_string(),
     });
     let plain = |result: &Applied| result.outcome == Outcome::Written && !result.repeated;
     match results {

@@ -27,6 +27,10 @@ impl Calls {
     /// A client is answered.
     pub fn answer(&mut self, command: &Command, outcome: &Outcome) {
         self.clock += 1;
+        if *outcome == Outcome::Unknown {
+            // As without an answer, it may have taken effect or not.
+            return;
+        }
         let of = self.of.get_mut(command.operation.key());
         if let Some(call) = of.and_then(|calls| calls.get_mut(&command.request)) {
             call.answer = Some((self.clock, outcome.clone()));

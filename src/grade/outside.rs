@@ -387,19 +387,17 @@ impl World for Outside {
         &self.view
     }
 
-    fn propose(
-        &mut self,
-        at: ReplicaId,
-        operations: Vec<Operation>,
-    ) -> Result<Vec<RequestId>, String> {
+    fn name(&mut self, operations: Vec<Operation>) -> Vec<Command> {
+        self.proposer.commands(operations)
+    }
+
+    fn propose_commands(&mut self, at: ReplicaId, commands: Vec<Command>) -> Result<(), String> {
         if !self.is_up(at) {
             return Err(format!("{at} is down"));
         }
-        let commands = self.proposer.commands(operations);
-        let asked = requests(&commands);
         self.ask(at, &commands);
         self.listen(Some((at, Decision::Propose(commands))), self.quiet);
-        Ok(asked)
+        Ok(())
     }
 
     fn propose_all(

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::epaxos::command::{Command, Operation};
+use crate::epaxos::command::{Client, Command, Operation};
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::time::Time;
 use crate::multiverse::recorder::Recorder;
@@ -17,7 +17,7 @@ use crate::observe::turn::{Choice, Turn};
 use crate::observe::view::View;
 use crate::script::grammar;
 use crate::script::session::Session;
-use crate::script::world::World;
+use crate::script::world::{Proposer, World};
 use crate::sim::cluster::Cluster;
 use crate::sim::schedule::flags;
 
@@ -187,8 +187,7 @@ fn typed(turn: &Turn, played: &Cluster) -> Result<Vec<String>, String> {
 }
 
 fn proposal(at: ReplicaId, commands: &[Command]) -> Result<String, String> {
-    let typed: Vec<String> =
-        commands.iter().map(|command| operation(&command.operation)).collect::<Result<_, _>>()?;
+    let typed: Vec<String> = commands.iter().map(one_command).collect::<Result<_, _>>()?;
     let quoted = |text: &String| shlex::try_quote(text).map(Cow::into_owned);
     let line = match typed.as_slice() {
         [operation] => format!("{operation} @{at}"),
@@ -201,19 +200,33 @@ fn proposal(at: ReplicaId, commands: &[Command]) -> Result<String, String> {
     let read = grammar::Command::parse(&line).map_err(|error| error.to_string())?;
     let one = read.as_ref().and_then(grammar::Command::proposal);
     let same = match (commands, one) {
-        ([command], Some((operation, _))) => operation == command.operation,
+        ([command], Some((proposal, _))) => proposal.operation == command.operation,
         (_, None) => !line.contains('\n'),
         _ => false,
     };
     if same { Ok(line) } else { Err("a line of a script cannot hold such text".to_owned()) }
 }
 
+/// Quotes a word where it needs that.
+fn word(text: &str) -> Result<String, String> {
+    let fits = !text.contains(['\n', '\r', '\0']);
+    let quoted = fits.then(|| shlex::try_quote(text).ok()).flatten();
+    quoted.map(Cow::into_owned).ok_or_else(|| format!("{text:?} is no line"))
+}
+
+fn one_command(command: &Command) -> Result<String, String> {
+    let Command { request, operation: asked } = command;
+    let typed = operation(asked)?;
+    match request.client {
+        // The script names the others by itself.
+        Client::Named(_) if !Proposer::default().is_of(request) => {
+            Ok(format!("{typed} {}", word(&format!("as={request}"))?))
+        }
+        _ => Ok(typed),
+    }
+}
+
 fn operation(operation: &Operation) -> Result<String, String> {
-    let word = |text: &str| {
-        let fits = !text.contains(['\n', '\r', '\0']);
-        let quoted = fits.then(|| shlex::try_quote(text).ok()).flatten();
-        quoted.map(Cow::into_owned).ok_or_else(|| format!("{text:?} is no line"))
-    };
     Ok(match operation {
         Operation::Put(key, value) => {
             let value = std::str::from_utf8(value).map_err(|_| "a value is no text".to_owned())?;

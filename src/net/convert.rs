@@ -577,6 +577,7 @@ impl From<Outcome> for wire::propose_response::Outcome {
             Outcome::Written => Self::Written(wire::Written {}),
             Outcome::Found(value) => Self::Found(value.to_vec()),
             Outcome::NotFound => Self::NotFound(wire::NotFound {}),
+            Outcome::Unknown => Self::Unknown(wire::Unknown {}),
         }
     }
 }
@@ -588,6 +589,7 @@ impl From<wire::propose_response::Outcome> for Outcome {
             Wire::Written(wire::Written {}) => Self::Written,
             Wire::Found(value) => Self::Found(value.into()),
             Wire::NotFound(wire::NotFound {}) => Self::NotFound,
+            Wire::Unknown(wire::Unknown {}) => Self::Unknown,
         }
     }
 }

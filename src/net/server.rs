@@ -328,7 +328,8 @@ impl<C: Send + 'static> Kv for Service<C> {
     ) -> Result<Response<wire::PutResponse>, Status> {
         let wire::PutRequest { key, value, identity, number } = request.into_inner();
         let put = Operation::Put(key.into(), value.into());
-        self.ask_one(Wish::read(identity, number, Some((&put).into()))).await?;
+        let outcome = self.ask_one(Wish::read(identity, number, Some((&put).into()))).await?;
+        check_known(&outcome, put.key())?;
         Ok(Response::new(wire::PutResponse {}))
     }
 
@@ -340,7 +341,7 @@ impl<C: Send + 'static> Kv for Service<C> {
         let get = Operation::Get(key.into());
         match self.ask_one(Wish::read(identity, number, Some((&get).into()))).await? {
             Outcome::Found(value) => Ok(Response::new(wire::GetResponse { value: value.to_vec() })),
-            Outcome::NotFound | Outcome::Written => {
+            Outcome::NotFound | Outcome::Written | Outcome::Unknown => {
                 let key = get.key();
                 Err(Status::not_found(format!("the key {key:?} has no value")))
             }
@@ -353,7 +354,8 @@ impl<C: Send + 'static> Kv for Service<C> {
     ) -> Result<Response<wire::DeleteResponse>, Status> {
         let wire::DeleteRequest { key, identity, number } = request.into_inner();
         let delete = Operation::Delete(key.into());
-        self.ask_one(Wish::read(identity, number, Some((&delete).into()))).await?;
+        let outcome = self.ask_one(Wish::read(identity, number, Some((&delete).into()))).await?;
+        check_known(&outcome, delete.key())?;
         Ok(Response::new(wire::DeleteResponse {}))
     }
 }
@@ -488,6 +490,18 @@ fn read_batch(proposals: Vec<wire::ProposeRequest>) -> Result<Vec<Wish>, Refusal
     let wishes: Vec<_> = proposals.into_iter().map(read).collect::<Result<_, _>>()?;
     check_bytes(wishes.iter().map(|wish| &wish.operation))?;
     Ok(wishes)
+}
+
+/// Refuses where it is unknown whether a write took effect. To make the same call again does not help.
+fn check_known(outcome: &Outcome, key: &str) -> Result<(), Status> {
+    match outcome {
+        Outcome::Unknown => Err(Status::failed_precondition(format!(
+            "this call had no effect, and whether an earlier one with its identity and number had one \
+             is no longer known; read {key:?}, and send what remains to be written under a higher \
+             number"
+        ))),
+        Outcome::Written | Outcome::Found(_) | Outcome::NotFound => Ok(()),
+    }
 }
 
 fn response(identity: String, number: Option<u64>, outcome: Outcome) -> wire::ProposeResponse {

@@ -62,6 +62,13 @@ impl Client {
         Self { timeout, ..self }
     }
 
+    /// The same client, whose next request has this number. A client that is new to a cluster that has
+    /// served many others begins with a number that none of them has reached, such as the time.
+    #[must_use]
+    pub fn numbering_from(self, number: u64) -> Self {
+        Self { next: Arc::new(AtomicU64::new(number)), ..self }
+    }
+
     /// Proposes an operation under the next number, and again under the same one where the
     /// connection fails, until an answer comes or the time is up.
     pub async fn propose(&self, operation: Operation) -> Result<Outcome, ClientError> {

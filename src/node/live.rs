@@ -261,8 +261,7 @@ impl LiveWorld {
     }
 
     /// Asks a replica for operations, and waits for nothing.
-    fn ask(&mut self, at: ReplicaId, operations: Vec<Operation>) -> Vec<RequestId> {
-        let commands = self.proposer.commands(operations);
+    fn ask(&mut self, at: ReplicaId, commands: Vec<Command>) -> Vec<RequestId> {
         let requests = requests(&commands);
         self.ledger.ask(at, requests.iter());
         self.send_proposals(at, commands);
@@ -321,16 +320,16 @@ impl World for LiveWorld {
         &self.view
     }
 
-    fn propose(
-        &mut self,
-        at: ReplicaId,
-        operations: Vec<Operation>,
-    ) -> Result<Vec<RequestId>, String> {
-        let requests = self.ask(at, operations);
+    fn name(&mut self, operations: Vec<Operation>) -> Vec<Command> {
+        self.proposer.commands(operations)
+    }
+
+    fn propose_commands(&mut self, at: ReplicaId, commands: Vec<Command>) -> Result<(), String> {
+        let requests = self.ask(at, commands);
         if self.view.shape.batch && !self.gates().paused {
             // Only proposals that nobody waits for can come together in a batch.
             self.catch_up();
-            return Ok(requests);
+            return Ok(());
         }
         if !self.listen_until(PATIENCE, |world| world.ledger.has_seen(&requests)) {
             return Err(format!("{at} has not taken up the proposal"));
@@ -338,8 +337,7 @@ impl World for LiveWorld {
         if let Some(error) = self.take_failure(&requests) {
             return Err(error);
         }
-        self.come_to_rest()?;
-        Ok(requests)
+        self.come_to_rest()
     }
 
     fn propose_all(
@@ -351,7 +349,8 @@ impl World for LiveWorld {
             if self.gates().paused {
                 requests.extend(self.propose(at, vec![operation])?);
             } else {
-                requests.extend(self.ask(at, vec![operation]));
+                let commands = self.name(vec![operation]);
+                requests.extend(self.ask(at, commands));
                 self.catch_up();
             }
         }

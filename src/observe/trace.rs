@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::epaxos::attributes::Attributes;
-use crate::epaxos::command::Payload;
-use crate::epaxos::event::{Event, StatusChange};
+use crate::epaxos::command::{Outcome, Payload};
+use crate::epaxos::event::{Applied, Event, StatusChange};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::message::{Envelope, Message};
 use crate::observe::log::Entry;
@@ -175,7 +175,11 @@ fn fmt_event(f: &mut fmt::Formatter<'_>, replica: ReplicaId, event: &Event) -> f
             }
             for (index, result) in results.iter().enumerate() {
                 let separator = if index == 0 { " " } else { "; " };
-                let repeated = if result.repeated { " (repeated, no effect)" } else { "" };
+                let repeated = match result {
+                    Applied { outcome: Outcome::Unknown, .. } => " (no effect)",
+                    Applied { repeated: true, .. } => " (repeated, no effect)",
+                    Applied { .. } => "",
+                };
                 write!(f, "{separator}{}{repeated}", result.outcome)?;
             }
             match component.len() {

@@ -15,8 +15,8 @@ use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::observe::links::Delay;
 use crate::script::why::Asked;
 use crate::script::words::{
-    At, BurstOption, Count, Doubled, Doubling, Looked, On, Part, Scope, Side, Term, Which, delay,
-    delay_word, duration, link, percent, time_word,
+    BurstOption, Count, Doubled, Doubling, Looked, On, Part, Proposal, Scope, Side, Term, To,
+    Which, delay, delay_word, duration, link, percent, time_word,
 };
 use crate::script::world::Next;
 
@@ -32,24 +32,27 @@ pub enum Command {
         /// The value, any text
         #[arg(allow_hyphen_values = true)]
         value: String,
-        /// The replica to ask, such as @R3; the current one if left out
-        at: Option<At>,
+        /// The replica to ask, such as @R3, or the current one; the request to repeat, such as as=alice#7
+        #[arg(value_name = "@R|as=CLIENT#N")]
+        to: Vec<To>,
     },
     /// Propose to read a key
     Get {
         /// The key
         #[arg(allow_hyphen_values = true)]
         key: String,
-        /// The replica to ask
-        at: Option<At>,
+        /// The replica to ask, and the request's name
+        #[arg(value_name = "@R|as=CLIENT#N")]
+        to: Vec<To>,
     },
     /// Propose to remove a key
     Del {
         /// The key
         #[arg(allow_hyphen_values = true)]
         key: String,
-        /// The replica to ask
-        at: Option<At>,
+        /// The replica to ask, and the request's name
+        #[arg(value_name = "@R|as=CLIENT#N")]
+        to: Vec<To>,
     },
     /// Propose several operations as one instance
     Batch {
@@ -291,6 +294,18 @@ impl Command {
                 link(*from, *to).map_err(ParseError)?;
                 return Ok(self);
             }
+            Self::Put { to, .. } | Self::Get { to, .. } | Self::Del { to, .. } => {
+                let at = |it: &&To| matches!(it, To::At(_));
+                return match to.iter().partition::<Vec<_>, _>(at) {
+                    (ats, _) if ats.len() > 1 => {
+                        Err(ParseError("a proposal goes to one replica".to_owned()))
+                    }
+                    (_, names) if names.len() > 1 => {
+                        Err(ParseError("a request has one name".to_owned()))
+                    }
+                    _ => Ok(self),
+                };
+            }
             Self::Batch { parts } => {
                 let ats = parts.iter().filter(|part| matches!(part, Part::At(_))).count();
                 return match parts.len() - ats {
@@ -317,27 +332,30 @@ impl Command {
         )
     }
 
-    /// The operation that the command proposes, and where, if it proposes one.
-    pub fn proposal(&self) -> Option<(Operation, Option<ReplicaId>)> {
-        let (operation, at) = match self {
-            Self::Put { key, value, at } => (Operation::put(key, value), at),
-            Self::Get { key, at } => (Operation::get(key), at),
-            Self::Del { key, at } => (Operation::delete(key), at),
+    /// What the command proposes, and where, if it proposes one operation.
+    pub fn proposal(&self) -> Option<(Proposal, Option<ReplicaId>)> {
+        let (operation, to) = match self {
+            Self::Put { key, value, to } => (Operation::put(key, value), to),
+            Self::Get { key, to } => (Operation::get(key), to),
+            Self::Del { key, to } => (Operation::delete(key), to),
             _ => return None,
         };
-        Some((operation, at.map(|at| at.0)))
+        let request = to.iter().find_map(To::request).cloned();
+        Some((Proposal { operation, request }, to.iter().find_map(To::replica)))
     }
 
     /// The command that proposes an operation of text to the current replica.
-    pub(super) fn proposing(operation: &Operation) -> Command {
+    pub(super) fn proposing(proposal: &Proposal) -> Command {
+        let Proposal { operation, request } = proposal;
         let key = operation.key().to_string();
+        let to = request.iter().cloned().map(To::As).collect();
         match operation {
             Operation::Put(_, value) => {
                 let value = String::from_utf8_lossy(value).into_owned();
-                Self::Put { key, value, at: None }
+                Self::Put { key, value, to }
             }
-            Operation::Get(_) => Self::Get { key, at: None },
-            Operation::Delete(_) => Self::Del { key, at: None },
+            Operation::Get(_) => Self::Get { key, to },
+            Operation::Delete(_) => Self::Del { key, to },
         }
     }
 
@@ -398,8 +416,9 @@ impl fmt::Display for Command {
 
 /// A word so that it reads back as one.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./@=%:+,<>!".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./@=%:+,<>!#".contains(c);
+    // A word that begins with # would be a comment.
+    if !word.is_empty() && !word.starts_with('#') && word.chars().all(plain) {
         return word.to_owned();
     }
     // shlex cannot quote a NUL; no word that came from a line has one.
@@ -409,7 +428,7 @@ fn quoted(word: &str) -> String {
 impl Command {
     /// The words that read back as this command.
     fn words(&self) -> Vec<String> {
-        let at = |at: &Option<At>| at.map(|At(replica)| format!("@{replica}"));
+        let added = |to: &[To]| to.iter().map(ToString::to_string).collect::<Vec<_>>();
         let terms = |which: &[Term]| which.iter().map(ToString::to_string).collect::<Vec<_>>();
         let looked = |terms: &[Looked]| terms.iter().map(ToString::to_string).collect::<Vec<_>>();
         let all = |on: &[On]| on.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -417,11 +436,15 @@ impl Command {
             from.iter().chain(to).map(ToString::to_string).collect::<Vec<_>>()
         };
         let (name, rest) = match self {
-            Self::Put { key, value, at: to } => {
-                ("put", [key.clone(), value.clone()].into_iter().chain(at(to)).collect())
+            Self::Put { key, value, to } => {
+                ("put", [key.clone(), value.clone()].into_iter().chain(added(to)).collect())
             }
-            Self::Get { key, at: to } => ("get", [key.clone()].into_iter().chain(at(to)).collect()),
-            Self::Del { key, at: to } => ("del", [key.clone()].into_iter().chain(at(to)).collect()),
+            Self::Get { key, to } => {
+                ("get", std::iter::once(key.clone()).chain(added(to)).collect())
+            }
+            Self::Del { key, to } => {
+                ("del", std::iter::once(key.clone()).chain(added(to)).collect())
+            }
             Self::Batch { parts } => ("batch", parts.iter().map(ToString::to_string).collect()),
             Self::Burst { count, options } => {
                 let options = options.iter().map(ToString::to_string);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::epaxos::command::{Operation, RequestId, text};
+use crate::epaxos::command::{self as epaxos, Operation, RequestId, text};
 use crate::epaxos::id::{InstanceId, MessageId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::epaxos::time::Time;
@@ -16,7 +16,7 @@ use crate::observe::trace::Line;
 use crate::observe::view::{Broke, View};
 use crate::script::faults;
 use crate::script::grammar::Command;
-use crate::script::words::{BurstOption, Count, Doubling, Looked, Part, Term, Which};
+use crate::script::words::{BurstOption, Count, Doubling, Looked, Part, Proposal, Term, To, Which};
 use crate::script::world::{Next, World};
 
 /// A person's or a script's dealings with one world.
@@ -52,8 +52,8 @@ impl Session {
     fn act(&mut self, world: &mut impl World, command: &Command) -> Said {
         match command {
             Command::Put { .. } | Command::Get { .. } | Command::Del { .. } => {
-                let (operation, at) = command.proposal().expect("these three propose");
-                self.propose(world, at.unwrap_or(self.at), vec![operation])
+                let (proposal, at) = command.proposal().expect("these three propose");
+                self.propose(world, at.unwrap_or(self.at), vec![proposal])
             }
             Command::Batch { parts } => self.batch(world, parts),
             Command::Burst { count, options } => self.burst(world, *count, options),
@@ -107,8 +107,8 @@ impl Session {
     /// Refuses what names a replica that the cluster does not have.
     fn check(&self, view: &View, command: &Command) -> Result<(), String> {
         let named = match command {
-            Command::Put { at, .. } | Command::Get { at, .. } | Command::Del { at, .. } => {
-                vec![at.map_or(self.at, |at| at.0)]
+            Command::Put { to, .. } | Command::Get { to, .. } | Command::Del { to, .. } => {
+                vec![to.iter().find_map(To::replica).unwrap_or(self.at)]
             }
             Command::Batch { parts } => {
                 let at = parts.iter().find_map(|part| match part {
@@ -131,27 +131,27 @@ impl Session {
         named.into_iter().try_for_each(|replica| exists(view, replica))
     }
 
-    fn propose(
-        &mut self,
-        world: &mut impl World,
-        at: ReplicaId,
-        operations: Vec<Operation>,
-    ) -> Said {
-        let requests = world.propose(at, operations.clone())?;
-        self.open.extend(requests.into_iter().zip(operations));
+    fn propose(&mut self, world: &mut impl World, at: ReplicaId, proposals: Vec<Proposal>) -> Said {
+        let mut command = |Proposal { operation, request }: Proposal| match request {
+            Some(request) => vec![epaxos::Command { request, operation }],
+            None => world.name(vec![operation]),
+        };
+        let commands: Vec<_> = proposals.into_iter().flat_map(&mut command).collect();
+        world.propose_commands(at, commands.clone())?;
+        self.open.extend(commands.into_iter().map(|it| (it.request, it.operation)));
         Ok(vec![])
     }
 
     fn batch(&mut self, world: &mut impl World, parts: &[Part]) -> Said {
-        let mut operations = Vec::new();
+        let mut proposals = Vec::new();
         let mut at = self.at;
         for part in parts {
             match part {
-                Part::Operation(operation) => operations.push(operation.clone()),
+                Part::Operation(proposal) => proposals.push(proposal.clone()),
                 Part::At(replica) => at = replica.0,
             }
         }
-        self.propose(world, at, operations)
+        self.propose(world, at, proposals)
     }
 
     /// Proposes many writes, round and round the replicas. Not random: the same burst is the same

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::epaxos::command::Operation;
+use crate::epaxos::command::{Operation, RequestId};
 use crate::epaxos::id::{InstanceId, MessageId, ParseIdError, ReplicaId};
 use crate::epaxos::message::MessageKind;
 use crate::observe::filter::Filter;
@@ -32,7 +32,7 @@ impl FromStr for At {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// One more operation.
-    Operation(Operation),
+    Operation(Proposal),
     /// The replica to ask.
     At(At),
 }
@@ -46,8 +46,67 @@ impl FromStr for Part {
         }
         let command = Command::parse(text).map_err(|error| error.to_string())?;
         match command.as_ref().and_then(Command::proposal) {
-            Some((operation, None)) => Ok(Self::Operation(operation)),
+            Some((proposal, None)) => Ok(Self::Operation(proposal)),
             _ => Err("expected a put, get or del in quotation marks, without a replica".to_owned()),
+        }
+    }
+}
+
+/// An operation to propose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// What is asked for.
+    pub operation: Operation,
+    /// The name of the request; the next one of the script if it has none.
+    pub request: Option<RequestId>,
+}
+
+/// What may follow an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// The replica to ask.
+    At(At),
+    /// The name of the request.
+    As(RequestId),
+}
+
+impl To {
+    /// The replica, if it is one.
+    pub fn replica(&self) -> Option<ReplicaId> {
+        match self {
+            Self::At(at) => Some(at.0),
+            Self::As(_) => None,
+        }
+    }
+
+    /// The request, if it is one.
+    pub fn request(&self) -> Option<&RequestId> {
+        match self {
+            Self::At(_) => None,
+            Self::As(request) => Some(request),
+        }
+    }
+}
+
+impl FromStr for To {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(name) = text.strip_prefix("as=") else { return text.parse().map(Self::At) };
+        let parts = name.rsplit_once('#');
+        let named = parts.and_then(|(client, number)| Some((client, number.parse().ok()?)));
+        match named.filter(|(client, _)| !client.is_empty() && !client.starts_with('~')) {
+            Some((client, number)) => Ok(Self::As(RequestId::named(client, number))),
+            None => Err("expected a client and a number, such as as=alice#7".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(At(replica)) => write!(f, "@{replica}"),
+            Self::As(request) => write!(f, "as={request}"),
         }
     }
 }
@@ -428,7 +487,7 @@ impl fmt::Display for Doubled {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Operation(operation) => Command::proposing(operation).fmt(f),
+            Self::Operation(proposal) => Command::proposing(proposal).fmt(f),
             Self::At(At(replica)) => write!(f, "@{replica}"),
         }
     }

@@ -26,13 +26,25 @@ pub trait World {
         &self.view().in_flight
     }
 
-    /// Asks a replica for operations, several of them as one instance. The answers come through
-    /// [`World::take_answers`]. Returns the requests, in the order of the operations.
+    /// Makes commands of operations, under the name and the next numbers that this world proposes with.
+    fn name(&mut self, operations: Vec<Operation>) -> Vec<Command>;
+
+    /// Asks a replica for commands, several of them as one instance. The answers come through
+    /// [`World::take_answers`].
+    fn propose_commands(&mut self, at: ReplicaId, commands: Vec<Command>) -> Result<(), String>;
+
+    /// Asks a replica for operations, several of them as one instance. Returns the requests, in the
+    /// order of the operations.
     fn propose(
         &mut self,
         at: ReplicaId,
         operations: Vec<Operation>,
-    ) -> Result<Vec<RequestId>, String>;
+    ) -> Result<Vec<RequestId>, String> {
+        let commands = self.name(operations);
+        let requests = requests(&commands);
+        self.propose_commands(at, commands)?;
+        Ok(requests)
+    }
 
     /// Asks for many operations, an instance each. Where messages move by themselves, the operations
     /// are under way at the same time.
@@ -148,6 +160,11 @@ impl Proposer {
         operations.into_iter().map(command).collect()
     }
 
+    /// Whether it makes commands under this request's name.
+    pub fn is_of(&self, request: &RequestId) -> bool {
+        request.client == Client::Named(self.name.clone())
+    }
+
     /// How many commands there have been.
     pub fn proposals(&self) -> u64 {
         self.proposals
@@ -155,7 +172,7 @@ impl Proposer {
 
     /// Takes note of commands that were proposed elsewhere, so that no number is used twice.
     pub fn note(&mut self, commands: &[Command]) {
-        let ours = |it: &&Command| it.request.client == Client::Named(self.name.clone());
+        let ours = |it: &&Command| self.is_of(&it.request);
         let last = commands.iter().filter(ours).map(|command| command.request.number).max();
         self.proposals = self.proposals.max(last.unwrap_or(0));
     }

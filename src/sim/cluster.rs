@@ -4,7 +4,7 @@ mod follow;
 
 use std::time::Duration;
 
-use crate::epaxos::command::{Operation, RequestId};
+use crate::epaxos::command::{Command, Operation, RequestId};
 use crate::epaxos::event::Event;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
@@ -15,7 +15,7 @@ use crate::kv::Store;
 use crate::observe::notice::{Decision, Effect, GateState, Held, HeldBy, Notice, Shape, Step};
 use crate::observe::view::View;
 use crate::script::stepwise::{Delays, Stepwise};
-use crate::script::world::{Answer, Next, Proposer, World, requests};
+use crate::script::world::{Answer, Next, Proposer, World};
 use crate::sim::replicas::Replicas;
 
 /// A simulated cluster. A message that no rule holds is taken to stand at its receiver's gate: the
@@ -170,17 +170,15 @@ impl World for Cluster {
         &self.view
     }
 
-    fn propose(
-        &mut self,
-        at: ReplicaId,
-        operations: Vec<Operation>,
-    ) -> Result<Vec<RequestId>, String> {
-        let commands = self.proposer.commands(operations);
-        let requests = requests(&commands);
+    fn name(&mut self, operations: Vec<Operation>) -> Vec<Command> {
+        self.proposer.commands(operations)
+    }
+
+    fn propose_commands(&mut self, at: ReplicaId, commands: Vec<Command>) -> Result<(), String> {
         self.seat(at).check_serves()?;
-        self.open.extend(requests.iter().map(|request| (at, request.clone())));
+        self.open.extend(commands.iter().map(|command| (at, command.request.clone())));
         self.decide(at, Decision::Propose(commands));
-        Ok(requests)
+        Ok(())
     }
 
     fn arm(&mut self) {

@@ -5,6 +5,7 @@ use crate::epaxos::id::ReplicaId;
 use crate::multiverse::goal::Goal;
 use crate::multiverse::what_if::Change;
 use crate::script::grammar::Command;
+use crate::script::words::Proposal;
 use crate::tui::command::Form;
 
 /// What is to be done about time.
@@ -214,8 +215,11 @@ fn operation(words: &str) -> Result<Operation, String> {
             "leave out \"@{at}\": change keeps the replica, and add names it last"
         ));
     }
+    if let Some((Proposal { request: Some(request), .. }, _)) = &proposal {
+        return Err(format!("leave out \"as={request}\": the request gets a name of its own"));
+    }
     let none = || format!("\"{words}\" is no operation, such as \"put x 2\"");
-    proposal.map(|(operation, _)| operation).ok_or_else(none)
+    proposal.map(|(proposal, _)| proposal.operation).ok_or_else(none)
 }
 
 #[cfg(test)]

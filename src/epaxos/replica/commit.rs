@@ -81,7 +81,9 @@ impl<M: StateMachine> Replica<M> {
         for command in payload.commands() {
             self.requests.committed(command, path, now);
             if self.options.reply_on == ReplyOn::Commit && command.operation.is_write() {
-                self.answer_early(command, Outcome::Written, out);
+                // It may turn out only when the command is executed.
+                let outcome = self.requests.outcome(command).unwrap_or(Outcome::Written);
+                self.answer_early(command, outcome, out);
             }
         }
         if *payload == Payload::Noop && id.replica == self.options.id && self.missing.is_none() {
@@ -246,11 +248,11 @@ impl<M: StateMachine> Replica<M> {
         self.outcomes = outcomes;
     }
 
-    /// Applies a command, unless its request took effect before. Says what it came to, and whether it
-    /// had then.
+    /// Applies a command, unless its request took effect before, or may have. Says what it came to,
+    /// and whether it was not applied.
     fn apply(&mut self, command: &Command) -> (Outcome, bool) {
         if let Some(outcome) = self.requests.outcome(command) {
-            return (outcome.clone(), true);
+            return (outcome, true);
         }
         let outcome = self.machine.apply(&command.operation);
         self.requests.remember(command, &outcome);

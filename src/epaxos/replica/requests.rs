@@ -1,6 +1,8 @@
 //! Clients: who waits for an answer, and what the requests of named clients came to.
 
+mod numbers;
 mod remembered;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use crate::epaxos::time::Time;
 
 use self::remembered::Remembered;
 
-pub use self::remembered::REPEATABLE;
+pub use self::writes::REPEATABLE;
 
 /// What is known of requests.
 ///
@@ -131,19 +133,16 @@ impl Requests {
         self.get(command).map(|open| now.since(open.proposed))
     }
 
-    /// What a command of a named client came to that has been executed and may be repeated.
-    pub(super) fn outcome(&self, command: &Command) -> Option<&Outcome> {
-        match command.request.client {
-            Client::Named(_) => self.remembered.get(command),
-            Client::Anonymous(_) => None,
-        }
+    /// What a command of a named client came to that has been executed, or that this is unknown;
+    /// `None` for one that has not taken effect. Once a write is unknown, it is so for ever, here and
+    /// at every other replica that executes as many writes of its key.
+    pub(super) fn outcome(&self, command: &Command) -> Option<Outcome> {
+        self.remembered.get(command)
     }
 
     /// Remembers what a command came to, where it could be repeated.
     pub(super) fn remember(&mut self, command: &Command, outcome: &Outcome) {
-        if let Client::Named(_) = command.request.client {
-            self.remembered.insert(command, outcome.clone());
-        }
+        self.remembered.insert(command, outcome);
     }
 }
 
@@ -169,18 +168,21 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// Whether a command was never asked for here before. Where it was, and has an answer, gives
-    /// that.
+    /// that; where it may have been, too long ago, says that its outcome is unknown.
     fn is_new(&self, command: &Command, out: &mut Vec<Output>) -> bool {
-        let executed = self.requests.outcome(command);
         let open = self.requests.get(command);
-        if executed.is_none() && open.is_none() {
+        let outcome = match open {
+            Some(open) => open.answered.clone(),
+            None => self.requests.outcome(command),
+        };
+        if outcome.is_none() && open.is_none() {
             return true;
         }
         self.tell(out, || Event::Repeated { request: command.request.clone() });
-        if let Some(outcome) = executed.or(open.and_then(|open| open.answered.as_ref())) {
+        if let Some(outcome) = outcome {
             out.push(Output::Reply(Reply {
                 command: command.clone(),
-                outcome: outcome.clone(),
+                outcome,
                 commit_latency: None,
                 execute_latency: None,
                 path: None,

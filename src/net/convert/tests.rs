@@ -140,7 +140,12 @@ proptest! {
     #[test]
     fn operations_and_outcomes_read_back(operation in operation(), value in vec(any::<u8>(), 0..9)) {
         prop_assert_eq!(super::operation(Some((&operation).into())), Ok(operation));
-        for outcome in [Outcome::Written, Outcome::NotFound, Outcome::Found(value.into())] {
+        for outcome in [
+            Outcome::Written,
+            Outcome::NotFound,
+            Outcome::Unknown,
+            Outcome::Found(value.into()),
+        ] {
             let wire = wire::propose_response::Outcome::from(outcome.clone());
             prop_assert_eq!(Outcome::from(wire), outcome);
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::observe::links::LinkId;
+use crate::script::words::At;
 use proptest::prelude::*;
 
 fn parse(line: &str) -> Command {
@@ -17,6 +18,10 @@ fn commands_read_back_as_written() {
     for line in [
         "put x 1",
         "put x 'hello world' @R4",
+        "put x 1 as=alice#7",
+        "del x @R2 as=alice#7",
+        "get x 'as=the other one#18446744073709551615'",
+        "batch 'put x 1 as=alice#7' 'get x' @R1",
         "put -k -1",
         "get x @R2",
         "del x",
@@ -76,17 +81,23 @@ fn commands_read_back_as_written() {
 fn what_is_no_command_is_refused_in_a_sentence() {
     assert_eq!(
         refused("put x"),
-        "the following required arguments were not provided: <VALUE>; it is written: put <KEY> <VALUE> [AT]"
+        "the following required arguments were not provided: <VALUE>; it is written: put <KEY> <VALUE> [@R|as=CLIENT#N]..."
     );
     assert_eq!(refused("putt x 1"), "there is no command 'putt'");
     assert_eq!(
         refused("put x 1 R3"),
-        "invalid value 'R3' for '[AT]': a replica to ask is written with @, such as @R3"
+        "invalid value 'R3' for '[@R|as=CLIENT#N]...': a replica to ask is written with @, such as @R3"
     );
     assert_eq!(
         refused("hold R0-1"),
         "R0-1 is one message; a rule describes messages to come, such as kind=Commit"
     );
+    for name in ["alice", "alice#", "#7", "~R2#7", "alice#-1", "alice#18446744073709551616"] {
+        let sentence = refused(&format!("put x 1 as={name}"));
+        assert!(sentence.ends_with("expected a client and a number, such as as=alice#7"), "{name}");
+    }
+    assert_eq!(refused("put x 1 @R0 @R1"), "a proposal goes to one replica");
+    assert_eq!(refused("get x as=alice#7 as=bob#7"), "a request has one name");
     assert_eq!(refused("put 'x 1"), "a quotation mark has no partner");
     assert!(refused("sleep 584542046000years").contains("nobody waits longer than a day"));
     assert_eq!(refused("cut R0 R0"), "R0 has no link to itself");
@@ -170,7 +181,7 @@ proptest! {
 
     #[test]
     fn any_text_can_be_put(key in "\\PC{1,9}", value in "\\PC{0,9}") {
-        let put = Command::Put { key, value, at: Some(At(ReplicaId(1))) };
+        let put = Command::Put { key, value, to: vec![To::At(At(ReplicaId(1)))] };
         prop_assert_eq!(Command::parse(&put.to_string()), Ok(Some(put)));
     }
 }

@@ -1,5 +1,6 @@
 //! What goes out to the world, and what comes back.
 
+use crate::epaxos::command::Outcome;
 use crate::epaxos::event::Event;
 use crate::observe::notice::Decision;
 use crate::observe::notice::Effect as StepEffect;
@@ -246,6 +247,9 @@ impl App {
             if self.times.past.is_some() { self.asked_here(answer).or(named) } else { named };
         let name = named.unwrap_or_else(|| answer.request.to_string());
         match &answer.result {
+            Ok(outcome @ Outcome::Unknown) => {
+                self.say(format!("{name} = {outcome}: had no effect now"), Tone::Bad);
+            }
             Ok(outcome) => self.say(format!("{name} = {outcome}"), Tone::Good),
             Err(error) => self.say(format!("{name} failed: {error}"), Tone::Bad),
         }
