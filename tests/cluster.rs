@@ -498,8 +498,9 @@ async fn garbage_from_a_peer_ends_its_stream_and_nothing_else() {
         (wire::Envelope { id: id(1), to: 0, message: None }, "the message is missing"),
     ];
     for (count, (envelope, sentence)) in (1..).zip(garbage) {
-        let mut silence =
-            peer.dispatch(futures::stream::iter([envelope])).await.unwrap().into_inner();
+        let mut request = tonic::Request::new(futures::stream::iter([envelope]));
+        cluster.hello(ReplicaId(1)).write(request.metadata_mut());
+        let mut silence = peer.dispatch(request).await.unwrap().into_inner();
         let end = silence.message().await.unwrap_err();
         assert_eq!((end.code(), end.message()), (Code::InvalidArgument, sentence));
         assert_eq!(cluster.refused(ReplicaId(0)), count);

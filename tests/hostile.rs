@@ -16,14 +16,17 @@ mod wire {
 use std::time::Duration;
 
 use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::net::handshake::Hello;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use prost::Message as _;
 use scene::{Scene, call, resident};
 use tokio::runtime::Runtime;
-use tonic::{Code, Status};
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Request, Status};
 use wire::envelope::Message;
+use wire::replica_client::ReplicaClient;
 
 const DISPATCH: &str = "/epaxos.v1.Replica/Dispatch";
 
@@ -154,10 +157,11 @@ fn noise_is_refused_by_every_method() {
     let runtime = Runtime::new().unwrap();
     let mut scene = runtime.block_on(Scene::start(None));
     let channel = runtime.block_on(scene.channel(0));
+    let hello = scene.hello(1);
     for method in METHODS {
         run(&runtime, 150, &vec(any::<u8>(), 0..200), async |bytes| {
             let before = scene.refused();
-            let end = call(&channel, method, bytes).await;
+            let end = call(&channel, &hello, method, bytes).await;
             check_end(&scene, before, &end)
         });
     }
@@ -170,6 +174,7 @@ fn damaged_messages_are_refused_or_harmless() {
     let runtime = Runtime::new().unwrap();
     let mut scene = runtime.block_on(Scene::start(None));
     let channel = runtime.block_on(scene.channel(0));
+    let hello = scene.hello(1);
     let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 1..5);
     let cases = (prop::sample::select(messages()), damage, any::<prop::sample::Index>());
     run(&runtime, 1000, &cases, async |(message, damage, end)| {
@@ -181,7 +186,7 @@ fn damaged_messages_are_refused_or_harmless() {
         // Sometimes with the end missing.
         bytes.truncate(bytes.len() / 2 + end.index(bytes.len()));
         let before = scene.refused();
-        let end = call(&channel, DISPATCH, bytes).await;
+        let end = call(&channel, &hello, DISPATCH, bytes).await;
         check_end(&scene, before, &end)
     });
     assert!(scene.refused() > 100, "much of it cannot be read: {}", scene.refused());
@@ -263,7 +268,10 @@ async fn wrong_messages_are_refused_in_words() {
     let channel = scene.channel(0).await;
     for (envelope, sentence) in wrong_messages() {
         let before = scene.refused();
-        let end = call(&channel, DISPATCH, envelope.encode_to_vec()).await.unwrap_err();
+        // Whoever it names as its sender opens the stream, where that can be.
+        let sender = envelope.id.map_or(1, |id| id.sender);
+        let hello = scene.hello(if sender == 2 { 2 } else { 1 });
+        let end = call(&channel, &hello, DISPATCH, envelope.encode_to_vec()).await.unwrap_err();
         assert_eq!((end.code(), end.message()), (Code::InvalidArgument, sentence));
         assert_eq!(scene.refused(), before + 1);
     }
@@ -276,6 +284,9 @@ fn wrong_requests() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let batch = |count, value| wire::ProposeBatchRequest {
         proposals: vec![propose(put("k", value)); count],
     };
+    let get = wire::operation::Kind::Get(wire::Get { key: "k".into() });
+    let get = propose(Some(wire::Operation { kind: Some(get) }));
+    let gets = wire::ProposeBatchRequest { proposals: vec![get; 5] };
     let put_of = |key: usize, value: usize| wire::PutRequest {
         key: "k".repeat(key),
         value: vec![0; value],
@@ -303,6 +314,13 @@ fn wrong_requests() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         (METHODS[4], batch(1025, 1).encode_to_vec(), "a batch has 1025 commands, more than 1024"),
         (
             METHODS[4],
+            gets.encode_to_vec(),
+            "the answers to a batch with 5 gets may take 5243040 bytes, and the client receives \
+             4194304 at most; read fewer keys at once, or raise the limit of the client and name it \
+             in the metadata, as epaxos-answer-max",
+        ),
+        (
+            METHODS[4],
             batch(9, 1 << 20).encode_to_vec(),
             "a batch has 9437193 bytes of keys and values, more than 8388608",
         ),
@@ -325,11 +343,12 @@ fn wrong_requests() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 async fn wrong_requests_are_refused_in_words_and_leave_nothing_behind() {
     let mut scene = Scene::start(None).await;
     let channel = scene.channel(0).await;
+    let hello = scene.hello(1);
     let mut after_first = 0;
     for round in 0..12 {
         for (method, bytes, sentence) in wrong_requests() {
             let before = scene.refused();
-            let end = call(&channel, method, bytes).await.unwrap_err();
+            let end = call(&channel, &hello, method, bytes).await.unwrap_err();
             assert_eq!((end.code(), end.message()), (Code::InvalidArgument, sentence));
             assert_eq!(scene.refused(), before + 1, "{sentence}");
         }
@@ -348,12 +367,13 @@ async fn numbers_at_their_limits_are_dealt_with() {
     let recover_after = Some(Duration::from_millis(600));
     let mut scene = Scene::start(recover_after).await;
     let channel = scene.channel(0).await;
+    let hello = scene.hello(1);
     // The last round there is: nobody can go above it, and nobody says what others would refuse.
     for slot in [SLOT, (1 << 48) - 1] {
         let instance = Some(wire::Instance { replica: 1, slot });
         let ballot = ballot((1 << 31) - 1);
         let message = Message::Recover(wire::Recover { instance, ballot });
-        call(&channel, DISPATCH, envelope(message).encode_to_vec()).await.unwrap();
+        call(&channel, &hello, DISPATCH, envelope(message).encode_to_vec()).await.unwrap();
     }
     // The largest seq and slot of a command that is decided: its key has had its day, and nothing else.
     let mut commit = wire::Commit {
@@ -362,11 +382,13 @@ async fn numbers_at_their_limits_are_dealt_with() {
         attributes: Some(wire::Attributes { seq: (1 << 48) - 1, deps: vec![-1; 3] }),
         path: 2,
     };
-    call(&channel, DISPATCH, envelope(Message::Commit(commit.clone())).encode_to_vec())
+    call(&channel, &hello, DISPATCH, envelope(Message::Commit(commit.clone())).encode_to_vec())
         .await
         .unwrap();
     commit.instance = Some(wire::Instance { replica: 2, slot: 1 << 47 });
-    call(&channel, DISPATCH, envelope(Message::Commit(commit)).encode_to_vec()).await.unwrap();
+    call(&channel, &hello, DISPATCH, envelope(Message::Commit(commit)).encode_to_vec())
+        .await
+        .unwrap();
     scene.check().await;
     // Long enough for a recovery to set out.
     tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -374,4 +396,75 @@ async fn numbers_at_their_limits_are_dealt_with() {
     for replica in ReplicaId::all(scene::REPLICAS) {
         assert_eq!(scene.cluster.refused(replica), 0, "{replica} was told nonsense by a replica");
     }
+}
+
+/// What callers of Dispatch say of themselves that is wrong, and how they are told.
+fn wrong_introductions(scene: &Scene) -> Vec<(MetadataMap, Code, &'static str)> {
+    let written = |change: fn(&mut Hello)| {
+        let mut hello = scene.hello(1);
+        change(&mut hello);
+        let mut metadata = MetadataMap::new();
+        hello.write(&mut metadata);
+        metadata
+    };
+    let mut garbled = written(|_| {});
+    garbled.insert("epaxos-incarnation", "0123".parse().unwrap());
+    vec![
+        (
+            MetadataMap::new(),
+            Code::InvalidArgument,
+            "the metadata has no epaxos-replica; a replica says who it is when it calls Dispatch \
+             (see dispatch.proto)",
+        ),
+        (
+            garbled,
+            Code::InvalidArgument,
+            "epaxos-incarnation is \"0123\", not 32 hexadecimal digits",
+        ),
+        (
+            written(|hello| hello.incarnation.0 ^= 1),
+            Code::FailedPrecondition,
+            "another process runs as R1 already; stop one, or give it another --id",
+        ),
+        (
+            written(|hello| hello.replica = ReplicaId(0)),
+            Code::FailedPrecondition,
+            "two processes run as R0; stop one, or give it another --id",
+        ),
+        (
+            written(|hello| hello.endpoints = vec!["a:1".to_owned(); 5].into()),
+            Code::FailedPrecondition,
+            "the configuration of R1 lists 5 replicas, and that of R0 lists 3; start all replicas \
+             with the same configuration",
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_replica_of_the_cluster_is_refused_in_words() {
+    let mut scene = Scene::start(None).await;
+    // Links are up.
+    scene.check().await;
+    let mut client = ReplicaClient::new(scene.channel(0).await);
+    for (metadata, code, sentence) in wrong_introductions(&scene) {
+        let before = scene.refused();
+        let message = envelope(Message::PreAccept(pre_accept()));
+        let mut request = Request::new(futures::stream::iter([message]));
+        *request.metadata_mut() = metadata;
+        let end = client.dispatch(request).await.unwrap_err();
+        assert_eq!((end.code(), end.message()), (code, sentence));
+        assert_eq!(scene.refused(), before + 1, "{sentence}");
+    }
+    // Who was let in as R1 says nothing as R2.
+    let mut request = Request::new(futures::stream::iter([wire::Envelope {
+        id: Some(wire::MessageId { sender: 2, number: 0, copy: 0 }),
+        ..envelope(Message::Nack(wire::Nack { instance: instance(), ballot: ballot(3) }))
+    }]));
+    scene.hello(1).write(request.metadata_mut());
+    let mut silence = client.dispatch(request).await.unwrap();
+    assert_eq!(silence.metadata().get("epaxos-replica").unwrap(), "R0", "the called one answers");
+    let end = silence.get_mut().message().await.unwrap_err();
+    let sentence = "the message is from R2, and the stream from R1";
+    assert_eq!((end.code(), end.message()), (Code::InvalidArgument, sentence));
+    scene.check().await;
 }

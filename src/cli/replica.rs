@@ -2,15 +2,17 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::cli::arguments::Behaviour;
 use crate::cli::{check_listed, cluster_options, interrupted, read_config};
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::Envelope;
+use crate::net::handshake::admission::{Standing, Tell};
 use crate::node::standalone::Standalone;
 use crate::observe::counters::Counters;
 use crate::observe::notice::{Effect, Notice};
@@ -28,14 +30,18 @@ pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::R
 
     let runtime = Runtime::new().context("cannot start a runtime")?;
     let (reports, mut heard) = mpsc::unbounded_channel();
-    let replica = Standalone::start(&options, id, Some(reports.into()), runtime.handle())?;
+    let tell = Tell::new(|sentence| drop(writeln!(io::stderr(), "{sentence}")));
+    let handle = runtime.handle();
+    let replica = Standalone::start_telling(&options, id, Some(reports.into()), tell, handle)?;
     writeln!(io::stderr(), "{id} listens at {}", config.endpoints[id.index()]).ok();
     let mut counters = Counters::default();
     let listened = runtime.block_on(async {
         let mut interrupted = std::pin::pin!(interrupted());
+        let mut out = std::pin::pin!(refused_for_good(replica.standing()));
         loop {
             tokio::select! {
                 () = &mut interrupted => return Ok(()),
+                why = &mut out => return Err(io::Error::other(&*why)),
                 report = heard.recv() => match report {
                     Some(report) => hear(&report, &mut counters, debug, replicas)?,
                     // Nobody has told it to end.
@@ -48,6 +54,19 @@ pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::R
     let printed = writeln!(io::stdout(), "{}", metrics::one_to_json(id, &counters));
     let result: io::Result<()> = listened.and(printed);
     Ok(result?)
+}
+
+/// Ends when a majority of the replicas keeps refusing this one. Returns why.
+async fn refused_for_good(mut standing: watch::Receiver<Standing>) -> Arc<str> {
+    loop {
+        if let Standing::Out(why) = &*standing.borrow_and_update() {
+            return why.clone();
+        }
+        if standing.changed().await.is_err() {
+            // The replica has failed, which is reported otherwise.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Counts what happened, and prints what was sent.

@@ -41,6 +41,21 @@ impl<T> Default for Row<T> {
 }
 
 impl<T> Row<T> {
+    /// An empty row for slots from about `slot` on.
+    pub fn beginning_at(slot: u64) -> Self {
+        let mut row = Self::default();
+        row.begin_at(slot);
+        row
+    }
+
+    /// Expects slots from about `slot` on, where nothing was ever held. Otherwise the first of them
+    /// would be taken for one far ahead of the others.
+    pub fn begin_at(&mut self, slot: u64) {
+        if self.chunks.is_empty() && self.apart.is_empty() && slot < FARTHEST {
+            self.start = slot - slot % CHUNK;
+        }
+    }
+
     /// What is held for `slot`.
     pub fn get(&self, slot: u64) -> Option<&T> {
         match self.place(slot) {
@@ -330,10 +345,28 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn a_row_that_begins_far_on_holds_its_slots_side_by_side() {
+        for begin in [0, 5, (1 << 56) + 7, FARTHEST - 1] {
+            let mut row = Row::beginning_at(begin);
+            for slot in begin..begin + 1000 {
+                row.insert(slot, slot);
+                assert!(row.apart.is_empty() && row.chunks.len() <= 2, "{slot} from {begin}");
+                if slot >= begin + 10 {
+                    assert_eq!(row.remove(slot - 10), Some(slot - 10));
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_row_is_a_map(acts in proptest::collection::vec(act(), 0..200), from in slot()) {
-            let (mut row, mut map) = (Row::default(), BTreeMap::new());
+        fn a_row_is_a_map(
+            begin in slot(),
+            acts in proptest::collection::vec(act(), 0..200),
+            from in slot(),
+        ) {
+            let (mut row, mut map) = (Row::beginning_at(begin), BTreeMap::new());
             for (value, act) in acts.into_iter().enumerate() {
                 match act {
                     Act::Insert(slot) => {

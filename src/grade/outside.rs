@@ -476,6 +476,7 @@ impl World for Outside {
         if processes.is_up(replica) {
             return Err(format!("{replica} is up"));
         }
+        relays.expect_again(replica)?;
         processes.start(replica)?;
         relays.speak_to(replica)?;
         // It may have forgotten that it has said something.

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::config::Endpoint;
 use crate::epaxos::id::ReplicaId;
+use crate::grade::relays::configuration;
 
 /// The replicas of one cluster. They end with it.
 #[derive(Debug)]
@@ -51,8 +52,7 @@ impl Processes {
             fs::create_dir_all(logs).map_err(failed)?;
         }
         for id in 0..endpoints.len() {
-            let place = |index: usize| if index == id { &endpoints[id] } else { &relays[index] };
-            let listed = (0..endpoints.len()).map(place).map(|endpoint| {
+            let listed = configuration(id, endpoints, relays).into_iter().map(|endpoint| {
                 // The first such configurations had ports as text; whoever reads them reads that.
                 json!({"Host": endpoint.host, "Port": endpoint.port.to_string()})
             });

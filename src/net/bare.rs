@@ -20,6 +20,7 @@ use self::wire::replica_server::{Replica, ReplicaServer};
 use crate::epaxos::command::Operation;
 use crate::net::WINDOW;
 use crate::net::client::CallError;
+use crate::net::liveness::{Dialer, Distance};
 
 /// What the generator makes of `proto/`.
 mod wire {
@@ -51,7 +52,9 @@ impl BareConnection {
     /// A connection to the server at `address`, as `host:port`; `None` where that is no address.
     /// Called on a runtime.
     pub fn new(address: &str) -> Option<Self> {
-        Some(Self { stub: ReplicaClient::new(super::endpoint(address)?.connect_lazy()) })
+        Some(Self {
+            stub: ReplicaClient::new(Dialer::new(address, Distance::Network)?.connect_lazy()),
+        })
     }
 
     /// Asks for an operation, and gets nothing done.

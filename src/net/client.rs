@@ -4,12 +4,14 @@ use std::error::Error;
 
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
-use tonic::Code;
-use tonic::Status;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
 
 use crate::epaxos::command::{Client, Command, Operation, Outcome, RequestId};
-use crate::net::MESSAGE_MAX;
+use crate::net::answer_size;
+use crate::net::convert::{BATCH_MAX, IDENTITY_MAX, VALUE_MAX};
+use crate::net::liveness::{Dialer, Distance};
 use crate::net::wire;
 use crate::net::wire::replica_client::ReplicaClient;
 
@@ -41,8 +43,13 @@ impl Connection {
     /// A connection to the replica at `address`, as `host:port`; `None` where that is no address.
     /// Called on a runtime.
     pub fn new(address: &str) -> Option<Self> {
-        let channel = super::endpoint(address)?.connect_lazy();
-        Some(Self { stub: ReplicaClient::new(channel).max_decoding_message_size(MESSAGE_MAX) })
+        Self::over(address, Distance::Network)
+    }
+
+    /// The same, to a replica at this distance.
+    pub fn over(address: &str, distance: Distance) -> Option<Self> {
+        let channel = Dialer::new(address, distance)?.connect_lazy();
+        Some(Self { stub: ReplicaClient::new(channel).max_decoding_message_size(ANSWER_MAX) })
     }
 
     /// Proposes one command.
@@ -54,7 +61,8 @@ impl Connection {
     /// Proposes several commands as one instance.
     pub async fn propose_batch(&self, commands: &[Command]) -> Result<Vec<Outcome>, CallError> {
         let proposals = commands.iter().map(write).collect();
-        let request = wire::ProposeBatchRequest { proposals };
+        let mut request = Request::new(wire::ProposeBatchRequest { proposals });
+        request.metadata_mut().insert(answer_size::KEY, MetadataValue::from(ANSWER_MAX));
         let answers = self.stub.clone().propose_batch(request).await?.into_inner().answers;
         let outcomes: Option<Vec<_>> =
             answers.into_iter().map(|answer| answer.outcome.map(Into::into)).collect();
@@ -121,3 +129,6 @@ fn write(command: &Command) -> wire::ProposeRequest {
     };
     wire::ProposeRequest { identity, number, operation: Some(operation.into()) }
 }
+
+/// The largest answer that is received, in bytes: a batch in which every get finds the longest value.
+const ANSWER_MAX: usize = BATCH_MAX * (VALUE_MAX + IDENTITY_MAX + answer_size::FRAME);

@@ -4,25 +4,31 @@
 //! A link never blocks the event loop, and promises nothing: what does not fit, what waits while
 //! the other side cannot be reached, and what is on its way when a stream breaks, is lost. The
 //! protocol asks again.
+//!
+//! A stream begins with a handshake ([`handshake`](crate::net::handshake)): no message goes out
+//! before the other side has said who it is.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::Stream;
+use futures::task::AtomicWaker;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
-use tonic::{Response, Streaming};
+use tonic::{Request, Streaming};
 use tracing::{debug, info, warn};
 
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::net::convert::Dialect;
 use crate::net::convert::earlier::Said;
+use crate::net::handshake::Handshake;
+use crate::net::liveness::{Dialer, Distance};
 use crate::net::spellings::Spellings;
 use crate::net::wire;
 use crate::net::wire::replica_client::ReplicaClient;
@@ -52,36 +58,35 @@ impl fmt::Debug for Losses {
 }
 
 impl Link {
-    /// A link to the replica `to` behind `endpoint`, and the task that must run for it to work.
-    pub(super) fn with_endpoint(
-        dialect: Dialect,
-        to: ReplicaId,
-        endpoint: Endpoint,
-        losses: Losses,
-    ) -> (Link, Writer) {
-        let (queue, queued) = mpsc::channel(QUEUE);
-        let link = Link { queue, losses: losses.clone() };
-        let queued = Arc::new(Mutex::new(queued));
-        let (spelling_out, spellings) = (false, Spellings::default());
-        (link, Writer { dialect, to, endpoint, queued, losses, spelling_out, spellings })
-    }
-
     /// A link to the replica `to` at `address`, as `host:port`, and the task that must run for it
     /// to work. `None` where that is no address.
     pub fn new(
         dialect: Dialect,
         to: ReplicaId,
-        address: &str,
+        (address, distance): (&str, Distance),
+        handshake: Arc<dyn Handshake>,
         losses: Losses,
     ) -> Option<(Link, Writer)> {
-        Some(Self::with_endpoint(dialect, to, super::endpoint(address)?, losses))
+        let dialer = Dialer::new(address, distance)?;
+        let (queue, queued) = mpsc::channel(QUEUE);
+        let link = Link { queue, losses: losses.clone() };
+        let queued = Arc::new(Mutex::new(queued));
+        let (spelling_out, spellings) = (false, Spellings::default());
+        let writer =
+            Writer { dialect, to, dialer, handshake, queued, losses, spelling_out, spellings };
+        Some((link, writer))
     }
 
     /// Sends a message, or loses it where the queue is full.
     pub fn send(&self, envelope: Envelope) {
         if let Err(error) = self.queue.try_send(envelope) {
-            (self.losses.0)(error.into_inner().id);
+            self.lose(&error.into_inner());
         }
+    }
+
+    /// Gives a message up.
+    pub fn lose(&self, envelope: &Envelope) {
+        (self.losses.0)(envelope.id);
     }
 }
 
@@ -90,7 +95,8 @@ impl Link {
 pub struct Writer {
     dialect: Dialect,
     to: ReplicaId,
-    endpoint: Endpoint,
+    dialer: Dialer,
+    handshake: Arc<dyn Handshake>,
     /// Shared with the stream that is open, which is the transport's.
     queued: Arc<Mutex<mpsc::Receiver<Envelope>>>,
     losses: Losses,
@@ -105,8 +111,39 @@ struct Outgoing {
     /// What has gone out on it.
     said: Said,
     queued: Arc<Mutex<mpsc::Receiver<Envelope>>>,
-    /// Whether the stream is known to have ended: the transport may not have noticed yet.
-    over: Arc<AtomicBool>,
+    valve: Arc<Valve>,
+}
+
+/// Whether messages go out on one stream.
+#[derive(Debug)]
+struct Valve {
+    state: AtomicU8,
+    /// The transport, which waits for it to open.
+    waker: AtomicWaker,
+}
+
+/// The other side has not said who it is.
+const SHUT: u8 = 0;
+
+/// Messages go out.
+const OPEN: u8 = 1;
+
+/// The stream is known to have ended: the transport may not have noticed yet.
+const OVER: u8 = 2;
+
+impl Valve {
+    fn new(state: u8) -> Arc<Self> {
+        Arc::new(Self { state: AtomicU8::new(state), waker: AtomicWaker::new() })
+    }
+
+    fn set(&self, state: u8) {
+        self.state.store(state, Ordering::Release);
+        self.waker.wake();
+    }
+
+    fn get(&self) -> u8 {
+        self.state.load(Ordering::Acquire)
+    }
 }
 
 impl Stream for Outgoing {
@@ -116,8 +153,13 @@ impl Stream for Outgoing {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<wire::Envelope>> {
-        if self.over.load(Ordering::Acquire) {
-            return Poll::Ready(None);
+        if self.valve.get() == SHUT {
+            self.valve.waker.register(context.waker());
+        }
+        match self.valve.get() {
+            SHUT => return Poll::Pending,
+            OVER => return Poll::Ready(None),
+            _ => {}
         }
         let envelope = ready!(lock(&self.queued).poll_recv(context));
         let Self { dialect, said, .. } = &mut *self;
@@ -152,28 +194,37 @@ impl Writer {
         let (from, to) = (self.dialect.me, self.to);
         let mut backoff = BACKOFF_MIN;
         while !self.is_over() {
-            let over = Arc::new(AtomicBool::new(false));
-            match self.open(over.clone()).await {
+            let dialled = Instant::now();
+            let valve = Valve::new(if self.handshake.waits_for_answer() { SHUT } else { OPEN });
+            match self.open(&valve).await {
                 Ok(mut silence) => {
                     debug!("the link from {from} to {to} is up");
-                    backoff = BACKOFF_MIN;
+                    let up = Instant::now();
                     let why = match silence.message().await {
                         Ok(_) => "the stream has ended".to_owned(),
-                        Err(status) => status.message().to_owned(),
+                        Err(status) => {
+                            self.handshake.ended(to, &status);
+                            status.message().to_owned()
+                        }
                     };
                     info!("the link from {from} to {to} is down: {why}");
+                    if up.elapsed() > BACKOFF_MAX {
+                        backoff = BACKOFF_MIN;
+                    }
                 }
                 Err(error) if backoff == BACKOFF_MIN => warn!("{from} cannot reach {to}: {error}"),
                 Err(_) => {}
             }
-            over.store(true, Ordering::Release);
+            valve.set(OVER);
             // What is old by the time the peer is back would only be in the way.
             loop {
                 let queued = lock(&self.queued).try_recv();
                 let Ok(envelope) = queued else { break };
                 (self.losses.0)(envelope.id);
             }
-            tokio::time::sleep(backoff).await;
+            // What dialling took counts, so that a peer that can be reached again is found soon.
+            let next = (dialled + backoff).max(Instant::now() + BACKOFF_MIN);
+            tokio::time::sleep_until(next).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
@@ -185,16 +236,19 @@ impl Writer {
     }
 
     /// Opens a stream at the peer. What comes back on it says nothing until it ends.
-    async fn open(
-        &self,
-        over: Arc<AtomicBool>,
-    ) -> Result<Streaming<wire::DispatchResponse>, String> {
-        let channel = self.endpoint.connect().await.map_err(|error| root(&error))?;
-        let (dialect, queued) = (self.dialect, self.queued.clone());
+    async fn open(&self, valve: &Arc<Valve>) -> Result<Streaming<wire::DispatchResponse>, String> {
+        let channel = self.dialer.connect().await.map_err(|error| root(&error))?;
+        let (dialect, queued, valve) = (self.dialect, self.queued.clone(), valve.clone());
         let said = Said::new(self.spellings.clone(), self.spelling_out);
-        let outgoing = Outgoing { dialect, said, queued, over };
-        let call = ReplicaClient::new(channel).dispatch(outgoing).await;
-        call.map(Response::into_inner).map_err(|status| status.message().to_owned())
+        let mut request = Request::new(Outgoing { dialect, said, queued, valve: valve.clone() });
+        *request.metadata_mut() = self.handshake.introduce(self.to).await;
+        let answer = ReplicaClient::new(channel).dispatch(request).await.map_err(|status| {
+            self.handshake.ended(self.to, &status);
+            status.message().to_owned()
+        })?;
+        self.handshake.check_answer(self.to, answer.metadata())?;
+        valve.set(OPEN);
+        Ok(answer.into_inner())
     }
 }
 
@@ -213,7 +267,7 @@ const QUEUE: usize = 64 << 10;
 /// How long to wait before dialling again, the first time.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 
-/// The longest wait before dialling again.
+/// The longest time from one attempt to the next, unless an attempt takes longer itself.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -224,6 +278,8 @@ mod tests {
     use super::*;
     use crate::epaxos::id::{Ballot, InstanceId};
     use crate::epaxos::message::{AcceptReply, Message};
+    use crate::net::handshake::admission::{Admission, Tell};
+    use crate::net::handshake::{Hello, Incarnation};
     use crate::net::server::{Incoming, Service, serve};
 
     const FROM: Dialect = Dialect { me: ReplicaId(1), replicas: 3 };
@@ -236,6 +292,16 @@ mod tests {
         Envelope { id, to: TO.me, message: Message::AcceptReply(reply) }
     }
 
+    fn handshake(me: Dialect) -> Arc<dyn Handshake> {
+        let endpoints = ["a:1", "b:2", "c:3"].map(str::to_owned).into();
+        let me = Hello { replica: me.me, endpoints, incarnation: Incarnation(1) };
+        Arc::new(Admission::new(me, Tell::default()))
+    }
+
+    fn connect(address: &str, losses: Losses) -> (Link, Writer) {
+        Link::new(FROM, TO.me, (address, Distance::Network), handshake(FROM), losses).unwrap()
+    }
+
     /// A replica's services, and its queue.
     async fn replica(
         cancel: &CancellationToken,
@@ -244,7 +310,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (queue, incoming) = mpsc::channel(1000);
         let cancel = cancel.clone();
-        let service = Service { dialect: TO, queue, refused: Arc::default(), cancel };
+        let (refused, handshake) = (Arc::default(), handshake(TO));
+        let service = Service { dialect: TO, queue, handshake, refused, cancel };
         tokio::spawn(serve(listener, service.clone()));
         (address, incoming, service)
     }
@@ -295,7 +362,7 @@ mod tests {
         let mut arrivals = Arrivals { incoming, read: VecDeque::new() };
         let (address, streams) = proxy(behind);
         let losses = Losses::new(|_| {});
-        let (link, writer) = Link::new(FROM, TO.me, &address.to_string(), losses).unwrap();
+        let (link, writer) = connect(&address.to_string(), losses);
         let writer = tokio::spawn(writer.run(cancel.clone()));
         let mut next = 0;
         for _cut in 0..3 {
@@ -334,7 +401,7 @@ mod tests {
         let address = unused.local_addr().unwrap().to_string();
         let (tell, mut lost) = mpsc::unbounded_channel();
         let losses = Losses::new(move |id| tell.send(id.number).unwrap_or_default());
-        let (link, writer) = Link::new(FROM, TO.me, &address, losses).unwrap();
+        let (link, writer) = connect(&address, losses);
         let many = QUEUE as u64 + 10;
         (0..many).for_each(|number| link.send(envelope(number)));
         for number in many - 10..many {

@@ -32,9 +32,11 @@ use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::Envelope;
 use crate::net::convert::earlier::Heard;
 use crate::net::convert::{Dialect, Refusal, Wish, check_bytes, check_count};
+use crate::net::deadline::Deadlines;
+use crate::net::handshake::{Admitted, Handshake};
 use crate::net::wire::kv_server::{Kv, KvServer};
 use crate::net::wire::replica_server::{Replica, ReplicaServer};
-use crate::net::{MESSAGE_MAX, WINDOW, wire};
+use crate::net::{MESSAGE_MAX, WINDOW, answer_size, wire};
 
 /// What reaches a replica through its one queue. `C` is whatever else its host puts there.
 #[derive(Debug)]
@@ -139,6 +141,8 @@ pub struct Service<C> {
     pub dialect: Dialect,
     /// The replica's one queue.
     pub queue: mpsc::Sender<Incoming<C>>,
+    /// Whom it lets in, and whether the others let it in.
+    pub handshake: Arc<dyn Handshake>,
     /// How many messages and requests were refused for what they said.
     pub refused: Arc<AtomicU64>,
     /// Ends all that is under way.
@@ -150,6 +154,7 @@ impl<C> Clone for Service<C> {
         Self {
             dialect: self.dialect,
             queue: self.queue.clone(),
+            handshake: self.handshake.clone(),
             refused: self.refused.clone(),
             cancel: self.cancel.clone(),
         }
@@ -175,6 +180,7 @@ pub async fn serve<C: Send + 'static>(listener: TcpListener, service: Service<C>
         // Every open proposal of a client is a stream of its own.
         .max_concurrent_streams(u32::MAX)
         .layer(MapResponseLayer::new(move |response| restating.restate(response)))
+        .layer(Deadlines)
         .add_service(health_service)
         .add_service(reflection().build_v1().expect(compiled))
         .add_service(reflection().build_v1alpha().expect(compiled))
@@ -203,6 +209,11 @@ impl<C: Send + 'static> Service<C> {
         Status::invalid_argument(refusal.to_string())
     }
 
+    /// Refuses clients while the other replicas refuse this one.
+    fn check_takes_part(&self) -> Result<(), Status> {
+        self.handshake.refusal().map_or(Ok(()), |why| Err(Status::unavailable(&*why)))
+    }
+
     fn stopped(&self) -> Status {
         down(self.dialect.me)
     }
@@ -213,6 +224,7 @@ impl<C: Send + 'static> Service<C> {
 
     /// Asks the replica for one instance of all that is wished, and waits for what it comes to.
     async fn ask(&self, wishes: Vec<Wish>) -> Result<Vec<Outcome>, Status> {
+        self.check_takes_part()?;
         let (proposals, answers): (Vec<_>, Vec<_>) = wishes
             .into_iter()
             .map(|wish| {
@@ -236,16 +248,24 @@ impl<C: Send + 'static> Service<C> {
         Ok(outcomes.into_iter().next().expect("one wish has one outcome"))
     }
 
-    /// Passes on all that a peer says, until it has no more to say.
-    async fn listen(self, envelopes: Streaming<wire::Envelope>) -> Result<(), Status> {
+    /// Passes on all that a peer says, until it has no more to say. Where the handshake has named
+    /// the peer, nothing else may come `from` there.
+    async fn listen(
+        self,
+        from: Option<ReplicaId>,
+        envelopes: Streaming<wire::Envelope>,
+    ) -> Result<(), Status> {
         let mut envelopes = envelopes.ready_chunks(READ_AT_ONCE);
         let mut heard = Heard::default();
         while let Some(chunk) = envelopes.next().await {
             let (read, end) = read_while(chunk, |envelope| {
                 let read = self.dialect.read(envelope, &mut heard);
-                read.map_err(|refusal| self.refuse("message", &refusal))
+                let read = read.map_err(|refusal| self.refuse("message", &refusal))?;
+                self.check_sender(from, &read)?;
+                Ok(read)
             });
-            if !read.is_empty() {
+            // A replica that is refused votes for nothing.
+            if !read.is_empty() && self.handshake.refusal().is_none() {
                 let pushed = self.queue.send(Incoming::Peer(read)).await;
                 pushed.map_err(|_| self.stopped())?;
             }
@@ -263,6 +283,18 @@ impl<C: Send + 'static> Service<C> {
         Ok(())
     }
 
+    /// Refuses a message that another replica than the one of its stream has sent.
+    fn check_sender(&self, from: Option<ReplicaId>, envelope: &Envelope) -> Result<(), Status> {
+        match from {
+            Some(from) if from != envelope.id.sender => {
+                let sender = envelope.id.sender;
+                let sentence = format!("the message is from {sender}, and the stream from {from}");
+                Err(self.refuse("message", &sentence))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Passes on all that a client proposes on a stream. When there is no room for another answer, the
     /// client is not read any further.
     async fn take(
@@ -273,6 +305,7 @@ impl<C: Send + 'static> Service<C> {
     ) -> Result<(), Status> {
         let mut requests = requests.ready_chunks(READ_AT_ONCE);
         while let Some(chunk) = requests.next().await {
+            self.check_takes_part()?;
             let (proposals, end) = read_while(chunk, |request| {
                 let (identity, number) = (request.identity.clone(), request.number);
                 let wish = read(request).map_err(|refusal| self.refuse("request", &refusal))?;
@@ -342,8 +375,7 @@ impl<C: Send + 'static> Kv for Service<C> {
         match self.ask_one(Wish::read(identity, number, Some((&get).into()))).await? {
             Outcome::Found(value) => Ok(Response::new(wire::GetResponse { value: value.to_vec() })),
             Outcome::NotFound | Outcome::Written | Outcome::Unknown => {
-                let key = get.key();
-                Err(Status::not_found(format!("the key {key:?} has no value")))
+                Err(Status::not_found(format!("the key {} has no value", quoted(get.key()))))
             }
         }
     }
@@ -376,7 +408,10 @@ impl<C: Send + 'static> Replica for Service<C> {
         &self,
         request: Request<wire::ProposeBatchRequest>,
     ) -> Result<Response<wire::ProposeBatchResponse>, Status> {
-        let proposals = request.into_inner().proposals;
+        let (metadata, _, request) = request.into_parts();
+        let proposals = request.proposals;
+        answer_size::check(&metadata, &proposals)
+            .map_err(|too_large| self.refuse("batch", &too_large))?;
         let named = proposals.iter().map(|request| (request.identity.clone(), request.number));
         let named: Vec<_> = named.collect();
         let wishes = read_batch(proposals).map_err(|refusal| self.refuse("batch", &refusal))?;
@@ -418,16 +453,33 @@ impl<C: Send + 'static> Replica for Service<C> {
         &self,
         request: Request<Streaming<wire::Envelope>>,
     ) -> Result<Response<Self::DispatchStream>, Status> {
+        let (metadata, _, envelopes) = request.into_parts();
+        let admitted = self.handshake.admit(&metadata).await;
+        let admitted = admitted.inspect_err(|status| {
+            self.refuse("peer", &status.message());
+        })?;
+        let Admitted { from, answer, ends, open } = admitted;
         let service = self.clone();
         // The answer to a peer is a stream that says nothing. Whoever waits for it does the
         // reading, so that the two end together.
         let silence = async move {
+            let _open = open;
             let cancel = service.cancel.clone();
-            cancel.run_until_cancelled(service.listen(request.into_inner())).await
+            let listening = async {
+                tokio::select! {
+                    biased;
+                    end = ends => end,
+                    end = service.listen(from, envelopes) => end,
+                }
+            };
+            cancel.run_until_cancelled(listening).await
         };
         let silence = futures::stream::once(silence);
         let silence = silence.filter_map(async |end| end.and_then(Result::err).map(Err));
-        Ok(Response::new(Box::pin(silence)))
+        let silence: Self::DispatchStream = Box::pin(silence);
+        let mut response = Response::new(silence);
+        *response.metadata_mut() = answer;
+        Ok(response)
     }
 }
 
@@ -507,6 +559,18 @@ fn check_known(outcome: &Outcome, key: &str) -> Result<(), Status> {
 fn response(identity: String, number: Option<u64>, outcome: Outcome) -> wire::ProposeResponse {
     wire::ProposeResponse { identity, number, outcome: Some(outcome.into()) }
 }
+
+/// A key as it is named in a status. The whole of a long one would make the status larger than
+/// clients receive, and they would be told that instead.
+fn quoted(key: &str) -> String {
+    match key.char_indices().nth(QUOTED_MAX) {
+        None => format!("{key:?}"),
+        Some((end, _)) => format!("{:?}...", &key[..end]),
+    }
+}
+
+/// How many characters of a key are quoted.
+const QUOTED_MAX: usize = 64;
 
 /// How many proposals of one stream may be under way.
 const STREAM_DEPTH: u32 = 16 << 10;

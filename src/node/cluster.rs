@@ -15,6 +15,7 @@ use crate::epaxos::quorum::CLUSTER_SIZES;
 use crate::epaxos::replica::{
     GOSSIP_EVERY, KEEP, KEEP_MOST, Options as ReplicaOptions, ReplyOn, Timeouts,
 };
+use crate::net::handshake::{Hello, Incarnation};
 use crate::node::driver::Act;
 use crate::node::member::{Common, Member, Tasks};
 use crate::node::tally::Tally;
@@ -55,6 +56,9 @@ pub struct Options {
     pub mutation: Option<crate::epaxos::mutation::Mutation>,
     /// Whether to begin with everything paused.
     pub paused: bool,
+    /// What its replicas are incarnations of, where that is known from before; otherwise a new
+    /// one is drawn at random.
+    pub incarnation: Option<Incarnation>,
     /// A replica that is to panic, once, and the key at which it does: to see what comes of it.
     pub panic_at: Option<(ReplicaId, Key)>,
 }
@@ -77,6 +81,7 @@ impl Options {
             #[cfg(feature = "mutations")]
             mutation: None,
             paused: false,
+            incarnation: None,
             panic_at: None,
         }
     }
@@ -159,6 +164,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// No incarnation could be drawn.
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
     /// No runtime could be made.
     #[error("cannot start a runtime: {0}")]
     Runtime(io::Error),
@@ -209,6 +217,11 @@ impl Cluster {
     /// Where a replica listens, as `host:port`.
     pub fn endpoint(&self, replica: ReplicaId) -> &str {
         &self.shape.endpoints[replica.index()]
+    }
+
+    /// What a replica says of itself to the others.
+    pub fn hello(&self, replica: ReplicaId) -> &Hello {
+        self.members[replica.index()].admission.me()
     }
 
     /// How many messages and requests a replica has refused for what they said.

@@ -61,6 +61,8 @@ pub enum Act {
     Restart,
     /// Set the clock forward.
     SetClock(Time),
+    /// Take no part, for this reason, or take part again.
+    Stand(Option<Arc<str>>),
     /// Tell what has been counted.
     Tally(mpsc::UnboundedSender<Tally>),
     /// Tell what the replica is now, as a number.
@@ -84,6 +86,8 @@ pub struct Parts {
     pub gate: GateState,
     /// The replica's clock.
     pub clock: Clock,
+    /// The number of the first request of a client without a name.
+    pub first_number: u64,
     /// Who watches, if anybody does.
     pub watcher: Option<Watcher>,
     /// A key on which the replica panics, once: so that it can be seen what comes of a panic.
@@ -109,8 +113,10 @@ pub struct Driver {
     /// Messages sent so far: the number of the next one.
     sent: u64,
     tally: Tally,
-    /// Requests of clients without a name so far.
+    /// The number of the next request of a client without a name.
     anonymous: u64,
+    /// Why the replica takes no part, where the others refuse it.
+    refused: Option<Arc<str>>,
     /// What the replica last wanted done: kept for its room.
     out: Vec<Output>,
     /// What it is at: what a panic interrupts.
@@ -136,10 +142,11 @@ impl Driver {
             clock: parts.clock,
             watch: Watch::new(parts.watcher),
             waiters: BTreeMap::new(),
-            nameless: Row::default(),
+            nameless: Row::beginning_at(parts.first_number),
             sent: 0,
             tally: Tally::default(),
-            anonymous: 0,
+            anonymous: parts.first_number,
+            refused: None,
             out: Vec::new(),
             under_way: None,
             panicked: false,
@@ -277,8 +284,7 @@ impl Driver {
 
     /// Makes one instance of so many proposals.
     fn propose(&mut self, count: usize, proposals: impl Iterator<Item = Proposal>) {
-        if let Err(unfit @ Unfit::LeftBehind(_)) = self.seat.check_serves() {
-            let why = unfit.to_string();
+        if let Some(why) = self.why_not_served() {
             for mut proposal in proposals {
                 proposal.waiter.refuse(&why);
             }
@@ -351,6 +357,10 @@ impl Driver {
             }
             Act::SetGate(state) => self.set_gate(state),
             Act::SetClock(time) => self.clock.set_forward(time),
+            Act::Stand(refused) => {
+                self.refused = refused;
+                self.refuse_waiters();
+            }
             Act::Tally(told) => {
                 self.tally.settle();
                 self.tally.messages = self.sent;
@@ -454,8 +464,8 @@ impl Driver {
     }
 
     fn deliver(&mut self, envelope: Envelope) {
-        if !self.seat.is_up() {
-            // Whoever is down receives nothing.
+        if !self.seat.is_up() || self.refused.is_some() {
+            // Whoever is down receives nothing, nor does who is refused: it might vote.
             return self.tell(Decision::Drop(envelope));
         }
         let decision = self.watch.is_on().then(|| Decision::Deliver(envelope.clone()));
@@ -481,16 +491,22 @@ impl Driver {
         let decision = self.under_way.take().map(|(_, decision)| decision);
         self.carry_out(now, decision, &mut out);
         self.out = out;
-        self.refuse_if_left_behind();
+        self.refuse_waiters();
     }
 
-    /// A replica that was left behind answers nobody any more, and says why.
-    fn refuse_if_left_behind(&mut self) {
+    /// Why the replica answers no client at present, though it is up.
+    fn why_not_served(&self) -> Option<Arc<str>> {
+        let is_behind = |unfit: &Unfit| matches!(unfit, Unfit::LeftBehind(_));
+        let left_behind = || self.seat.check_serves().err().filter(is_behind);
+        self.refused.clone().or_else(|| left_behind().map(|unfit| unfit.to_string().into()))
+    }
+
+    /// A replica that was left behind or is refused answers nobody any more, and says why.
+    fn refuse_waiters(&mut self) {
         if self.waiters.is_empty() && self.nameless.is_empty() {
             return;
         }
-        if let Err(unfit @ Unfit::LeftBehind(_)) = self.seat.check_serves() {
-            let why = unfit.to_string();
+        if let Some(why) = self.why_not_served() {
             let named = self.waiters.values_mut().flatten();
             named.chain(self.nameless.values_mut()).for_each(|waiter| waiter.refuse(&why));
             self.let_waiters_go();
@@ -529,7 +545,11 @@ impl Driver {
 
     fn send(&self, envelope: Envelope) {
         let link = self.links[envelope.to.index()].as_ref();
-        link.expect("a replica sends itself nothing").send(envelope);
+        let link = link.expect("a replica sends itself nothing");
+        match self.refused {
+            Some(_) => link.lose(&envelope),
+            None => link.send(envelope),
+        }
     }
 
     fn answer(&mut self, reply: Reply) {
@@ -548,7 +568,7 @@ impl Driver {
     /// Whoever waits for an answer is told that there will be none.
     fn let_waiters_go(&mut self) {
         self.waiters.clear();
-        self.nameless = Row::default();
+        self.nameless = Row::beginning_at(self.anonymous);
     }
 
     /// Reports what was done to a message without the replica hearing of it.

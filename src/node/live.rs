@@ -21,6 +21,7 @@ use crate::epaxos::command::{Command, Operation, RequestId};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::time::Time;
 use crate::net::client::Connection;
+use crate::net::liveness::Distance;
 use crate::node::cluster::{Cluster, Options, StartError};
 use crate::node::driver::Act;
 use crate::node::live::ledger::Ledger;
@@ -114,7 +115,7 @@ impl LiveWorld {
             let _runtime = runtime.enter();
             let connect = |endpoint: &String| {
                 let endpoint = endpoint.clone();
-                Connection::new(&endpoint).ok_or(StartError::Endpoint { endpoint })
+                Connection::over(&endpoint, Distance::None).ok_or(StartError::Endpoint { endpoint })
             };
             cluster.shape().endpoints.iter().map(connect).collect::<Result<_, _>>()?
         };

@@ -16,7 +16,10 @@ use crate::epaxos::command::Key;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::replica::Options;
 use crate::net::convert::Dialect;
+use crate::net::handshake::admission::{Admission, Tell};
+use crate::net::handshake::{Handshake, Hello, Incarnation};
 use crate::net::link::{Link, Losses};
+use crate::net::liveness::{Distance, give_up_dead};
 use crate::net::server::{Incoming, Service, serve};
 use crate::net::spellings::Spellings;
 use crate::node::clock;
@@ -58,6 +61,12 @@ pub(super) struct Common {
     pub panic_at: Option<(ReplicaId, Key)>,
     pub start: Instant,
     pub watcher: Option<Watcher>,
+    /// The incarnation of every member.
+    pub incarnation: Incarnation,
+    /// What lies between the members.
+    pub distance: Distance,
+    /// Is told of refusals.
+    pub tell: Tell,
     pub tasks: Tasks,
 }
 
@@ -75,9 +84,19 @@ impl Common {
             panic_at: options.panic_at.clone(),
             start: clock::start(),
             watcher,
+            incarnation: options.incarnation.map_or_else(draw, Ok)?,
+            distance: Distance::None,
+            tell: Tell::default(),
             tasks: Tasks::default(),
         })
     }
+}
+
+/// An incarnation that no other process has.
+fn draw() -> Result<Incarnation, StartError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| StartError::Random(error.to_string()))?;
+    Ok(Incarnation(u128::from_le_bytes(bytes)))
 }
 
 /// One replica, from outside.
@@ -87,6 +106,7 @@ pub(super) struct Member {
     pub queue: mpsc::Sender<Incoming<Control>>,
     pub refused: Arc<AtomicU64>,
     pub lost: Arc<AtomicU64>,
+    pub admission: Admission,
 }
 
 impl Member {
@@ -103,8 +123,14 @@ impl Member {
         listener.set_nonblocking(true).map_err(listening)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(listening)?;
 
+        give_up_dead(&listener, common.distance).map_err(listening)?;
+
+        let endpoints = shape.endpoints.clone().into();
+        let hello = Hello { replica: id, endpoints, incarnation: common.incarnation };
+        let admission = Admission::new(hello, common.tell.clone());
         let (queue, incoming) = mpsc::channel(QUEUE);
-        let member = Member { id, queue, refused: Arc::default(), lost: Arc::default() };
+        let (refused, lost) = (Arc::default(), Arc::default());
+        let member = Member { id, queue, refused, lost, admission };
         let dialect = Dialect { me: id, replicas: shape.replicas() };
         let driver = Driver::new(Parts {
             options: Options { id, ..shape.options.clone() },
@@ -113,12 +139,20 @@ impl Member {
             links: member.links(common, dialect)?,
             gate: common.gate.clone(),
             clock: Clock::new(common.start, common.gate.paused),
+            // Within one process replicas come back as they were, and runs are the same every time.
+            first_number: match common.distance {
+                Distance::Network => common.incarnation.first_number(),
+                Distance::None => 0,
+            },
             watcher: common.watcher.clone(),
             trap: common.panic_at.as_ref().filter(|(at, _)| *at == id).map(|(_, key)| key.clone()),
         });
         tracker.spawn(watch(driver, cancel.clone()));
+        tracker.spawn(cancel.clone().run_until_cancelled_owned(member.clone().follow_standing()));
         let (queue, refused) = (member.queue.clone(), member.refused.clone());
-        tracker.spawn(serve(listener, Service { dialect, queue, refused, cancel: cancel.clone() }));
+        let handshake = Arc::new(member.admission.clone());
+        let service = Service { dialect, queue, handshake, refused, cancel: cancel.clone() };
+        tracker.spawn(serve(listener, service));
         info!("{id} listens at {endpoint}");
         Ok(member)
     }
@@ -131,7 +165,9 @@ impl Member {
             if to == self.id {
                 return Ok(None);
             }
-            let (link, writer) = Link::new(dialect, to, endpoint, self.losses(common))
+            let (at, losses) = ((endpoint.as_str(), common.distance), self.losses(common));
+            let handshake = Arc::new(self.admission.clone());
+            let (link, writer) = Link::new(dialect, to, at, handshake, losses)
                 .ok_or_else(|| StartError::Endpoint { endpoint: endpoint.clone() })?;
             let Tasks { tracker, cancel } = &common.tasks;
             tracker.spawn(writer.sharing(spellings.clone()).run(cancel.clone()));
@@ -149,6 +185,15 @@ impl Member {
                 reports.send(Report::Notice(Notice::Lost(id))).ok();
             }
         })
+    }
+
+    /// Has the replica take part only while no other one refuses it.
+    async fn follow_standing(self) {
+        let mut standing = self.admission.standing();
+        while standing.changed().await.is_ok() {
+            // Where the replica is gone there is nothing to be told.
+            self.act(Act::Stand(self.admission.refusal())).await.ok();
+        }
     }
 
     /// Does something to the replica or its gate.
@@ -195,10 +240,14 @@ mod tests {
             links: vec![None, None, None],
             gate: GateState::default(),
             clock: Clock::new(clock::start(), false),
+            first_number: 0,
             watcher: None,
             trap: None,
         });
-        (Member { id, queue, refused: Arc::default(), lost: Arc::default() }, driver)
+        let endpoints = ["a:1", "b:2", "c:3"].map(str::to_owned).into();
+        let hello = Hello { replica: id, endpoints, incarnation: Incarnation(1) };
+        let admission = Admission::new(hello, Tell::default());
+        (Member { id, queue, refused: Arc::default(), lost: Arc::default(), admission }, driver)
     }
 
     /// A PreAccept of R1, which R0 answers.

@@ -1,13 +1,17 @@
 //! One replica in a process of its own; the others are elsewhere.
 //!
 //! What it knows is in memory. A replica that was stopped has forgotten its votes and must not join
-//! its cluster again under the same name, unless it never took part.
+//! its cluster again under the same name, unless it never took part. Those that have met it refuse it
+//! then ([`handshake`](crate::net::handshake)), and it takes no part and serves no client.
 
 use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use crate::epaxos::id::ReplicaId;
+use crate::net::handshake::admission::{Standing, Tell};
+use crate::net::liveness::Distance;
 use crate::node::cluster::{Options, StartError, listen};
 use crate::node::member::{Common, Member, Tasks};
 use crate::node::watch::Watcher;
@@ -30,9 +34,21 @@ impl Standalone {
         watcher: Option<Watcher>,
         runtime: &Handle,
     ) -> Result<Standalone, StartError> {
+        Self::start_telling(options, id, watcher, Tell::default(), runtime)
+    }
+
+    /// The same, where `tell` is told of refusals.
+    pub fn start_telling(
+        options: &Options,
+        id: ReplicaId,
+        watcher: Option<Watcher>,
+        tell: Tell,
+        runtime: &Handle,
+    ) -> Result<Standalone, StartError> {
         let _runtime = runtime.enter();
         let endpoints = options.endpoints.clone().unwrap_or_default();
         let common = Common::new(options, endpoints, watcher)?;
+        let common = Common { distance: Distance::Network, tell, ..common };
         let Some(endpoint) = common.shape.endpoints.get(id.index()) else {
             return Err(StartError::Replica(id, options.replicas));
         };
@@ -45,6 +61,11 @@ impl Standalone {
     /// What the cluster is that the replica is one of.
     pub fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// How the other replicas receive it.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.member.admission.standing()
     }
 
     /// How many messages and requests it has refused for what they said.

@@ -24,16 +24,17 @@ async fn connections_that_are_cut_anywhere_harm_nobody() {
     let mut scene = Scene::start(None).await;
     let request = put_request("cut", vec![7; 100]).encode_to_vec();
     let message = envelope(messages().remove(0)).encode_to_vec();
+    let hello = scene.hello(1);
     let (mut ended, mut whole) = (0, 0);
-    // The preface of HTTP/2 is 24 bytes, a call takes some 300: in every frame, and between them.
-    for bytes in (1..460).step_by(9) {
+    // The preface of HTTP/2 is 24 bytes, a call takes some 500: in every frame, and between them.
+    for bytes in (1..660).step_by(9) {
         for (method, body) in [(METHODS[0], &request), (METHODS[5], &request), (DISPATCH, &message)]
         {
             let Ok(channel) = connect(&proxy(&scene.address(0), Manner::Cut(bytes))).await else {
                 ended += 1;
                 continue;
             };
-            let call = call(&channel, method, body.clone());
+            let call = call(&channel, &hello, method, body.clone());
             match tokio::time::timeout(PATIENCE, call).await.expect("every call has an end") {
                 Ok(()) => whole += 1,
                 Err(_) => ended += 1,

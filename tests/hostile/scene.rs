@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::net::handshake::Hello;
 use epaxos_tui::node::cluster::{Cluster, Options};
 use epaxos_tui::observe::notice::{Decision, Notice};
 use epaxos_tui::script::request::Report;
@@ -62,6 +63,11 @@ impl Scene {
 
     pub async fn channel(&self, replica: u8) -> Channel {
         connect(&self.address(replica)).await.expect("the replica listens")
+    }
+
+    /// What a replica says of itself.
+    pub fn hello(&self, replica: u8) -> Hello {
+        self.cluster.hello(ReplicaId(replica)).clone()
     }
 
     /// How much all replicas have refused.
@@ -136,12 +142,19 @@ impl Decoder for Raw {
     }
 }
 
-/// Calls a method with one message of any bytes, and hears it out. Returns how it ends.
-pub async fn call(channel: &Channel, method: &'static str, bytes: Vec<u8>) -> Result<(), Status> {
+/// Calls a method as the replica that says `hello`, with one message of any bytes, and reads all
+/// answers. Returns how it ends.
+pub async fn call(
+    channel: &Channel,
+    hello: &Hello,
+    method: &'static str,
+    bytes: Vec<u8>,
+) -> Result<(), Status> {
     let mut client = tonic::client::Grpc::new(channel.clone());
     client.ready().await.expect("the connection is there");
     let path = PathAndQuery::from_static(method);
-    let request = tonic::Request::new(futures::stream::iter([bytes]));
+    let mut request = tonic::Request::new(futures::stream::iter([bytes]));
+    hello.write(request.metadata_mut());
     let calling = async {
         let mut answers = client.streaming(request, path, Raw).await?.into_inner();
         while answers.message().await?.is_some() {}

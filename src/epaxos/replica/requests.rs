@@ -73,6 +73,7 @@ impl Requests {
             Client::Named(_) => drop(self.named.insert(command.clone(), open)),
             Client::Anonymous(_) => {
                 let Command { request, operation } = command;
+                self.anonymous.begin_at(request.number);
                 self.anonymous.insert(request.number, (operation.clone(), open));
             }
         }
