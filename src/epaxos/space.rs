@@ -24,13 +24,54 @@ pub struct Row<T> {
 #[derive(Clone, Debug)]
 struct Chunk<T> {
     slots: Box<[Option<T>]>,
-    /// How many of them hold something.
-    held: usize,
+    /// Which of them hold something, a bit each: rows are mostly sparse, and are read often.
+    held: Places,
 }
 
 impl<T> Chunk<T> {
     fn new() -> Self {
-        Self { slots: (0..CHUNK).map(|_| None).collect(), held: 0 }
+        Self { slots: (0..CHUNK).map(|_| None).collect(), held: Places(0) }
+    }
+}
+
+/// Some places of a chunk, in order, as one bit each.
+#[derive(Clone, Copy, Debug)]
+struct Places(u32);
+
+impl Places {
+    fn insert(&mut self, place: usize) {
+        self.0 |= 1 << place;
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.0 &= !(1 << place);
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those from `first` on, which is less than [`CHUNK`].
+    fn from(self, first: usize) -> Self {
+        Self(self.0 & (u32::MAX << first))
+    }
+}
+
+impl Iterator for Places {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let place = (!self.is_empty()).then(|| self.0.trailing_zeros() as usize)?;
+        self.remove(place);
+        Some(place)
+    }
+}
+
+impl DoubleEndedIterator for Places {
+    fn next_back(&mut self) -> Option<usize> {
+        let place = self.0.checked_ilog2()? as usize;
+        self.remove(place);
+        Some(place)
     }
 }
 
@@ -85,7 +126,7 @@ impl<T> Row<T> {
         let Chunk { slots, held } = &mut self.chunks[chunk];
         let slot = &mut slots[place];
         if slot.is_none() {
-            *held += 1;
+            held.insert(place);
             self.len += 1;
         }
         slot.get_or_insert_with(new)
@@ -97,9 +138,8 @@ impl<T> Row<T> {
         let before = match self.place(slot) {
             Some((chunk, place)) => {
                 let chunk = &mut self.chunks[chunk];
-                let before = chunk.slots[place].replace(value);
-                chunk.held += usize::from(before.is_none());
-                before
+                chunk.held.insert(place);
+                chunk.slots[place].replace(value)
             }
             None => self.apart.insert(slot, value),
         };
@@ -112,14 +152,13 @@ impl<T> Row<T> {
         let removed = match self.place(slot) {
             Some((chunk, place)) => {
                 let chunk = &mut self.chunks[chunk];
-                let removed = chunk.slots[place].take();
-                chunk.held -= usize::from(removed.is_some());
-                removed
+                chunk.held.remove(place);
+                chunk.slots[place].take()
             }
             None => self.apart.remove(&slot),
         };
         self.len -= usize::from(removed.is_some());
-        while self.chunks.len() > 1 && self.chunks[0].held == 0 {
+        while self.chunks.len() > 1 && self.chunks[0].held.is_empty() {
             self.chunks.pop_front();
             self.start += CHUNK;
         }
@@ -141,9 +180,10 @@ impl<T> Row<T> {
         let chunks = self.chunks.range(as_index(first)..).enumerate();
         let held = chunks.flat_map(move |(index, chunk)| {
             let skipped = if index == 0 { inside } else { 0 };
-            let slots = chunk.slots.iter().enumerate().skip(skipped);
             let start = start + (first + index as u64) * CHUNK;
-            slots.filter_map(move |(place, held)| Some((start + place as u64, held.as_ref()?)))
+            let held =
+                move |place: usize| Some((start + place as u64, chunk.slots[place].as_ref()?));
+            chunk.held.from(skipped).filter_map(held)
         });
         before.map(named).chain(held).chain(after.map(named))
     }
@@ -192,8 +232,10 @@ impl<T> Row<T> {
             // Few rows hold anything apart.
             if !self.apart.is_empty() {
                 for (place, slot) in (self.end()..self.end() + CHUNK).enumerate() {
-                    chunk.slots[place] = self.apart.remove(&slot);
-                    chunk.held += usize::from(chunk.slots[place].is_some());
+                    if let Some(held) = self.apart.remove(&slot) {
+                        chunk.slots[place] = Some(held);
+                        chunk.held.insert(place);
+                    }
                 }
             }
             self.chunks.push_back(chunk);
@@ -225,7 +267,7 @@ fn as_index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-/// How many neighbouring slots are held together.
+/// How many neighbouring slots are held together: as many as [`Places`] has bits.
 const CHUNK: u64 = 32;
 
 /// No row begins so far on, so that its end is still a number.

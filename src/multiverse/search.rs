@@ -379,7 +379,8 @@ impl State {
 
     /// All that can be done now.
     fn acts(&self, faults: bool) -> Vec<Act> {
-        let addresses = (0..self.flights.len()).map(|index| Address::of(&self.flights, index));
+        let addresses =
+            (0..self.flights.len()).map(|index| Address::of(self.flights.iter(), index));
         // Of equal messages, the first stands for all.
         let addresses: Vec<_> = addresses.filter(|address| address.nth == 0).collect();
         let mut acts: Vec<Act> = addresses.iter().copied().map(Act::Deliver).collect();
@@ -430,7 +431,7 @@ impl State {
         } else {
             rng.usize(..=last)
         };
-        let address = Address::of(&self.flights, index);
+        let address = Address::of(self.flights.iter(), index);
         Some(match rng.u32(..1_000) {
             lot if lot < mood.loss => Act::Drop(address),
             lot if lot < mood.loss + mood.doubling => Act::Duplicate(address),
@@ -447,17 +448,17 @@ impl State {
                 (*id, Decision::Propose(self.proposer.commands(operations.clone())))
             }
             Act::Deliver(address) => {
-                let envelope = self.flights.remove(address.find(&self.flights)?);
+                let envelope = self.flights.remove(address.find(self.flights.iter())?);
                 let up = seat(envelope.to).is_up();
                 let decision = if up { Decision::Deliver } else { Decision::Drop };
                 (envelope.to, decision(envelope))
             }
             Act::Drop(address) => {
-                let envelope = self.flights.remove(address.find(&self.flights)?);
+                let envelope = self.flights.remove(address.find(self.flights.iter())?);
                 (envelope.to, Decision::Drop(envelope))
             }
             Act::Duplicate(address) => {
-                let envelope = self.flights[address.find(&self.flights)?].clone();
+                let envelope = self.flights[address.find(self.flights.iter())?].clone();
                 let made = self.copies.entry((envelope.id.sender, envelope.id.number)).or_default();
                 *made += 1;
                 let copy = MessageId { copy: *made, ..envelope.id };

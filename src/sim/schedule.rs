@@ -45,8 +45,8 @@ pub struct Address {
 
 impl Address {
     /// The address of the message at `index` of those on their way.
-    pub fn of(flights: &[Envelope], index: usize) -> Self {
-        let envelope = &flights[index];
+    pub fn of<'a>(flights: impl Iterator<Item = &'a Envelope> + Clone, index: usize) -> Self {
+        let envelope = flights.clone().nth(index).expect("the message is on its way");
         let mut address = Self {
             from: envelope.id.sender,
             to: envelope.to,
@@ -54,13 +54,13 @@ impl Address {
             instance: envelope.message.instance(),
             nth: 0,
         };
-        address.nth = flights[..index].iter().filter(|other| address.fits(other)).count();
+        address.nth = flights.take(index).filter(|other| address.fits(other)).count();
         address
     }
 
     /// Where the message is among those on their way.
-    pub fn find(&self, flights: &[Envelope]) -> Option<usize> {
-        let fitting = flights.iter().enumerate().filter(|(_, other)| self.fits(other));
+    pub fn find<'a>(&self, flights: impl Iterator<Item = &'a Envelope>) -> Option<usize> {
+        let fitting = flights.enumerate().filter(|(_, other)| self.fits(other));
         fitting.map(|(index, _)| index).nth(self.nth)
     }
 

@@ -6,7 +6,7 @@
 //! clock of its replica being set forward, as if that clock were fast. In the second one all messages
 //! arrive, and timers fire in order of time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ struct Simulation<'a> {
     rng: Rng,
     replicas: Replicas,
     /// Messages on their way, the oldest first.
-    flights: Vec<Envelope>,
+    flights: VecDeque<Envelope>,
     copies: BTreeMap<(ReplicaId, u64), u32>,
     now: Time,
     proposer: Proposer,
@@ -122,7 +122,7 @@ impl<'a> Simulation<'a> {
             // Not the numbers that the plan was drawn from.
             rng: Rng::with_seed(!plan.seed),
             replicas: Replicas::new(&plan.shape),
-            flights: Vec::new(),
+            flights: VecDeque::new(),
             copies: BTreeMap::new(),
             now: Time::default(),
             proposer: Proposer::default(),
@@ -269,7 +269,7 @@ impl<'a> Simulation<'a> {
         if apart && self.rng.u8(..4) != 0 {
             return None;
         }
-        let address = Address::of(&self.flights, index);
+        let address = Address::of(self.flights.iter(), index);
         if apart || self.percent(self.plan.loss) {
             return Some(Act::Drop(address));
         }
@@ -313,7 +313,7 @@ impl<'a> Simulation<'a> {
             Act::Propose(id, _) => self.serves(*id),
             Act::Crash(id) => self.up(*id),
             Act::Deliver(address) | Act::Duplicate(address) | Act::Drop(address) => {
-                address.find(&self.flights).is_some()
+                address.find(self.flights.iter()).is_some()
             }
             Act::Wake(id) => self.replicas.seat(*id).next_timer().is_some(),
             Act::Restart(id) => !self.up(*id),
@@ -321,7 +321,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn at(&mut self, address: &Address, act: fn(&mut Self, usize) -> Checked) -> Checked {
-        let index = address.find(&self.flights).expect("it was found before");
+        let index = address.find(self.flights.iter()).expect("it was found before");
         act(self, index)
     }
 
@@ -341,7 +341,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn deliver(&mut self, index: usize) -> Checked {
-        let envelope = self.flights.remove(index);
+        let envelope = self.flights.remove(index).expect("it was found before");
         self.write(format_args!("deliver {}", envelope.id));
         // Whoever is down receives nothing.
         let up = self.up(envelope.to);
@@ -350,7 +350,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn drop(&mut self, index: usize) -> Checked {
-        let envelope = self.flights.remove(index);
+        let envelope = self.flights.remove(index).expect("it was found before");
         self.write(format_args!("drop {}", envelope.id));
         self.decide(envelope.to, Decision::Drop(envelope))
     }
@@ -362,7 +362,7 @@ impl<'a> Simulation<'a> {
         let copies = self.copies.entry((sender, number)).or_default();
         *copies += 1;
         let copy = MessageId { copy: *copies, ..envelope.id };
-        self.flights.push(Envelope { id: copy, ..envelope.clone() });
+        self.flights.push_back(Envelope { id: copy, ..envelope.clone() });
         self.decide(envelope.to, Decision::Duplicate(envelope, copy))
     }
 
