@@ -130,6 +130,9 @@ fn cluster_options(replicas: usize, behaviour: &Behaviour) -> cluster::Options {
         gossip_every: behaviour.gossip_every,
         keep: behaviour.keep,
         keep_most: behaviour.keep_most,
+        gossip_bytes: behaviour.gossip_bytes.0,
+        keep_bytes: behaviour.keep_bytes.0,
+        keep_most_bytes: behaviour.keep_most_bytes.0,
         #[cfg(feature = "mutations")]
         mutation: behaviour.mutation,
         panic_at: behaviour.panic_at.clone(),

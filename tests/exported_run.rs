@@ -28,7 +28,7 @@ const ENDED: [&str; 9] = [
 ];
 
 /// The turns: see docs/recording.md.
-const RUN: &str = r#"{"epaxos_recording":1,"replicas":3,"thrifty":true,"batch":false,"reply_on":"execute","seed":0,"fast_path_us":50000,"resend_us":300000,"resend_max_us":5000000,"recover_us":3000000,"gossip_every":10000,"keep":1024,"keep_most":500000}
+const RUN: &str = r#"{"epaxos_recording":1,"replicas":3,"thrifty":true,"batch":false,"reply_on":"execute","seed":0,"fast_path_us":50000,"resend_us":300000,"resend_max_us":5000000,"recover_us":3000000,"gossip_every":10000,"keep":1024,"keep_most":500000,"gossip_bytes":4194304,"keep_bytes":4194304,"keep_most_bytes":134217728}
 {"n":0,"t_us":0,"replica":"R0","event":"propose","commands":[{"client":"script","number":1,"op":"put","key":"x","value":"0"}],"digest":"a7ded84508a6e86b"}
 {"n":1,"t_us":0,"replica":"R2","event":"propose","commands":[{"client":"script","number":2,"op":"put","key":"x","value":"2"}],"digest":"31a37b89963246aa"}
 {"n":2,"t_us":0,"replica":"R1","event":"deliver","message":"R0-0","digest":"63c145318403fe24"}

@@ -22,6 +22,9 @@ fn live(path: &Path) {
             gossip_every: shape.options.gossip_every,
             keep: shape.options.keep,
             keep_most: shape.options.keep_most,
+            gossip_bytes: shape.options.gossip_bytes,
+            keep_bytes: shape.options.keep_bytes,
+            keep_most_bytes: shape.options.keep_most_bytes,
             ..Options::new(shape.replicas())
         };
         LiveWorld::start(&options, true).map_err(|error| error.to_string())

@@ -1,6 +1,7 @@
 //! What can be typed after `epaxos-tui`.
 
 pub mod bench;
+pub mod size;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -10,10 +11,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::cli::arguments::bench::BenchArguments;
+use crate::cli::arguments::size::Size;
 use crate::epaxos::command::{Key, Operation};
 use crate::epaxos::id::{ParseIdError, ReplicaId};
 use crate::epaxos::quorum::CLUSTER_SIZES;
-use crate::epaxos::replica::{GOSSIP_EVERY, KEEP, KEEP_MOST, ReplyOn};
+use crate::epaxos::replica::{
+    GOSSIP_BYTES, GOSSIP_EVERY, KEEP, KEEP_BYTES, KEEP_MOST, KEEP_MOST_BYTES, ReplyOn,
+};
 use crate::export::{Format, UnknownFormat};
 use crate::multiverse::written::Form;
 
@@ -339,9 +343,18 @@ pub struct Behaviour {
     /// Keep so many commands for a replica that has not executed them, and then go on without it
     #[arg(long, value_name = "COUNT", default_value_t = KEEP_MOST)]
     pub keep_most: u64,
+    /// Keep at most this many bytes of executed keys and values per row, such as 4MiB
+    #[arg(long, value_name = "SIZE", default_value_t = Size(KEEP_BYTES))]
+    pub keep_bytes: Size,
+    /// Keep at most this many bytes for a replica that has not executed them, and then go on without it
+    #[arg(long, value_name = "SIZE", default_value_t = Size(KEEP_MOST_BYTES))]
+    pub keep_most_bytes: Size,
     /// Tell the others what is executed each time that so many more commands are
     #[arg(long, value_name = "COUNT", default_value_t = GOSSIP_EVERY, value_parser = clap::value_parser!(u64).range(1..))]
     pub gossip_every: u64,
+    /// Tell the others what is executed after this many bytes of commands, too
+    #[arg(long, value_name = "SIZE", default_value_t = Size(GOSSIP_BYTES))]
+    pub gossip_bytes: Size,
     /// Break the protocol on purpose
     #[cfg(feature = "mutations")]
     #[arg(long, value_name = "NAME")]

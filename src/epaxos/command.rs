@@ -210,6 +210,21 @@ impl Payload {
         self.commands().len().max(1) as u64
     }
 
+    /// How many bytes the keys and values of all operations have. Reads every operation: an instance
+    /// remembers the sum.
+    pub fn bytes(&self) -> u64 {
+        self.operations().map(|operation| operation.size() as u64).sum()
+    }
+
+    /// Whether both are the same commands in the same place in memory, or both no-ops.
+    pub fn is_same_place(&self, other: &Payload) -> bool {
+        match (self, other) {
+            (Self::Noop, Self::Noop) => true,
+            (Self::Commands(mine), Self::Commands(theirs)) => Arc::ptr_eq(mine, theirs),
+            (Self::Noop | Self::Commands(_), _) => false,
+        }
+    }
+
     /// The operations, none for a no-op.
     pub fn operations(&self) -> impl ExactSizeIterator<Item = &Operation> + Clone {
         self.commands().iter().map(|command| &command.operation)

@@ -94,7 +94,7 @@ pub enum Event {
         without: ReplicaSet,
     },
     /// Somebody no longer has what this replica has not executed yet. It leads and answers nothing
-    /// any more, and must be replaced, unless another one can still tell it.
+    /// any more, unless another one can still tell it what it lacks.
     LeftBehind {
         /// Who said so.
         by: ReplicaId,
@@ -444,11 +444,18 @@ pub enum Reason {
     LetGo,
     /// The sender lacks what this replica no longer has, and is told so.
     LeftBehind,
+    /// It names slots further beyond this replica's log than an honest sender can, or slots of this
+    /// replica that it never led.
+    TooFarAhead,
+    /// The instances that are not executed here take as much room as they may.
+    NoRoom,
+    /// This replica was left behind, and records nothing that it cannot execute.
+    Lagging,
 }
 
 impl Reason {
     /// All reasons, in the order in which counters list them.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 13] = [
         Self::StaleBallot,
         Self::Repeated,
         Self::AlreadyCommitted,
@@ -459,6 +466,9 @@ impl Reason {
         Self::NeverLed,
         Self::LetGo,
         Self::LeftBehind,
+        Self::TooFarAhead,
+        Self::NoRoom,
+        Self::Lagging,
     ];
 
     /// The reason's name, as it is written everywhere.
@@ -474,6 +484,9 @@ impl Reason {
             Self::NeverLed => "never-led",
             Self::LetGo => "let-go",
             Self::LeftBehind => "left-behind",
+            Self::TooFarAhead => "too-far-ahead",
+            Self::NoRoom => "no-room",
+            Self::Lagging => "lagging",
         }
     }
 }

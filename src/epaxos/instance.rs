@@ -115,8 +115,10 @@ pub struct Instance {
     pub accepted_ballot: Ballot,
     /// How far it has come here.
     pub phase: Phase,
-    /// The commands, once known.
+    /// The commands, once known. Changed by [`Instance::set_payload`] only.
     pub payload: Option<Payload>,
+    /// How many bytes the keys and values of the commands have.
+    bytes: u64,
     /// Where they stand relative to others, once known.
     pub attributes: Attributes,
     /// What the command leader first proposed, once known. Not touched by Accept.
@@ -134,6 +136,7 @@ impl Instance {
             accepted_ballot: ballot,
             phase: Phase::Initial,
             payload: None,
+            bytes: 0,
             attributes: Attributes::default(),
             initial: None,
             path: None,
@@ -144,7 +147,7 @@ impl Instance {
     pub fn pre_accept(&mut self, proposal: Proposal, attributes: Attributes) {
         assert_eq!(self.phase, Phase::Initial, "only an unknown instance is pre-accepted");
         assert!(self.ballot.is_initial(), "after joining a recovery, nothing is pre-accepted");
-        self.payload = Some(proposal.payload.clone());
+        self.set_payload(proposal.payload.clone());
         self.attributes = attributes;
         self.initial = Some(proposal);
         self.phase = Phase::PreAccepted;
@@ -164,7 +167,7 @@ impl Instance {
     /// what was voted for since.
     pub fn validate(&mut self, proposal: Proposal) {
         assert!(self.phase <= Phase::PreAccepted, "what was voted for is not validated any more");
-        self.payload = Some(proposal.payload.clone());
+        self.set_payload(proposal.payload.clone());
         self.initial = Some(proposal);
     }
 
@@ -174,7 +177,7 @@ impl Instance {
         assert!(ballot >= self.ballot, "no vote below the joined ballot");
         self.ballot = ballot;
         self.accepted_ballot = ballot;
-        self.payload = Some(payload);
+        self.set_payload(payload);
         self.attributes = attributes;
         self.phase = Phase::Accepted;
     }
@@ -182,10 +185,23 @@ impl Instance {
     /// Takes the decision, whatever ballot was joined.
     pub fn commit(&mut self, payload: Payload, attributes: Attributes, path: Path) {
         assert!(!self.phase.is_committed(), "a decision is taken once");
-        self.payload = Some(payload);
+        self.set_payload(payload);
         self.attributes = attributes;
         self.path = Some(path);
         self.phase = Phase::Committed;
+    }
+
+    /// Records the commands, and counts their bytes unless they are the same ones as before.
+    pub fn set_payload(&mut self, payload: Payload) {
+        if !self.payload.as_ref().is_some_and(|known| known.is_same_place(&payload)) {
+            self.bytes = payload.bytes();
+        }
+        self.payload = Some(payload);
+    }
+
+    /// How many bytes the keys and values of its commands have, 0 while these are unknown.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// How many commands it is counted as; see [`Payload::weight`].

@@ -191,7 +191,7 @@ pub struct Fetch {
 }
 
 /// "You have not executed this one, and I no longer have it." Nobody else that has executed it need
-/// have it either: the receiver must be replaced, unless somebody can still tell it.
+/// have it either: the receiver takes no part any more, unless another one can still tell it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gone {
     /// The first instance that the receiver lacks.
@@ -313,6 +313,11 @@ impl Message {
             | Self::Fetch(_)
             | Self::Gone(_) => None,
         }
+    }
+
+    /// What it takes in memory, about, in bytes: itself and the keys and values that it carries.
+    pub fn bytes(&self) -> u64 {
+        size_of::<Self>() as u64 + self.payload().map_or(0, Payload::bytes)
     }
 
     /// The payload it carries.

@@ -146,6 +146,7 @@
 //! * **Changing the set of replicas**, leases, and reads that do not go through the log.
 //! * **Choosing the nearest acceptors**: on one machine all are near.
 
+pub mod amount;
 pub mod attributes;
 pub mod command;
 pub mod draw;

@@ -1,6 +1,7 @@
 //! One replica: the door through which everything enters, and what it holds.
 
 mod accept;
+mod ahead;
 mod commit;
 mod fetching;
 mod invariants;
@@ -14,11 +15,13 @@ mod restart;
 mod timers;
 mod validation;
 
+pub use self::ahead::{AHEAD_MAX, BACKLOG_BYTES_MAX, LAGGING_BYTES_MAX};
 pub use self::requests::REPEATABLE;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::epaxos::amount::Amount;
 use crate::epaxos::attributes::{Attributes, Dependencies};
 use crate::epaxos::command::{Command, Outcome, Payload, StateMachine};
 use crate::epaxos::event::{Cause, Event, Reason, Reply, StatusChange, Timer};
@@ -145,6 +148,16 @@ pub struct Options {
     /// How many commands are kept for a replica that has not executed them, before the others go on
     /// without it, if they are a majority.
     pub keep_most: u64,
+    /// How many bytes of keys and values are executed between two messages that tell the others so.
+    /// The next message goes out at whichever limit is reached first, this one or `gossip_every`.
+    pub gossip_bytes: u64,
+    /// How many bytes of keys and values each row keeps, at most, that all replicas have executed.
+    /// A row keeps no more than this limit and `keep` both allow.
+    pub keep_bytes: u64,
+    /// How many bytes of keys and values are kept for a replica that has not executed them, before
+    /// the others go on without it. They do so at whichever limit is reached first, this one or
+    /// `keep_most`.
+    pub keep_most_bytes: u64,
     /// Whether anybody looks at events. Where nobody does, none are made.
     pub observed: bool,
     /// How the protocol is broken on purpose.
@@ -165,6 +178,9 @@ impl Options {
             gossip_every: GOSSIP_EVERY,
             keep: KEEP,
             keep_most: KEEP_MOST,
+            gossip_bytes: GOSSIP_BYTES,
+            keep_bytes: KEEP_BYTES,
+            keep_most_bytes: KEEP_MOST_BYTES,
             observed: true,
             #[cfg(feature = "mutations")]
             mutation: None,
@@ -183,6 +199,17 @@ pub const KEEP: u64 = 1024;
 /// How many commands are kept for one that is behind, where nobody says: a few hundred megabytes, or a minute at ten
 /// thousand commands a second.
 pub const KEEP_MOST: u64 = 500_000;
+
+/// The usual [`Options::gossip_bytes`]: four megabytes. Commands of more than 400 bytes reach it before
+/// [`GOSSIP_EVERY`].
+pub const GOSSIP_BYTES: u64 = 4 << 20;
+
+/// The usual [`Options::keep_bytes`]: four megabytes a row.
+pub const KEEP_BYTES: u64 = 4 << 20;
+
+/// The usual [`Options::keep_most_bytes`]: 128 megabytes. A laptop that runs five replicas has room for
+/// four such logs.
+pub const KEEP_MOST_BYTES: u64 = 128 << 20;
 
 /// What must survive a crash: a replica that forgets any of this may contradict a vote it cast, and
 /// must not come back under its name. A step changes it before the messages that depend on it are
@@ -266,10 +293,12 @@ pub struct Replica<M> {
     missing: Option<Dependencies>,
     /// How many instances have been executed.
     executed: u64,
-    /// How many commands have been executed since the others were told how far this replica is.
-    untold: u64,
-    /// How many commands are executed and kept, by row.
-    kept: Vec<u64>,
+    /// How much has been executed since the others were told how far this replica is.
+    untold: Amount,
+    /// How many bytes of keys and values the instances have that are not executed.
+    pending_bytes: u64,
+    /// How much is executed and kept, by row.
+    kept: Vec<Amount>,
     /// Room for what a batch comes to; empty but while one is executed.
     outcomes: Vec<Outcome>,
 }
@@ -333,8 +362,9 @@ impl<M: StateMachine> Replica<M> {
             fetching: BTreeMap::new(),
             missing: None,
             executed: 0,
-            untold: 0,
-            kept: vec![0; replicas],
+            untold: Amount::NONE,
+            pending_bytes: 0,
+            kept: vec![Amount::NONE; replicas],
             outcomes: Vec::new(),
             options,
         }
@@ -384,6 +414,11 @@ impl<M: StateMachine> Replica<M> {
         self.executed
     }
 
+    /// How much the replica has executed and still keeps.
+    pub fn kept(&self) -> Amount {
+        self.kept.iter().copied().sum()
+    }
+
     /// Whether somebody looks at events from now on.
     pub fn observe(&mut self, observed: bool) {
         self.options.observed = observed;
@@ -409,6 +444,10 @@ impl<M: StateMachine> Replica<M> {
         }
         if self.is_let_go(about) && !tells {
             return self.ignore(from, &message, Reason::LetGo, out);
+        }
+        if let Some(reason) = self.refusal(&message) {
+            self.catch_up_to(now, from, &message, out);
+            return self.ignore(from, &message, reason, out);
         }
         match message {
             Message::PreAccept(message) => self.on_pre_accept(now, from, message, out),
@@ -471,8 +510,9 @@ impl<M: StateMachine> Replica<M> {
     ) {
         let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
         let (from, before) = (instance.phase, instance.attributes);
-        let known = instance.payload.clone();
+        let (known, bytes) = (instance.payload.clone(), instance.bytes());
         change(instance);
+        self.pending_bytes = self.pending_bytes - bytes + instance.bytes();
         let payload =
             instance.payload.as_ref().expect("every change that is told sets the payload");
         let touches = self.touches.get_or_insert_with(id, || self.keys.touches(payload));
@@ -514,8 +554,13 @@ impl<M: StateMachine> Replica<M> {
         // At the limit `seq` no longer grows: the rest of the order decides.
         let seq = (found.seq + 1).min(Attributes::SEQ_MAX);
         attributes.merge(&Attributes { seq, deps: found.deps });
-        for noop in self.undecided_noops.iter().filter(|noop| Some(noop.replica) != skip) {
-            attributes.deps.add(*noop);
+        // Of each row, the last one: a dependency means all before it.
+        let rows = ReplicaId::all(self.options.quorums.replicas());
+        for row in rows.filter(|row| Some(*row) != skip && !self.undecided_noops.is_empty()) {
+            let (first, last) = (InstanceId::new(row, 0), InstanceId::new(row, u64::MAX));
+            if let Some(noop) = self.undecided_noops.range(first..=last).next_back() {
+                attributes.deps.add(*noop);
+            }
         }
         attributes.deps.merge(&self.durable.fence);
     }

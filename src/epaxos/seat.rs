@@ -33,8 +33,17 @@ pub enum Unfit {
     #[error("{0} is not down")]
     Up(ReplicaId),
     /// It lacks what the others no longer have.
-    #[error("{0} has missed what the others no longer have, and must be replaced")]
+    #[error(
+        "{0} lacks commands that the others no longer keep, and takes no part any more; restart the \
+         whole cluster (--keep-most and --keep-most-bytes say how much it may lack)"
+    )]
     LeftBehind(ReplicaId),
+    /// Its undecided commands take as much memory as they may.
+    #[error(
+        "{0} has no room for more commands until the undecided ones are decided; check that a majority \
+         is up and connected, then try again"
+    )]
+    Full(ReplicaId),
     /// It waits for no timer.
     #[error("{0} waits for no timer")]
     NoTimer(ReplicaId),
@@ -98,6 +107,13 @@ impl<M: StateMachine + Default + Clone> Seat<M> {
         self.check_up()?;
         let missing = self.replica().and_then(Replica::missing);
         if missing.is_some() { Err(Unfit::LeftBehind(self.id())) } else { Ok(()) }
+    }
+
+    /// Refuses where the replica leads no new command: it is down or left behind, or has no room.
+    pub fn check_leads(&self) -> Result<(), Unfit> {
+        self.check_serves()?;
+        let full = self.replica().is_some_and(|replica| !replica.has_room());
+        if full { Err(Unfit::Full(self.id())) } else { Ok(()) }
     }
 
     /// Refuses where the replica is up.

@@ -173,6 +173,15 @@ pub(super) fn why_ignored(facts: Facts<'_>, entry: &Entry, reason: Reason) -> St
             let from = envelope.id.sender;
             format!("{from} has missed what {at} no longer has, and is told so")
         }
+        Reason::TooFarAhead => {
+            format!("it names slots that {at} never led, or too far beyond what {at} has committed")
+        }
+        Reason::NoRoom => {
+            format!("the instances that {at} has not executed take as much memory as they may")
+        }
+        Reason::Lagging => {
+            format!("{at} was left behind, and records nothing that it cannot execute")
+        }
     }
 }
 

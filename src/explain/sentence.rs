@@ -277,7 +277,8 @@ impl<'a> Sentence<'a> {
                 self.say(format!("lets go of {upto} and all before, as far as {who} executed it"));
             }
             Event::LeftBehind { by, instance } => self.say(format!(
-                "has missed {instance}, which {by} no longer has: it must be replaced"
+                "has missed {instance}, which {by} no longer has: it takes no part any more until the \
+                 whole cluster is restarted"
             )),
             Event::CaughtUp => self.say("has executed after all what it had missed".to_owned()),
             _ => {}

@@ -32,6 +32,9 @@ pub(super) struct Header {
     gossip_every: u64,
     keep: u64,
     keep_most: u64,
+    gossip_bytes: u64,
+    keep_bytes: u64,
+    keep_most_bytes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mutation: Option<String>,
 }
@@ -116,6 +119,7 @@ fn is_false(it: &bool) -> bool {
 impl Header {
     pub(super) fn of(shape: &Shape) -> Self {
         let Options { thrifty, seed, gossip_every, keep, keep_most, .. } = shape.options;
+        let Options { gossip_bytes, keep_bytes, keep_most_bytes, .. } = shape.options;
         let Timeouts { fast_path, resend, resend_max, recover } = shape.options.timeouts;
         let micros =
             |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -136,6 +140,9 @@ impl Header {
             gossip_every,
             keep,
             keep_most,
+            gossip_bytes,
+            keep_bytes,
+            keep_most_bytes,
             #[cfg(feature = "mutations")]
             mutation: shape.options.mutation.map(|mutation| mutation.to_string()),
             #[cfg(not(feature = "mutations"))]
@@ -172,6 +179,9 @@ impl Header {
             gossip_every: self.gossip_every.max(1),
             keep: self.keep,
             keep_most: self.keep_most,
+            gossip_bytes: self.gossip_bytes.max(1),
+            keep_bytes: self.keep_bytes,
+            keep_most_bytes: self.keep_most_bytes,
             ..shape.options
         };
         match &self.mutation {

@@ -13,7 +13,8 @@ use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::MessageKind;
 use crate::epaxos::quorum::CLUSTER_SIZES;
 use crate::epaxos::replica::{
-    GOSSIP_EVERY, KEEP, KEEP_MOST, Options as ReplicaOptions, ReplyOn, Timeouts,
+    GOSSIP_BYTES, GOSSIP_EVERY, KEEP, KEEP_BYTES, KEEP_MOST, KEEP_MOST_BYTES,
+    Options as ReplicaOptions, ReplyOn, Timeouts,
 };
 use crate::net::handshake::{Hello, Incarnation};
 use crate::node::driver::Act;
@@ -51,6 +52,12 @@ pub struct Options {
     pub keep: u64,
     /// How many commands are kept for a replica that has not executed them.
     pub keep_most: u64,
+    /// How many bytes of keys and values are executed between two messages that tell the others so.
+    pub gossip_bytes: u64,
+    /// How many bytes of keys and values each row keeps, at most, that all replicas have executed.
+    pub keep_bytes: u64,
+    /// How many bytes of keys and values are kept for a replica that has not executed them.
+    pub keep_most_bytes: u64,
     /// How the protocol is broken on purpose.
     #[cfg(feature = "mutations")]
     pub mutation: Option<crate::epaxos::mutation::Mutation>,
@@ -78,6 +85,9 @@ impl Options {
             gossip_every: GOSSIP_EVERY,
             keep: KEEP,
             keep_most: KEEP_MOST,
+            gossip_bytes: GOSSIP_BYTES,
+            keep_bytes: KEEP_BYTES,
+            keep_most_bytes: KEEP_MOST_BYTES,
             #[cfg(feature = "mutations")]
             mutation: None,
             paused: false,
@@ -113,6 +123,9 @@ impl Options {
             gossip_every: self.gossip_every,
             keep: self.keep,
             keep_most: self.keep_most,
+            gossip_bytes: self.gossip_bytes,
+            keep_bytes: self.keep_bytes,
+            keep_most_bytes: self.keep_most_bytes,
             #[cfg(feature = "mutations")]
             mutation: self.mutation,
             ..ReplicaOptions::new(ReplicaId(0), self.replicas)

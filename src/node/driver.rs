@@ -284,7 +284,7 @@ impl Driver {
 
     /// Makes one instance of so many proposals.
     fn propose(&mut self, count: usize, proposals: impl Iterator<Item = Proposal>) {
-        if let Some(why) = self.why_not_served() {
+        if let Some(why) = self.why_not_served().or_else(|| self.why_not_led()) {
             for mut proposal in proposals {
                 proposal.waiter.refuse(&why);
             }
@@ -499,6 +499,13 @@ impl Driver {
         let is_behind = |unfit: &Unfit| matches!(unfit, Unfit::LeftBehind(_));
         let left_behind = || self.seat.check_serves().err().filter(is_behind);
         self.refused.clone().or_else(|| left_behind().map(|unfit| unfit.to_string().into()))
+    }
+
+    /// Why it leads no new command although it answers those that it has, if that is so.
+    fn why_not_led(&self) -> Option<Arc<str>> {
+        let is_full = |unfit: &Unfit| matches!(unfit, Unfit::Full(_));
+        let unfit = self.seat.check_leads().err().filter(is_full)?;
+        Some(unfit.to_string().into())
     }
 
     /// A replica that was left behind or is refused answers nobody any more, and says why.

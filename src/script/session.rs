@@ -435,7 +435,7 @@ fn replica_status(view: &View, id: ReplicaId) -> String {
         count => format!(" let-go={count}"),
     };
     let behind = replica.left_behind.map(|(by, _)| {
-        format!(" left behind by {by}: it must be replaced, and with it the whole cluster")
+        format!(" left behind by {by}: it takes no part any more; restart the whole cluster")
     });
     let behind = behind.unwrap_or_default();
     format!("{id} {phases}{let_go} store={{{}}}{behind}", store.join(" "))

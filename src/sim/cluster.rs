@@ -175,7 +175,7 @@ impl World for Cluster {
     }
 
     fn propose_commands(&mut self, at: ReplicaId, commands: Vec<Command>) -> Result<(), String> {
-        self.seat(at).check_serves()?;
+        self.seat(at).check_leads()?;
         self.open.extend(commands.iter().map(|command| (at, command.request.clone())));
         self.decide(at, Decision::Propose(commands));
         Ok(())

@@ -133,6 +133,9 @@ pub fn flags(shape: &Shape) -> String {
         ("gossip-every", shape.options.gossip_every, usual.gossip_every),
         ("keep", shape.options.keep, usual.keep),
         ("keep-most", shape.options.keep_most, usual.keep_most),
+        ("gossip-bytes", shape.options.gossip_bytes, usual.gossip_bytes),
+        ("keep-bytes", shape.options.keep_bytes, usual.keep_bytes),
+        ("keep-most-bytes", shape.options.keep_most_bytes, usual.keep_most_bytes),
     ] {
         if value != usual {
             write!(flags, " --{flag} {value}").expect("a string takes all");

@@ -65,6 +65,9 @@ impl<W: World, Make: FnMut(Shape) -> Result<W, String>> Scenario<W, Make> {
             ("gossip", &mut options.gossip_every),
             ("keep", &mut options.keep),
             ("keep-most", &mut options.keep_most),
+            ("gossip-bytes", &mut options.gossip_bytes),
+            ("keep-bytes", &mut options.keep_bytes),
+            ("keep-most-bytes", &mut options.keep_most_bytes),
         ] {
             *option = arguments.take_key(name).map_or(Ok(*option), str::parse)?;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::epaxos::amount::Amount;
 use crate::epaxos::command::{Client, Command, Outcome, Payload, StateMachine};
 use crate::epaxos::event::{Applied, Cause, Event, Reason, Rule};
 use crate::epaxos::execution::Blocked;
@@ -173,7 +174,7 @@ impl<M: StateMachine> Replica<M> {
             let blocked = known(instance).expect("what is decided is recorded");
             let end = blocked.attributes.deps.prefix(on.replica);
             unheard = Some(end);
-            let end = end.min(on.slot + MISSED_AT_ONCE);
+            let end = end.min(on.slot.saturating_add(MISSED_AT_ONCE));
             let after = (on.slot + 1..end).map(|slot| InstanceId::new(on.replica, slot));
             missed.extend(after.filter(|id| known(*id).is_none()));
         }
@@ -199,8 +200,10 @@ impl<M: StateMachine> Replica<M> {
             let instance = self.durable.instances.get_mut(*id).expect("what executes is recorded");
             instance.execute();
             let payload = instance.payload.clone().expect("a committed payload is known");
-            self.untold += payload.weight();
-            self.kept[id.replica.index()] += payload.weight();
+            let amount = Amount::of(instance);
+            self.untold += amount;
+            self.pending_bytes -= amount.bytes;
+            self.kept[id.replica.index()] += amount;
             let Some(members) = &members else {
                 self.execute_unwatched(now, payload.commands(), out);
                 self.executed += 1;

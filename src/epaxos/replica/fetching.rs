@@ -3,7 +3,7 @@
 //! recovery goes on beside it, with more patience.
 
 use crate::epaxos::attributes::Dependencies;
-use crate::epaxos::command::{Operation, Payload, StateMachine};
+use crate::epaxos::command::StateMachine;
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::message::{Fetch, Message};
 use crate::epaxos::replica::{Output, Replica};
@@ -43,7 +43,13 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// Asks for the first part of what is missing of a row before the slot `end`.
-    fn fetch(&mut self, row: ReplicaId, from: ReplicaId, end: u64, out: &mut Vec<Output>) {
+    pub(super) fn fetch(
+        &mut self,
+        row: ReplicaId,
+        from: ReplicaId,
+        end: u64,
+        out: &mut Vec<Output>,
+    ) {
         let mark = self.execution.committed(row);
         let asked = end.min(mark.saturating_add(FETCHED_AT_ONCE));
         self.fetching.insert(row, Fetching { from, asked, end, mark });
@@ -89,20 +95,11 @@ impl<M: StateMachine> Replica<M> {
                 break;
             }
             if instance.phase.is_committed() {
-                let operations = instance.payload.iter().flat_map(Payload::operations);
-                bytes += operations.map(size).sum::<usize>();
+                bytes += instance.bytes();
                 self.tell_decision(from, InstanceId::new(row, slot), out);
             }
         }
     }
-}
-
-fn size(operation: &Operation) -> usize {
-    let value = match operation {
-        Operation::Put(_, value) => value.len(),
-        Operation::Get(_) | Operation::Delete(_) => 0,
-    };
-    operation.key().len() + value
 }
 
 /// So many decisions of a row are missing at least where they are asked for: of fewer, most are on
@@ -113,4 +110,4 @@ const MISSED_MIN: u64 = 64;
 const FETCHED_AT_ONCE: u64 = 256;
 
 /// How many bytes of keys and values are told at a time, give or take one instance.
-const FETCHED_BYTES_MAX: usize = 1 << 20;
+const FETCHED_BYTES_MAX: u64 = 1 << 20;

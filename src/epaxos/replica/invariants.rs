@@ -1,6 +1,7 @@
 //! What must hold of one replica after every step. Checked by tests, the simulator and the model
 //! checker; properties across replicas are the checkers' business.
 
+use crate::epaxos::amount::Amount;
 use crate::epaxos::command::{Operation, Payload, StateMachine};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::instance::{Instance, Phase};
@@ -41,9 +42,15 @@ impl<M: StateMachine> Replica<M> {
             assert!(kept, "something is kept of {row} that was let go");
             let instances = self.durable.instances.row(row).map(|(_, instance)| instance);
             let executed = instances.filter(|instance| instance.phase == Phase::Executed);
-            let weight: u64 = executed.flat_map(|it| &it.payload).map(Payload::weight).sum();
-            assert_eq!(self.kept[row.index()], weight, "what is kept of {row} is miscounted");
+            let amount: Amount = executed.map(Amount::of).sum();
+            assert_eq!(self.kept[row.index()], amount, "what is kept of {row} is miscounted");
         }
+        let instances = self.durable.instances.iter().map(|(_, instance)| instance);
+        let pending = instances.filter(|instance| instance.phase != Phase::Executed);
+        let pending: Vec<_> = pending.map(Instance::bytes).collect();
+        let counts = (pending.len() as u64, pending.iter().sum());
+        let counted = (self.unexecuted(), self.pending_bytes);
+        assert_eq!(counted, counts, "what is not executed is miscounted");
         let own_slots = self.durable.instances.row(self.options.id).next_back();
         let used = own_slots.map_or(0, |(slot, _)| slot + 1);
         assert!(used <= self.durable.next_slot, "slot {used} could be handed out twice");
@@ -52,6 +59,8 @@ impl<M: StateMachine> Replica<M> {
     fn check_instance(&self, id: InstanceId, instance: &Instance) {
         assert!(instance.accepted_ballot <= instance.ballot, "{id} voted above the joined ballot");
         assert!(!instance.attributes.deps.contains(id), "{id} depends on itself");
+        let bytes = instance.payload.as_ref().map_or(0, Payload::bytes);
+        assert_eq!(instance.bytes(), bytes, "the bytes of {id} are miscounted");
         if instance.phase == Phase::PreAccepted {
             let initial = instance.initial.as_ref().expect("a pre-accepted proposal is known");
             let mut grown = initial.attributes;

@@ -13,13 +13,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use crate::epaxos::amount::Amount;
 use crate::epaxos::attributes::Dependencies;
 use crate::epaxos::command::StateMachine;
 use crate::epaxos::event::{Event, Reason};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::message::{Executed, Gone, Message};
 use crate::epaxos::quorum::ReplicaSet;
-use crate::epaxos::replica::{Output, Replica, Stage};
+use crate::epaxos::replica::{Options, Output, Replica, Stage};
 use crate::epaxos::time::Time;
 
 /// What is about to be let go without everybody having executed it.
@@ -85,18 +86,32 @@ impl<M: StateMachine> Replica<M> {
             let lag = own.beyond(&self.durable.heard[peer.index()]);
             (self.is_behind(peer), lag, peer)
         };
-        // What it lacks is weighed like the average of what is kept.
-        let instances = self.executed - self.durable.let_go.beyond(&Dependencies::NONE);
-        let commands: u64 = self.kept.iter().sum();
-        let is_too_much = |lag: u64| {
-            u128::from(lag) * u128::from(commands)
-                > u128::from(self.options.keep_most) * u128::from(instances)
-        };
         let mut left: Vec<_> = self.peers().map(far).collect();
-        left.retain(|(behind, lag, _)| *behind || is_too_much(*lag));
+        left.retain(|(behind, _, peer)| *behind || self.is_too_much(*peer, own));
         left.sort_unstable_by_key(|far| Reverse(*far));
         left.truncate(self.options.quorums.failures());
         left.into_iter().map(|(.., peer)| peer).collect()
+    }
+
+    /// Whether more is kept for a replica than the options allow. Reads all that is kept for it, but
+    /// only where that can be too much: as a rule, all that is kept is less.
+    fn is_too_much(&self, peer: ReplicaId, own: &Dependencies) -> bool {
+        let Options { keep_most, keep_most_bytes, .. } = self.options;
+        let exceeds = |it: Amount| it.commands > keep_most || it.bytes > keep_most_bytes;
+        if !exceeds(self.kept.iter().copied().sum()) {
+            return false;
+        }
+        let heard = &self.durable.heard[peer.index()];
+        let rows = ReplicaId::all(self.options.quorums.replicas());
+        let lacks = rows.flat_map(|row| {
+            let kept = self.durable.instances.row_from(row, heard.prefix(row));
+            kept.take_while(move |(slot, _)| *slot < own.prefix(row))
+        });
+        let mut amount = Amount::NONE;
+        lacks.map(|(_, instance)| Amount::of(instance)).any(|it| {
+            amount += it;
+            exceeds(amount)
+        })
     }
 
     /// What is known here, or joined, and not decided.

@@ -4,6 +4,7 @@
 //! That is safe. Whatever is still undecided is executed after it by everybody, whether it depends on it
 //! or not; and nothing that is decided can wait for it any more.
 
+use crate::epaxos::amount::Amount;
 use crate::epaxos::attributes::Dependencies;
 use crate::epaxos::command::StateMachine;
 use crate::epaxos::event::Event;
@@ -26,12 +27,13 @@ impl<M: StateMachine> Replica<M> {
         self.durable.let_go.contains(id)
     }
 
-    /// Tells the others how far this replica is, each time that so many more commands are executed;
-    /// `last` is the instance that came last.
+    /// Tells the others how far this replica is, each time that so many more commands are executed, or
+    /// so many more bytes of them; `last` is the instance that came last.
     pub(super) fn gossip(&mut self, last: InstanceId, out: &mut Vec<Output>) {
         let every = self.options.gossip_every.max(1);
-        if self.untold >= every {
-            self.untold %= every;
+        if self.untold.commands >= every || self.untold.bytes >= self.options.gossip_bytes.max(1) {
+            // Where large commands have brought it about, small ones count from here on.
+            self.untold = Amount { commands: self.untold.commands % every, bytes: 0 };
             self.tell_executed(last, out);
             self.let_go(out);
         }
@@ -81,17 +83,20 @@ impl<M: StateMachine> Replica<M> {
         self.leave_behind(&own, out);
     }
 
-    /// The beginnings of `executed` that leave as much of each row as is to be kept.
+    /// The beginnings of `executed` that leave as much of each row as is to be kept: `keep` commands, or
+    /// fewer where these have more than `keep_bytes`.
     pub(super) fn without_kept(&self, executed: &Dependencies) -> Dependencies {
         let replicas = self.options.quorums.replicas();
         let let_go = &self.durable.let_go;
         let last = |row: ReplicaId| {
             let end = executed.prefix(row).max(let_go.prefix(row));
-            let mut left = self.kept[row.index()].saturating_sub(self.options.keep);
+            let Amount { commands, bytes } = self.kept[row.index()];
+            let mut commands = commands.saturating_sub(self.options.keep);
+            let mut bytes = bytes.saturating_sub(self.options.keep_bytes);
             let over = self.durable.instances.row(row).take_while(|(slot, instance)| {
-                let weight = instance.weight();
-                let fits = *slot < end && weight <= left;
-                left = left.saturating_sub(weight);
+                let fits = *slot < end && (instance.weight() <= commands || bytes > 0);
+                commands = commands.saturating_sub(instance.weight());
+                bytes = bytes.saturating_sub(instance.bytes());
                 fits
             });
             over.last().map_or(let_go.prefix(row), |(slot, _)| slot + 1)
@@ -102,7 +107,18 @@ impl<M: StateMachine> Replica<M> {
     /// Whether so much would go that it is worth the while.
     pub(super) fn is_worth(&self, upto: &Dependencies) -> bool {
         let stride = (self.options.keep / 4).clamp(1, STRIDE_MAX);
-        upto.beyond(&self.durable.let_go) >= stride
+        let let_go = &self.durable.let_go;
+        if upto.beyond(let_go) >= stride {
+            return true;
+        }
+        // A few instances, so there is little to read.
+        let rows = ReplicaId::all(self.options.quorums.replicas());
+        let over = rows.flat_map(|row| {
+            let kept = self.durable.instances.row_from(row, let_go.prefix(row));
+            kept.take_while(move |(slot, _)| *slot < upto.prefix(row))
+        });
+        let bytes: u64 = over.map(|(_, instance)| instance.bytes()).sum();
+        bytes > self.options.keep_bytes / 4
     }
 
     /// Lets go of the beginning of each row.
@@ -115,7 +131,7 @@ impl<M: StateMachine> Replica<M> {
                 let instance = self.durable.instances.remove(InstanceId::new(row, slot));
                 let instance = instance.expect("what is executed and not let go is kept");
                 debug_assert_eq!(instance.phase, Phase::Executed, "only what is over is let go");
-                self.kept[row.index()] -= instance.weight();
+                self.kept[row.index()] -= Amount::of(&instance);
             }
         }
         self.forget_keys();

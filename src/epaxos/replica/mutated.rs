@@ -88,13 +88,15 @@ pub(super) fn forget(options: &Options, id: InstanceId, instance: &mut Instance)
     }
     let foreign = id.replica != options.id && instance.phase == Phase::PreAccepted;
     if options.mutated(Mutation::ForgetPreAccepts) && foreign {
-        *instance = Instance { ballot: instance.ballot, ..Instance::new(id) };
+        let ballot = instance.ballot;
+        *instance = Instance::new(id);
+        instance.ballot = ballot;
     }
 }
 
 /// Records a proposal whatever the instance has come to.
 pub(super) fn force(instance: &mut Instance, proposal: Proposal) {
-    instance.payload = Some(proposal.payload.clone());
+    instance.set_payload(proposal.payload.clone());
     instance.initial = Some(proposal);
 }
 

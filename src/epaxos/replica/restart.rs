@@ -1,5 +1,6 @@
 //! Coming back after a crash, with what was durable and nothing else.
 
+use crate::epaxos::amount::Amount;
 use crate::epaxos::attributes::Dependencies;
 use crate::epaxos::command::StateMachine;
 use crate::epaxos::id::{InstanceId, ReplicaId};
@@ -62,9 +63,10 @@ impl<M: StateMachine> Replica<M> {
         let touches = self.keys.touches(payload);
         self.index.record(id, touches.as_slice(), instance.attributes.seq);
         if instance.phase == Phase::Executed && has_kept {
-            self.kept[id.replica.index()] += payload.weight();
+            self.kept[id.replica.index()] += Amount::of(instance);
             return self.execution.restore(id);
         }
+        self.pending_bytes += instance.bytes();
         if instance.phase.is_committed() {
             // Executed or not when the replica crashed, it is not now: the store is empty.
             instance.phase = Phase::Committed;

@@ -108,19 +108,26 @@ impl<M: StateMachine> Replica<M> {
         self.index.record(id, touches.as_slice(), proposal.attributes.seq);
         self.touches.insert(id, touches);
         let instance = self.durable.instances.get_or_insert_with(id, || Instance::new(id));
+        let bytes = instance.bytes();
         if self.options.mutated(Mutation::ValidateAfterVote) {
-            return force(instance, proposal);
+            force(instance, proposal);
+        } else {
+            instance.validate(proposal);
         }
-        instance.validate(proposal);
+        self.pending_bytes = self.pending_bytes - bytes + instance.bytes();
     }
 
     /// The instances known here that interfere with a proposal, that it does not depend on, and that
     /// do not depend on it: by what was decided, or else by what their leaders first proposed.
     fn conflicts(&self, id: InstanceId, proposal: &Proposal) -> Vec<Conflict> {
         let deps = &proposal.attributes.deps;
+        // No row is read beyond the last instance that touches one of the keys.
+        let touches = self.keys.known(&proposal.payload);
+        let touched = self.index.interfering(touches.as_slice(), None).deps;
         let rows = ReplicaId::all(self.options.quorums.replicas());
-        let outside = rows.flat_map(|row| {
+        let outside = rows.filter(|row| touched.prefix(*row) > deps.prefix(*row)).flat_map(|row| {
             let slots = self.durable.instances.row_from(row, deps.prefix(row));
+            let slots = slots.take_while(move |(slot, _)| *slot < touched.prefix(row));
             slots.map(move |(slot, instance)| (InstanceId::new(row, slot), instance))
         });
         let conflicting = outside.filter_map(|(other, instance)| {

@@ -190,6 +190,9 @@ fn options(shape: &Shape) -> Options {
         gossip_every: own.gossip_every,
         keep: own.keep,
         keep_most: own.keep_most,
+        gossip_bytes: own.gossip_bytes,
+        keep_bytes: own.keep_bytes,
+        keep_most_bytes: own.keep_most_bytes,
         #[cfg(feature = "mutations")]
         mutation: own.mutation,
         paused: true,

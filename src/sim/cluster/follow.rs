@@ -51,7 +51,7 @@ impl Cluster {
         };
         Ok(match choice {
             Choice::Propose(commands) => {
-                seat.check_serves()?;
+                seat.check_leads()?;
                 Decision::Propose(commands.clone())
             }
             Choice::Deliver(id) => {

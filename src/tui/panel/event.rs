@@ -222,7 +222,7 @@ fn told(event: &Event) -> String {
         Event::LetGo { upto, without } if without.is_empty() => format!("lets go of {upto}"),
         Event::LetGo { upto, without } => format!("lets go of {upto}, without {without}"),
         Event::LeftBehind { by, instance } => {
-            format!("left behind: {by} no longer has {instance}. It must be replaced")
+            format!("left behind: {by} no longer has {instance}. Restart the whole cluster")
         }
         Event::CaughtUp => "has caught up".to_owned(),
         Event::TimerFired(timer) => format!("timer {timer}"),

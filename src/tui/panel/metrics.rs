@@ -126,7 +126,10 @@ fn event_rows(app: &App, total: &Counters, width: usize, headed: bool) -> Vec<Li
     }
     table.plain_rows();
     table.lines.push(Line::styled("not acted upon", app.theme.heading()));
-    for reason in Reason::ALL {
+    // The last ones are rare, and shown once they have occurred.
+    let rare = [Reason::TooFarAhead, Reason::NoRoom, Reason::Lagging];
+    let shown = |reason: &Reason| !rare.contains(reason) || total.ignored[*reason as usize] > 0;
+    for reason in Reason::ALL.into_iter().filter(shown) {
         table.row(&format!("  {reason}"), |counters| counters.ignored[reason as usize]);
     }
     if total.recoveries > 0 {
