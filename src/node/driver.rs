@@ -268,6 +268,10 @@ impl Driver {
     fn on_envelope(&mut self, envelope: Envelope) {
         match self.gate.admit(envelope, self.clock.now()) {
             Ok(envelope) => self.pass(envelope),
+            Err(held) if self.gate.is_over_full() => {
+                let envelope = self.gate.take(held.id).expect("it has just begun to wait");
+                self.tell(Decision::Drop(envelope));
+            }
             Err(held) => self.watch.tell(Notice::Held(held)),
         }
     }

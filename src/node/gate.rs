@@ -24,6 +24,8 @@ pub struct Gate {
     due: BTreeSet<(Time, u64)>,
     /// How many have waited so far.
     arrived: u64,
+    /// How many bytes those take that wait.
+    bytes: u64,
 }
 
 /// A message at the gate.
@@ -71,9 +73,15 @@ impl Gate {
     }
 
     fn keep(&mut self, place: u64, waiting: Waiting) {
+        self.bytes += waiting.envelope.message.bytes();
         self.places.insert(waiting.envelope.id, place);
         self.due.extend(waiting.due().map(|due| (due, place)));
         self.waiting.insert(place, waiting);
+    }
+
+    /// Whether what waits takes more memory than it may.
+    pub fn is_over_full(&self) -> bool {
+        self.bytes > BYTES_MAX && self.waiting.len() > 1
     }
 
     /// All that waits, in order of arrival, with what keeps it.
@@ -90,6 +98,7 @@ impl Gate {
     pub fn take(&mut self, id: MessageId) -> Option<Envelope> {
         let place = self.places.remove(&id)?;
         let taken = self.waiting.remove(&place)?;
+        self.bytes -= taken.envelope.message.bytes();
         if let Some(due) = taken.due() {
             self.due.remove(&(due, place));
         }
@@ -124,6 +133,7 @@ impl Gate {
         self.state = state;
         self.places.clear();
         self.due.clear();
+        self.bytes = 0;
         let (mut released, mut changed) = (Vec::new(), Vec::new());
         for (place, mut waiting) in std::mem::take(&mut self.waiting) {
             let delay = self.state.delay_of(&waiting.envelope);
@@ -171,6 +181,10 @@ impl Gate {
     }
 }
 
+/// How many bytes the messages may take that wait at a gate. One that is held for long, under load, loses
+/// what comes beyond.
+const BYTES_MAX: u64 = 64 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +217,26 @@ mod tests {
         let mut gate = Gate::new(GateState::default());
         assert_eq!(gate.admit(envelope(0), Time(0)), Ok(envelope(0)));
         assert_eq!((gate.next_due(), gate.take(id(0))), (None, None));
+    }
+
+    #[test]
+    fn the_bytes_of_what_waits_are_counted() {
+        let mut gate = Gate::new(paused());
+        let each = envelope(0).message.bytes();
+        for number in 0..=BYTES_MAX / each {
+            assert!(!gate.is_over_full());
+            gate.admit(envelope(number), Time(0)).unwrap_err();
+        }
+        assert!(gate.is_over_full());
+        gate.take(id(0)).unwrap();
+        assert!(!gate.is_over_full());
+        let copy = MessageId { copy: 1, ..id(1) };
+        gate.duplicate(id(1), copy, Time(0)).unwrap();
+        assert!(gate.is_over_full());
+        gate.set(paused(), Time(0));
+        assert!(gate.is_over_full(), "what goes on waiting is counted once");
+        gate.set(GateState::default(), Time(0));
+        assert_eq!(gate.bytes, 0);
     }
 
     #[test]
