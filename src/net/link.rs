@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures::Stream;
 use futures::task::AtomicWaker;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Streaming};
@@ -36,8 +37,30 @@ use crate::net::wire::replica_client::ReplicaClient;
 /// The near end of a link.
 #[derive(Clone, Debug)]
 pub struct Link {
-    queue: mpsc::Sender<Envelope>,
+    queue: mpsc::Sender<Queued>,
+    /// How many bytes the messages in the queue take.
+    waiting: Arc<AtomicU64>,
     losses: Losses,
+}
+
+/// A message in a queue. When it leaves, however it does, its bytes are no longer counted.
+#[derive(Debug)]
+struct Queued {
+    envelope: Option<Envelope>,
+    bytes: u64,
+    waiting: Arc<AtomicU64>,
+}
+
+impl Queued {
+    fn take(mut self) -> Envelope {
+        self.envelope.take().expect("it is taken once")
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Who is told of each message that is given up.
@@ -69,7 +92,7 @@ impl Link {
     ) -> Option<(Link, Writer)> {
         let dialer = Dialer::new(address, distance)?;
         let (queue, queued) = mpsc::channel(QUEUE);
-        let link = Link { queue, losses: losses.clone() };
+        let link = Link { queue, waiting: Arc::default(), losses: losses.clone() };
         let queued = Arc::new(Mutex::new(queued));
         let (spelling_out, spellings) = (false, Spellings::default());
         let writer =
@@ -77,10 +100,19 @@ impl Link {
         Some((link, writer))
     }
 
-    /// Sends a message, or loses it where the queue is full.
+    /// Sends a message, or loses it where the queue is full: it holds [`QUEUE`] messages, and no more
+    /// than [`QUEUE_BYTES`], except that one message always fits.
     pub fn send(&self, envelope: Envelope) {
-        if let Err(error) = self.queue.try_send(envelope) {
-            self.lose(&error.into_inner());
+        let bytes = envelope.message.bytes();
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        let queued = Queued { envelope: Some(envelope), bytes, waiting: self.waiting.clone() };
+        let refused = if before > 0 && before + bytes > QUEUE_BYTES {
+            Some(queued)
+        } else {
+            self.queue.try_send(queued).err().map(TrySendError::into_inner)
+        };
+        if let Some(queued) = refused {
+            self.lose(&queued.take());
         }
     }
 
@@ -98,7 +130,7 @@ pub struct Writer {
     dialer: Dialer,
     handshake: Arc<dyn Handshake>,
     /// Shared with the stream that is open, which is the transport's.
-    queued: Arc<Mutex<mpsc::Receiver<Envelope>>>,
+    queued: Arc<Mutex<mpsc::Receiver<Queued>>>,
     losses: Losses,
     /// Whether commands are spelled out each time.
     spelling_out: bool,
@@ -110,7 +142,7 @@ struct Outgoing {
     dialect: Dialect,
     /// What has gone out on it.
     said: Said,
-    queued: Arc<Mutex<mpsc::Receiver<Envelope>>>,
+    queued: Arc<Mutex<mpsc::Receiver<Queued>>>,
     valve: Arc<Valve>,
 }
 
@@ -161,13 +193,13 @@ impl Stream for Outgoing {
             OVER => return Poll::Ready(None),
             _ => {}
         }
-        let envelope = ready!(lock(&self.queued).poll_recv(context));
+        let envelope = ready!(lock(&self.queued).poll_recv(context)).map(Queued::take);
         let Self { dialect, said, .. } = &mut *self;
         Poll::Ready(envelope.map(|envelope| dialect.write(envelope, said)))
     }
 }
 
-fn lock(queued: &Mutex<mpsc::Receiver<Envelope>>) -> MutexGuard<'_, mpsc::Receiver<Envelope>> {
+fn lock(queued: &Mutex<mpsc::Receiver<Queued>>) -> MutexGuard<'_, mpsc::Receiver<Queued>> {
     queued.lock().expect("nobody panics holding it")
 }
 
@@ -220,7 +252,7 @@ impl Writer {
             loop {
                 let queued = lock(&self.queued).try_recv();
                 let Ok(envelope) = queued else { break };
-                (self.losses.0)(envelope.id);
+                (self.losses.0)(envelope.take().id);
             }
             // What dialling took counts, so that a peer that can be reached again is found soon.
             let next = (dialled + backoff).max(Instant::now() + BACKOFF_MIN);
@@ -264,6 +296,10 @@ pub(super) fn root(error: &dyn std::error::Error) -> String {
 /// How many messages may wait for one peer.
 const QUEUE: usize = 64 << 10;
 
+/// How many bytes the messages may take that wait for one peer: four of the largest batches. A process
+/// with five replicas has twenty such queues.
+const QUEUE_BYTES: u64 = 32 << 20;
+
 /// How long to wait before dialling again, the first time.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 
@@ -276,8 +312,11 @@ mod tests {
     use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
     use super::*;
+    use crate::epaxos::attributes::Attributes;
+    use crate::epaxos::command::{Command, Operation, Payload, RequestId};
     use crate::epaxos::id::{Ballot, InstanceId};
-    use crate::epaxos::message::{AcceptReply, Message};
+    use crate::epaxos::instance::Path;
+    use crate::epaxos::message::{AcceptReply, Commit, Message};
     use crate::net::handshake::admission::{Admission, Tell};
     use crate::net::handshake::{Hello, Incarnation};
     use crate::net::server::{Incoming, Service, serve};
@@ -390,6 +429,33 @@ mod tests {
         assert_eq!(service.refused.load(std::sync::atomic::Ordering::Relaxed), 0);
         cancel.cancel();
         writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_bounded_by_the_bytes_of_its_messages() {
+        let (tell, mut lost) = mpsc::unbounded_channel();
+        let losses = Losses::new(move |id| tell.send(id.number).unwrap_or_default());
+        let (link, writer) = Link::new(FROM, TO.me, "127.0.0.1:1", losses).unwrap();
+        let large = |number| {
+            let operation = Operation::Put("x".into(), vec![b'v'; 1 << 20].into());
+            let payload = Payload::one(Command { request: RequestId::named("a", 1), operation });
+            let instance = InstanceId::new(FROM.me, number);
+            let (attributes, path) = (Attributes::FIRST, Path::Fast);
+            let commit = Commit { instance, payload, attributes, path };
+            Envelope { message: Message::Commit(commit), ..envelope(number) }
+        };
+        (0..100).for_each(|number| link.send(large(number)));
+        assert!(link.waiting.load(Ordering::Relaxed) <= QUEUE_BYTES);
+        // 31 fit, with what each takes beside its value.
+        assert_eq!(lost.try_recv(), Ok(31));
+        assert_eq!(std::iter::from_fn(|| lost.try_recv().ok()).count(), 68);
+        // What is small fits beside them, and what has left makes room.
+        link.send(envelope(100));
+        assert!(lost.try_recv().is_err());
+        while lock(&writer.queued).try_recv().is_ok() {}
+        assert_eq!(link.waiting.load(Ordering::Relaxed), 0);
+        link.send(large(101));
+        assert!(lost.try_recv().is_err());
     }
 
     #[tokio::test(flavor = "multi_thread")]
