@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::epaxos::command::Command;
-use crate::epaxos::event::Event;
+use crate::epaxos::event::{Event, StatusChange};
 use crate::epaxos::id::{MessageId, REPLICAS_MAX};
+use crate::epaxos::instance::Phase;
 use crate::observe::causality::{Clock, Moment};
 use crate::observe::notice::{Decision, Effect, Step};
 
@@ -177,12 +178,20 @@ impl Entry {
     }
 
     /// What it takes, about, in bytes: itself and its effects. Payloads are shared between all that
-    /// speak of them, and are counted where they come in.
+    /// speak of them at one replica, and are counted where they come in: proposed by clients, or by the
+    /// message that made the instance known. Each replica of a live cluster decodes its own copy.
     fn bytes(&self) -> usize {
+        let bytes = |commands: &[Command]| -> usize {
+            let each = |command: &Command| command.operation.size() + size_of::<Command>();
+            commands.iter().map(each).sum()
+        };
+        let is_first = |event: &Event| {
+            matches!(event, Event::Status(StatusChange { from: Phase::Initial, .. }))
+        };
         let payload = match &self.step.decision {
-            Decision::Propose(commands) => {
-                let words = |command: &Command| command.operation.size() + size_of::<Command>();
-                commands.iter().map(words).sum()
+            Decision::Propose(commands) => bytes(commands),
+            Decision::Deliver(envelope) if self.events().any(is_first) => {
+                envelope.message.payload().map_or(0, |payload| bytes(payload.commands()))
             }
             _ => 0,
         };
@@ -199,9 +208,12 @@ const BYTES_EACH: usize = 2_560;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::epaxos::command::{Operation, RequestId};
-    use crate::epaxos::id::{InstanceId, ReplicaId};
-    use crate::epaxos::message::{Envelope, Message, Waiting};
+    use crate::epaxos::attributes::Attributes;
+    use crate::epaxos::command::{Operation, Payload, RequestId};
+    use crate::epaxos::event::Cause;
+    use crate::epaxos::id::{Ballot, InstanceId, ReplicaId};
+    use crate::epaxos::instance::Path;
+    use crate::epaxos::message::{Commit, Envelope, Message, Waiting};
     use crate::epaxos::time::Time;
     use crate::observe::causality::Order;
 
@@ -256,6 +268,32 @@ mod tests {
         assert!(log.get(21).is_some() && log.get(20).is_none());
     }
 
+    /// The delivery of a commit that makes an instance known, with a value of so many bytes.
+    fn decoded(slot: u64, bytes: usize) -> Step {
+        let (replica, instance) = (ReplicaId(1), InstanceId::new(ReplicaId(0), slot));
+        let operation = Operation::put("x", &"v".repeat(bytes));
+        let payload = Payload::one(Command { request: RequestId::named("script", 1), operation });
+        let (attributes, path) = (Attributes::FIRST, Path::Fast);
+        let status = StatusChange {
+            instance,
+            from: Phase::Initial,
+            to: Phase::Committed,
+            ballot: Ballot::initial(instance.replica),
+            payload: payload.clone(),
+            before: Attributes::default(),
+            after: attributes,
+            cause: Cause::Committed { from: instance.replica, path },
+        };
+        let id = MessageId { sender: instance.replica, number: slot, copy: 0 };
+        let message = Message::Commit(Commit { instance, payload, attributes, path });
+        Step {
+            replica,
+            decision: Decision::Deliver(Envelope { id, to: replica, message }),
+            effects: vec![Effect::Event(Event::Status(status))],
+            ..step(0)
+        }
+    }
+
     #[test]
     fn what_is_kept_is_bounded_however_large_values_are() {
         let mut log = Log::new(10);
@@ -267,6 +305,12 @@ mod tests {
         for _ in 0..20 {
             log.append(proposal(10_000));
             assert!(log.bytes() <= log.bytes_most(), "{} of {}", log.bytes(), log.bytes_most());
+        }
+        assert_eq!(log.iter().len(), 2);
+        let mut log = Log::new(10);
+        for slot in 0..20 {
+            log.append(decoded(slot, 10_000));
+            assert!(log.bytes() <= log.bytes_most(), "each receiver has a copy of its own");
         }
         assert_eq!(log.iter().len(), 2);
         // The last entry is kept, whatever it is.
