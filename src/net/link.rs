@@ -435,7 +435,9 @@ mod tests {
     async fn a_queue_is_bounded_by_the_bytes_of_its_messages() {
         let (tell, mut lost) = mpsc::unbounded_channel();
         let losses = Losses::new(move |id| tell.send(id.number).unwrap_or_default());
-        let (link, writer) = Link::new(FROM, TO.me, "127.0.0.1:1", losses).unwrap();
+        let (link, writer) =
+            Link::new(FROM, TO.me, ("127.0.0.1:1", Distance::Network), handshake(FROM), losses)
+                .unwrap();
         let large = |number| {
             let operation = Operation::Put("x".into(), vec![b'v'; 1 << 20].into());
             let payload = Payload::one(Command { request: RequestId::named("a", 1), operation });
