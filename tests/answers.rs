@@ -82,16 +82,17 @@ async fn a_call_whose_deadline_passes_ends_with_deadline_exceeded_whatever_it_as
     let write = PutRequest { key: "x".into(), value: b"v".to_vec(), ..PutRequest::default() };
     let read = GetRequest { key: "x".into(), ..GetRequest::default() };
     let batch = ProposeBatchRequest { proposals: vec![put("x"), get("y")] };
+    let one = put("x");
     for timeout in ["1m", "3m", "20m", "999u", "0S"] {
         for round in 0..20 {
             let calls = async {
                 tokio::join!(
                     call(address, "Kv/Put", &write, timeout),
                     call(address, "Kv/Get", &read, timeout),
-                    call(address, "Replica/Propose", &put("x"), timeout),
+                    call(address, "Replica/Propose", &one, timeout),
                     call(address, "Replica/ProposeBatch", &batch, timeout),
                     // The answer begins at once, and has nothing in it.
-                    call(address, "Replica/ProposeStream", &put("x"), timeout),
+                    call(address, "Replica/ProposeStream", &one, timeout),
                 )
             };
             let ends = tokio::time::timeout(PATIENCE, calls).await.expect("every call ends");

@@ -1,5 +1,7 @@
 //! The event loop of one replica: one thing at a time, from one queue.
 
+mod clients;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -12,12 +14,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::epaxos::command::{Client, Command, Key, RequestId};
-use crate::epaxos::event::Reply;
+use crate::epaxos::command::{Command, Key};
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::message::Envelope;
 use crate::epaxos::replica::{Input, Options, Output, Replica};
-use crate::epaxos::seat::{Seat, Unfit};
+use crate::epaxos::seat::Seat;
 use crate::epaxos::space::Row;
 use crate::epaxos::time::Time;
 use crate::kv::Store;
@@ -26,7 +27,7 @@ use crate::net::link::Link;
 use crate::net::server::{Incoming, Proposal, Waiter};
 use crate::node::clock::Clock;
 use crate::node::gate::Gate;
-use crate::node::gathered::{Gathered, Room};
+use crate::node::gathered::Gathered;
 use crate::node::tally::Tally;
 use crate::node::trap::{mentions, sentence};
 use crate::node::watch::{Watch, Watcher};
@@ -276,53 +277,6 @@ impl Driver {
         }
     }
 
-    /// Makes instances of all that has waited together, as few as there can be.
-    fn propose_gathered(&mut self) {
-        let room = Room { commands: convert::BATCH_MAX, bytes: convert::BATCH_BYTES_MAX };
-        let bytes = |proposal: &Proposal| convert::size(&proposal.wish.operation);
-        while let Some(batch) = self.gathered.take(room, bytes) {
-            let count = batch.iter().map(Vec::len).sum();
-            self.propose(count, batch.into_iter().flatten());
-        }
-    }
-
-    /// Makes one instance of so many proposals.
-    fn propose(&mut self, count: usize, proposals: impl Iterator<Item = Proposal>) {
-        if let Some(why) = self.why_not_served().or_else(|| self.why_not_led()) {
-            for mut proposal in proposals {
-                proposal.waiter.refuse(&why);
-            }
-            return;
-        }
-        // Where the replica is down, their waiters go with them, which tells the clients.
-        if self.seat.is_up() {
-            self.guarded(|it| {
-                let mut commands = Vec::with_capacity(count);
-                commands.extend(proposals.map(|proposal| it.register(proposal)));
-                let decision = it.watch.is_on().then(|| Decision::Propose(commands.clone()));
-                it.step(decision, Input::Propose(commands));
-            })
-            .ok();
-        }
-    }
-
-    /// Names a proposal that has no name, and remembers who waits for its answer.
-    fn register(&mut self, Proposal { wish, waiter }: Proposal) -> Command {
-        let Some(request) = wish.request else {
-            let number = self.anonymous;
-            self.anonymous += 1;
-            self.nameless.insert(number, waiter);
-            let request = RequestId::anonymous(self.seat.id(), number);
-            return Command { request, operation: wish.operation };
-        };
-        let command = Command { request, operation: wish.operation };
-        let waiters = self.waiters.entry(command.clone()).or_default();
-        // A client that asks again and again gives up in between.
-        waiters.retain(|waiter| !waiter.is_gone());
-        waiters.push(waiter);
-        command
-    }
-
     fn on_act(&mut self, act: Act) -> Result<(), String> {
         match act {
             Act::Deliver(id) => {
@@ -498,32 +452,6 @@ impl Driver {
         self.refuse_waiters();
     }
 
-    /// Why the replica answers no client at present, though it is up.
-    fn why_not_served(&self) -> Option<Arc<str>> {
-        let is_behind = |unfit: &Unfit| matches!(unfit, Unfit::LeftBehind(_));
-        let left_behind = || self.seat.check_serves().err().filter(is_behind);
-        self.refused.clone().or_else(|| left_behind().map(|unfit| unfit.to_string().into()))
-    }
-
-    /// Why it leads no new command although it answers those that it has, if that is so.
-    fn why_not_led(&self) -> Option<Arc<str>> {
-        let is_full = |unfit: &Unfit| matches!(unfit, Unfit::Full(_));
-        let unfit = self.seat.check_leads().err().filter(is_full)?;
-        Some(unfit.to_string().into())
-    }
-
-    /// A replica that was left behind or is refused answers nobody any more, and says why.
-    fn refuse_waiters(&mut self) {
-        if self.waiters.is_empty() && self.nameless.is_empty() {
-            return;
-        }
-        if let Some(why) = self.why_not_served() {
-            let named = self.waiters.values_mut().flatten();
-            named.chain(self.nameless.values_mut()).for_each(|waiter| waiter.refuse(&why));
-            self.let_waiters_go();
-        }
-    }
-
     fn carry_out(&mut self, now: Time, decision: Option<Decision>, out: &mut Vec<Output>) {
         let id = self.seat.id();
         let Some(decision) = decision else {
@@ -561,25 +489,6 @@ impl Driver {
             Some(_) => link.lose(&envelope),
             None => link.send(envelope),
         }
-    }
-
-    fn answer(&mut self, reply: Reply) {
-        self.tally.answer(&reply);
-        if let Client::Anonymous(_) = reply.command.request.client {
-            if let Some(waiter) = self.nameless.remove(reply.command.request.number) {
-                waiter.answer(reply.outcome);
-            }
-            return;
-        }
-        for waiter in self.waiters.remove(&reply.command).into_iter().flatten() {
-            waiter.answer(reply.outcome.clone());
-        }
-    }
-
-    /// Whoever waits for an answer is told that there will be none.
-    fn let_waiters_go(&mut self) {
-        self.waiters.clear();
-        self.nameless = Row::beginning_at(self.anonymous);
     }
 
     /// Reports what was done to a message without the replica hearing of it.
