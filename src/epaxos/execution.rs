@@ -33,23 +33,24 @@
 //! ```text
 //!  uncommitted ──► candidate ──► executed
 //!                   │     ▲
-//!                   ▼     │ that one commits
-//!                  waiting for one uncommitted instance
+//!                   ▼     │ that is committed, or executed
+//!                  waiting for a prefix of one row, or for one instance
 //! ```
 //!
 //! [`Execution::advance`] searches the graph from each candidate, and from nothing else. A search
-//! that comes upon something uncommitted, or waiting for it, is over: all that is open in it waits
-//! for the same instance, and is not looked at again until that commits. What a search completes
-//! is executed and leaves the graph. It may leave, since what an executed instance depends on is
-//! executed as well.
+//! that comes upon a gap in a prefix, or upon something that waits, is over: all that is open in it waits
+//! for that, and is not searched again until that changes, unless something that was freed reaches it
+//! (`waiting`). What a search completes is executed and leaves the graph, and what has waited for it is
+//! searched next. It may leave, since what an executed instance depends on is executed as well.
 //!
 //! # How it stays linear
 //!
 //! Prefixes are long, and their members reach each other; the search needs only enough edges to
 //! reach them all. For each key and row there is a list of the instances that touch it. A walk
 //! back through it ends at the first write that itself depends on what comes before. Nothing is
-//! assumed about the input for that: where a log is not one the protocol could have made, walks
-//! get longer, and the order is still right. The search keeps its path in a vector rather than in
+//! assumed about the input for that: where a log is not one the protocol could have made, or where very
+//! much is read, walks would get longer. So a walk takes only so many steps, and leaves the rest to
+//! links, which all that depend on the same prefix share (`links`). The search keeps its path in a vector rather than in
 //! stack frames, so a chain may be as long as memory is large.
 //!
 //! Most of this is for rare cases. What is committed after all that it depends on is executed
@@ -70,18 +71,19 @@ mod edges;
 mod graph;
 mod in_turn;
 mod index;
+mod links;
 mod order;
 mod row;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeMap;
+mod vertex;
+mod waiting;
 
 use smallvec::SmallVec;
 
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::components::{Found, Search};
-use crate::epaxos::execution::graph::{Graph, State, VertexId};
+use crate::epaxos::execution::graph::{Graph, Key, VertexId};
 use crate::epaxos::execution::row::{Cell, Pending};
 use crate::epaxos::id::{InstanceId, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touches};
@@ -92,8 +94,6 @@ pub struct Execution {
     graph: Graph,
     /// What the next pass starts from.
     candidates: Vec<VertexId>,
-    /// Per uncommitted instance, what waits for it.
-    waiting: BTreeMap<InstanceId, Vec<VertexId>>,
     pending: usize,
 }
 
@@ -106,6 +106,9 @@ pub struct Pass {
     pub candidates: u64,
     /// How many edges were followed.
     pub edges: u64,
+    /// How many edges were told, followed or not, and where instances had too many, links among them.
+    /// It is this that takes memory, as long as the pass.
+    pub told: u64,
     /// Which instances were found blocked.
     pub blocked: Vec<Blocked>,
 }
@@ -159,15 +162,18 @@ impl Components {
     }
 }
 
+#[cfg(test)]
+impl Pass {
+    /// All that the pass has had to do with, counted.
+    fn work(&self) -> u64 {
+        self.candidates + self.edges + self.told + self.blocked.len() as u64
+    }
+}
+
 impl Execution {
     /// Nothing committed in a cluster of `replicas`.
     pub fn new(replicas: usize) -> Self {
-        Self {
-            graph: Graph::new(replicas),
-            candidates: Vec::new(),
-            waiting: BTreeMap::new(),
-            pending: 0,
-        }
+        Self { graph: Graph::new(replicas), candidates: Vec::new(), pending: 0 }
     }
 
     /// The same, broken on purpose: a dependency means the one instance it names.
@@ -183,38 +189,55 @@ impl Execution {
         let vertex = self.graph.commit(instance, attributes, touches);
         self.pending += 1;
         self.candidates.push(vertex);
-        for freed in self.waiting.remove(&instance).unwrap_or_default() {
-            self.graph.set_state(freed, State::Candidate);
-            self.candidates.push(freed);
-        }
+        self.graph.free(instance.replica, &mut self.candidates);
     }
 
     /// Executes everything that has become executable since the last call.
     pub fn advance(&mut self) -> Pass {
         let mut pass = Pass::default();
+        let moved = self.graph.moved();
         match self.candidates[..] {
-            [] => return pass,
-            [vertex] if self.graph.is_free(vertex) => {
+            [] => {}
+            [vertex] if self.graph.is_free(vertex) && !self.graph.has_dependents(vertex) => {
                 self.candidates.clear();
                 self.execute_alone(vertex, &mut pass);
-                return pass;
             }
-            _ => {}
+            _ => self.search(&mut pass),
         }
+        for (key, on) in moved {
+            let key_of = |blocked: &Blocked| self.key(blocked.instance);
+            let place = pass.blocked.iter().position(|other| key_of(other) > Some(key));
+            let moved = Blocked { instance: key.1, on, again: true };
+            pass.blocked.insert(place.unwrap_or(pass.blocked.len()), moved);
+        }
+        pass
+    }
+
+    /// Executes all candidates that can be, and what has waited for these.
+    fn search(&mut self, pass: &mut Pass) {
         let candidates = std::mem::take(&mut self.candidates);
         if candidates.len() >= MANY
             && candidates.len() == self.pending
             && let Some(order) = in_turn::order(&self.graph, &candidates)
         {
-            self.execute_in_turn(order, &mut pass);
-            return pass;
+            return self.execute_in_turn(order, pass);
         }
-        let found = Search::new(&mut self.graph, &candidates, self.waiting.is_empty()).run();
+        let none_waits = candidates.len() == self.pending;
+        let found = Search::new(&mut self.graph, &candidates, none_waits).run();
         pass.candidates = found.started;
         pass.edges = found.followed;
-        self.wait(&found, &mut pass);
-        self.execute(&found, &mut pass);
-        pass
+        pass.told = found.told();
+        self.execute(&found, pass);
+        pass.blocked = found.blocked;
+        self.graph.remove_links();
+    }
+
+    /// By what an instance is ordered that waits.
+    fn key(&self, instance: InstanceId) -> Option<Key> {
+        match self.graph.cell(instance)? {
+            Cell::Pending(Pending { vertex, .. }) => Some(self.graph.key(vertex)),
+            Cell::Executed => None,
+        }
     }
 
     /// The uncommitted instance that `instance` waits for, as the last pass found. `None` for one
@@ -223,12 +246,12 @@ impl Execution {
         let Some(Cell::Pending(Pending { vertex, .. })) = self.graph.cell(instance) else {
             return None;
         };
-        self.graph.blocker(vertex).filter(|_| self.graph.state(vertex) == State::Waiting)
+        self.graph.blocker(vertex)
     }
 
     /// Every uncommitted instance that something committed waits for, in order.
     pub fn blockers(&self) -> impl Iterator<Item = InstanceId> {
-        self.waiting.keys().copied()
+        self.graph.blockers()
     }
 
     /// Whether the instance has been committed.
@@ -260,6 +283,7 @@ impl Execution {
     /// Takes an instance for executed that was, before a crash.
     pub fn restore(&mut self, instance: InstanceId) {
         self.graph.restore(instance);
+        self.graph.free(instance.replica, &mut self.candidates);
     }
 
     /// Forgets a key, all of whose instances are executed.
@@ -289,14 +313,6 @@ impl Execution {
         pass.components.members = order.into();
         self.graph.execute_all();
         self.pending = 0;
-    }
-
-    /// Notes what waits for what.
-    fn wait(&mut self, found: &Found, pass: &mut Pass) {
-        for (vertex, blocked) in &found.blocked {
-            self.waiting.entry(blocked.on).or_default().push(*vertex);
-            pass.blocked.push(*blocked);
-        }
     }
 
     /// Executes what is ready. All is put in order first: an executed instance leaves the graph.

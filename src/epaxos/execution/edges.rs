@@ -17,6 +17,11 @@ impl Edges {
         Self { targets: Vec::with_capacity(edges) }
     }
 
+    /// How many entries the table has: one for each edge, and one for each vertex that has any told.
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
     /// How many have been added from `place` on, which are of one vertex.
     pub fn count_from(&self, place: Place) -> usize {
         self.targets.len() - place.0 as usize

@@ -1,21 +1,17 @@
 //! The dependency graph of what is committed and not yet executed.
 
-use std::num::NonZeroU32;
+use smallvec::SmallVec;
 
 use crate::epaxos::attributes::Attributes;
 use crate::epaxos::execution::edges::{Edges, Place};
 use crate::epaxos::execution::index::{Index, Tails};
+use crate::epaxos::execution::links::{Link, Links};
 use crate::epaxos::execution::row::{Cell, Pending, Row};
-use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::execution::waiting::Waiting;
+use crate::epaxos::id::{InstanceId, REPLICAS_MAX, ReplicaId};
 use crate::epaxos::keys::{KeyId, Touch, Touches};
 
-/// By what the members of one component are ordered, and components that are ready together.
-/// `seq` alone is not total, and two instances of one replica may share a component.
-pub type Key = (u64, InstanceId);
-
-/// A place in the table of vertices. Counted from 1, so that a cell of a row is four bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VertexId(NonZeroU32);
+pub use crate::epaxos::execution::vertex::{Key, LINK_KEY, Vertex, VertexId};
 
 /// Where a committed instance stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,28 +30,16 @@ pub enum State {
     Waiting,
 }
 
-/// A committed instance that is not executed yet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Vertex {
-    /// Its name.
-    pub instance: InstanceId,
-    /// Its agreed place among others.
-    pub attributes: Attributes,
-    /// The keys that its commands touch.
-    pub touches: Touches,
-}
-
 /// All committed instances. The executed ones are one mark each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Graph {
     rows: Vec<Row>,
     vertices: Vec<Vertex>,
     /// The state of each vertex. Kept apart from the rest since a search asks for little else, and
-    /// all states together are small enough to stay at hand.
+    /// all states together are small enough to stay at hand. During a search, those of its links follow.
     states: Vec<State>,
-    /// The uncommitted instance that each vertex waits for, or last waited for. As long as what has ever
-    /// waited makes it.
-    blockers: Vec<Option<InstanceId>>,
+    /// What waits, and for what.
+    waiting: Waiting,
     /// Places in `vertices` that executed instances have left.
     vacant: Vec<VertexId>,
     /// The last instance of each row that touches each key, as far as that is told.
@@ -80,7 +64,7 @@ impl Graph {
             rows: vec![Row::default(); replicas],
             vertices: Vec::new(),
             states: Vec::new(),
-            blockers: Vec::new(),
+            waiting: Waiting::new(replicas),
             vacant: Vec::new(),
             tails: Tails::new(replicas),
             index: Index::default(),
@@ -189,6 +173,22 @@ impl Graph {
         &self.vertices[vertex.index()]
     }
 
+    /// Whether this is a link, which stands for instances and is none itself.
+    pub fn is_link(&self, vertex: VertexId) -> bool {
+        vertex.index() >= self.vertices.len()
+    }
+
+    /// The number of a link among all links.
+    pub fn link_number(&self, vertex: VertexId) -> Option<usize> {
+        vertex.index().checked_sub(self.vertices.len())
+    }
+
+    /// Removes all links: the search that needed them is over.
+    pub fn remove_links(&mut self) {
+        self.states.truncate(self.vertices.len());
+        self.waiting.truncate(self.vertices.len());
+    }
+
     /// Where the vertex stands.
     pub fn state(&self, vertex: VertexId) -> State {
         self.states[vertex.index()]
@@ -199,24 +199,94 @@ impl Graph {
         self.states[vertex.index()] = state;
     }
 
-    /// Lets the vertex wait for an uncommitted instance, and says whether it has waited before.
-    pub fn wait(&mut self, vertex: VertexId, blocker: InstanceId) -> bool {
+    /// Lets the vertex wait for `on`, which waits itself or has a gap in its own prefix; where it is `on`,
+    /// for the end of that gap. Says whether it has waited before.
+    pub fn wait(&mut self, vertex: VertexId, on: VertexId) -> bool {
+        let gap = if vertex == on { self.gap(vertex) } else { None };
         self.set_state(vertex, State::Waiting);
-        if self.blockers.len() <= vertex.index() {
-            self.blockers.resize(self.vertices.len(), None);
+        if self.is_link(vertex) {
+            self.waiting.link_for_vertex(vertex, on);
+            return false;
         }
-        self.blockers[vertex.index()].replace(blocker).is_some()
+        let Some(gap) = gap else { return self.waiting.for_vertex(vertex, on) };
+        let InstanceId { replica: row, slot: committed } = gap;
+        let end = self.prefix_needed(vertex, gap);
+        self.waiting.for_row((vertex, self.key(vertex)), row, end, committed)
     }
 
-    /// The uncommitted instance that the vertex waits for, or last waited for, if it ever did.
+    /// How many slots of the row of `gap` must be committed for the vertex to be without a gap there.
+    fn prefix_needed(&self, vertex: VertexId, gap: InstanceId) -> u64 {
+        #[cfg(feature = "mutations")]
+        if self.latest_only {
+            return gap.slot.saturating_add(1);
+        }
+        self.vertex(vertex).attributes.deps.prefix(gap.replica)
+    }
+
+    /// Frees what has waited for a row and does not any more.
+    pub fn free(&mut self, row: ReplicaId, candidates: &mut Vec<VertexId>) {
+        let committed = self.rows[row.index()].watermark();
+        // Any slot may be the one that is waited for then.
+        #[cfg(feature = "mutations")]
+        let committed = if self.latest_only { u64::MAX } else { committed };
+        let Self { states, waiting, .. } = self;
+        waiting.free(row, committed, |vertex| {
+            states[vertex.index()] = State::Candidate;
+            candidates.push(vertex);
+        });
+    }
+
+    /// What those may wait for that reach the vertex, where it is certain that it still waits: itself, or
+    /// what a link waits for.
+    pub fn blocked(&mut self, vertex: VertexId) -> Option<VertexId> {
+        if self.state(vertex) != State::Waiting {
+            return None;
+        }
+        let on = if self.is_link(vertex) { self.waiting.of_link(vertex)? } else { vertex };
+        self.waiting.row(on).map(|_| on)
+    }
+
+    /// Takes up a vertex that waits, so that it is searched.
+    pub fn resume(&mut self, vertex: VertexId) {
+        self.waiting.resume(vertex);
+    }
+
+    /// Whether anything may wait for the vertex.
+    pub fn has_dependents(&self, vertex: VertexId) -> bool {
+        self.waiting.has_dependents(vertex)
+    }
+
+    /// What waits for a vertex that is ready.
+    pub fn take_dependents(&mut self, vertex: VertexId) -> Vec<VertexId> {
+        self.waiting.take_dependents(vertex)
+    }
+
+    /// The uncommitted instance that the vertex waits for, if it does.
     pub fn blocker(&self, vertex: VertexId) -> Option<InstanceId> {
-        *self.blockers.get(vertex.index())?
+        self.waiting.row_of(vertex).map(|row| self.next_of(row))
     }
 
-    /// By what the vertex is ordered.
+    /// Every uncommitted instance that something waits for, in order.
+    pub fn blockers(&self) -> impl Iterator<Item = InstanceId> {
+        self.waiting.rows().map(|row| self.next_of(row))
+    }
+
+    /// For each row that has moved on to another gap: the least of those that wait for it, and the gap.
+    pub fn moved(&mut self) -> Vec<(Key, InstanceId)> {
+        let rows: SmallVec<[_; REPLICAS_MAX]> = self.blockers().collect();
+        let moved = |gap: InstanceId| Some((self.waiting.moved(gap.replica, gap.slot)?, gap));
+        rows.into_iter().filter_map(moved).collect()
+    }
+
+    /// The first instance of a row that is not committed.
+    fn next_of(&self, row: ReplicaId) -> InstanceId {
+        InstanceId::new(row, self.rows[row.index()].watermark())
+    }
+
+    /// By what the vertex is ordered. Links have no order, and no use for one.
     pub fn key(&self, vertex: VertexId) -> Key {
-        let vertex = self.vertex(vertex);
-        (vertex.attributes.seq, vertex.instance)
+        let vertex = self.vertices.get(vertex.index());
+        vertex.map_or(LINK_KEY, |vertex| (vertex.attributes.seq, vertex.instance))
     }
 
     /// The first uncommitted instance in the vertex's own prefix. It is never the vertex itself,
@@ -227,9 +297,7 @@ impl Graph {
         if self.latest_only {
             return deps.iter().find(|named| self.cell(*named).is_none());
         }
-        ReplicaId::all(self.rows.len())
-            .map(|row| InstanceId::new(row, self.rows[row.index()].watermark()))
-            .find(|gap| deps.contains(*gap))
+        ReplicaId::all(self.rows.len()).map(|row| self.next_of(row)).find(|gap| deps.contains(*gap))
     }
 
     /// Appends what the vertex has to come after: not all of it, but enough to reach all of it.
@@ -247,8 +315,10 @@ impl Graph {
     ///    own row: by 1 that write is reached, and what it covers is reached from it, by induction
     ///    along the row again. Otherwise each of many writes would look at all those reads.
     ///
+    ///    A walk that takes long is no different: what it has not come to is covered by a link.
+    ///
     /// Says what the highest `seq` of these is, where that is seen at a glance.
-    pub fn edges(&mut self, vertex: VertexId, edges: &mut Edges) -> Option<u64> {
+    pub fn edges(&mut self, vertex: VertexId, edges: &mut Edges, links: &mut Links) -> Option<u64> {
         #[cfg(feature = "mutations")]
         if self.latest_only {
             self.named_edges(vertex, edges);
@@ -260,43 +330,79 @@ impl Graph {
         }
         edges.truncate(start);
         self.catch_up();
-        let Self { rows, vertices, index, .. } = self;
-        let Vertex { instance, attributes, touches, .. } = &vertices[vertex.index()];
-        for touch in touches.as_slice() {
-            let mut stale = 0;
-            let floor = |row| {
-                let own = &rows[instance.replica.index()];
-                let preceding = own.pending(preceding(index, *touch, *instance, attributes)?)?;
-                Some(vertices[preceding.index()].attributes.deps.prefix(row))
-            };
-            for row_id in ReplicaId::all(rows.len()) {
-                let end = attributes.deps.prefix(row_id);
-                if end == 0 {
-                    continue;
-                }
-                let lists = index.lists(touch.key);
-                let Some(list) = lists.iter().find(|list| list.row == row_id) else { continue };
-                let row = &rows[row_id.index()];
-                let mut push = |slot| match row.pending(slot) {
-                    Some(vertex) => edges.push(vertex),
-                    None => stale += 1,
-                };
-                if row_id == instance.replica {
-                    let above = instance.slot.saturating_add(1);
-                    list.walk(above..end, touch.write, || above, &mut push);
-                    list.walk(0..end.min(instance.slot), touch.write, || 0, &mut push);
-                } else {
-                    list.walk(0..end, touch.write, || floor(row_id).unwrap_or(0), &mut push);
-                }
-            }
-            if stale > STALE_MAX {
-                for list in index.lists_mut(touch.key) {
-                    let row = &rows[list.row.index()];
-                    list.trim(|slot| row.pending(slot).is_none());
-                }
-            }
+        for number in 0..self.vertex(vertex).touches.as_slice().len() {
+            let touch = self.vertex(vertex).touches.as_slice()[number];
+            self.touch_edges(vertex, touch, edges, links);
         }
         None
+    }
+
+    /// Appends what the vertex has to come after since it touches a key.
+    fn touch_edges(
+        &mut self,
+        vertex: VertexId,
+        touch: Touch,
+        edges: &mut Edges,
+        links: &mut Links,
+    ) {
+        let Self { rows, vertices, states, index, .. } = self;
+        let Vertex { instance, attributes, .. } = &vertices[vertex.index()];
+        let floor = |row| {
+            let own = &rows[instance.replica.index()];
+            let preceding = own.pending(preceding(index, touch, *instance, attributes)?)?;
+            Some(vertices[preceding.index()].attributes.deps.prefix(row))
+        };
+        let mut stale = 0;
+        for row_id in ReplicaId::all(rows.len()) {
+            let end = attributes.deps.prefix(row_id);
+            if end == 0 {
+                continue;
+            }
+            let Some(list) = index.list(touch.key, row_id) else { continue };
+            let row = &rows[row_id.index()];
+            let mut visit = |slot| visit(row, slot, edges, &mut stale);
+            let rests = if row_id == instance.replica {
+                let above = instance.slot.saturating_add(1);
+                let below = 0..end.min(instance.slot);
+                let first = list.walk(above..end, touch.write, || above, &mut visit);
+                [first, list.walk(below, touch.write, || 0, &mut visit)]
+            } else {
+                let floor = || floor(row_id).unwrap_or(0);
+                [list.walk(0..end, touch.write, floor, &mut visit), None]
+            };
+            for slot in rests.into_iter().flatten() {
+                let Touch { key, write: reads } = touch;
+                let link = Link { key, row: row_id, reads, slot };
+                edges.push(links.vertex(link, || add_link(states)));
+            }
+        }
+        self.came_by_stale(touch.key, stale);
+    }
+
+    /// Appends what a link leads to: the first that it covers, and the link to the rest, where that one
+    /// does not lead to it anyway.
+    pub fn link_edges(&mut self, link: Link, edges: &mut Edges, links: &mut Links) {
+        let Self { rows, states, index, .. } = self;
+        let row = &rows[link.row.index()];
+        let mut stale = 0;
+        if let Some(list) = index.list(link.key, link.row) {
+            let visit = |slot| visit(row, slot, edges, &mut stale);
+            if let Some(slot) = list.step(link.slot, link.reads, visit) {
+                edges.push(links.vertex(Link { slot, ..link }, || add_link(states)));
+            }
+        }
+        self.came_by_stale(link.key, stale);
+    }
+
+    /// Drops executed instances from the lists of a key, where so many were come by that this is due.
+    fn came_by_stale(&mut self, key: KeyId, stale: usize) {
+        if stale > 0 {
+            let Self { rows, index, .. } = self;
+            let is_executed = |instance: InstanceId| {
+                rows[instance.replica.index()].pending(instance.slot).is_none()
+            };
+            index.came_by_stale(key, stale, is_executed);
+        }
     }
 
     /// The edges of a vertex, where they can be told without looking for them: in each row, all that it
@@ -344,9 +450,7 @@ impl Graph {
             self.rows[instance.replica.index()].mark_executed(instance.slot);
             self.vertices[vertex.index()] = Vertex::vacant();
             self.states[vertex.index()] = State::Candidate;
-            if let Some(blocker) = self.blockers.get_mut(vertex.index()) {
-                *blocker = None;
-            }
+            self.waiting.forget(vertex);
             self.vacant.push(vertex);
         }
     }
@@ -356,7 +460,7 @@ impl Graph {
         self.rows.iter_mut().for_each(Row::mark_all_executed);
         self.vertices.clear();
         self.states.clear();
-        self.blockers.clear();
+        self.waiting.clear();
         self.vacant.clear();
         self.unindexed.clear();
         self.told = 0;
@@ -443,33 +547,20 @@ fn preceding(
     touch.write.then(|| index.write_before(touch.key, instance.replica, end))?
 }
 
-impl Vertex {
-    /// What is left where a vertex was.
-    fn vacant() -> Self {
-        Self {
-            instance: InstanceId::new(ReplicaId(0), 0),
-            attributes: Attributes::default(),
-            touches: Touches::default(),
-        }
+/// Appends an edge to an instance, or counts it where it is executed already.
+fn visit(row: &Row, slot: u64, edges: &mut Edges, stale: &mut usize) {
+    match row.pending(slot) {
+        Some(target) => edges.push(target),
+        None => *stale += 1,
     }
 }
 
-impl VertexId {
-    fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
-
-    /// The id of the last of `count` vertices.
-    fn from_count(count: usize) -> Self {
-        let count = u32::try_from(count).ok().and_then(NonZeroU32::new);
-        Self(count.expect("fewer than four billion instances wait to be executed"))
-    }
+/// Adds a link. Its edges are told once a search comes by.
+fn add_link(states: &mut Vec<State>) -> VertexId {
+    states.push(State::Candidate);
+    VertexId::from_count(states.len())
 }
 
 /// How many instances wait to be indexed until those are sorted out that are executed, at the least. Low
 /// in tests, so that small logs reach it.
 const UNINDEXED_MAX: usize = if cfg!(test) { 1 } else { 256 };
-
-/// How many executed instances a vertex may come by in vain before the lists are trimmed.
-/// Low in tests, so that small logs reach it.
-const STALE_MAX: usize = if cfg!(test) { 1 } else { 16 };

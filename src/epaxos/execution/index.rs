@@ -9,8 +9,16 @@ use crate::epaxos::keys::{ByKey, KeyId, Touch};
 /// The instances below their rows' watermarks, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Index {
-    /// Per key, a list for each row that touches it.
-    lists: Vec<Vec<List>>,
+    lists: Vec<Lists>,
+}
+
+/// What touches one key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Lists {
+    /// One for each row that touches it.
+    rows: Vec<List>,
+    /// How many executed entries were come by since these were last dropped.
+    stale: usize,
 }
 
 impl Index {
@@ -26,9 +34,9 @@ impl Index {
         for touch in touches {
             let key = touch.key.index();
             if key >= self.lists.len() {
-                self.lists.resize_with(key + 1, Vec::new);
+                self.lists.resize_with(key + 1, Lists::default);
             }
-            let lists = &mut self.lists[key];
+            let lists = &mut self.lists[key].rows;
             let found = lists.iter().position(|list| list.row == instance.replica);
             let place = found.unwrap_or_else(|| {
                 lists.push(List::new(instance.replica));
@@ -36,33 +44,53 @@ impl Index {
             });
             let list = &mut lists[place];
             if list.entries.len() > 2 * list.kept + KEPT_MIN {
-                list.trim(&is_executed);
-                list.kept = list.entries.len();
+                list.drop_all(&is_executed);
             }
             list.push(instance.slot, prefix, touch.write);
         }
     }
 
-    /// The lists of a key.
-    pub fn lists(&self, key: KeyId) -> &[List] {
-        self.lists.get(key.index()).map(Vec::as_slice).unwrap_or_default()
+    /// What touches a key in `row`.
+    pub fn list(&self, key: KeyId, row: ReplicaId) -> Option<&List> {
+        self.lists.get(key.index())?.rows.iter().find(|list| list.row == row)
     }
 
-    /// The lists of a key, to be trimmed.
-    pub fn lists_mut(&mut self, key: KeyId) -> &mut [List] {
-        self.lists.get_mut(key.index()).map(Vec::as_mut_slice).unwrap_or_default()
+    /// Takes note that `count` entries of a key were come by in vain, since they are executed. Many in
+    /// front of the lists are dropped at once. All others are dropped when as many have been come by as
+    /// the lists have entries: to look through all of them costs no more then than what it saves has.
+    pub fn came_by_stale(
+        &mut self,
+        key: KeyId,
+        count: usize,
+        is_executed: impl Fn(InstanceId) -> bool,
+    ) {
+        let Some(Lists { rows, stale }) = self.lists.get_mut(key.index()) else { return };
+        *stale += count;
+        let all = *stale > rows.iter().map(|list| list.entries.len()).sum();
+        for list in rows {
+            let row = list.row;
+            let is_executed = |slot| is_executed(InstanceId::new(row, slot));
+            if all {
+                list.drop_all(is_executed);
+            } else if count > STALE_MAX {
+                list.trim(is_executed);
+            }
+        }
+        if all {
+            *stale = 0;
+        }
     }
 
     /// Forgets the lists of a key, all of whose instances are executed.
     pub fn forget(&mut self, key: KeyId) {
         if let Some(lists) = self.lists.get_mut(key.index()) {
-            *lists = Vec::new();
+            *lists = Lists::default();
         }
     }
 
     /// The last write to a key in `row` before the slot `end`.
     pub fn write_before(&self, key: KeyId, row: ReplicaId, end: u64) -> Option<u64> {
-        let list = self.lists(key).iter().find(|list| list.row == row)?;
+        let list = self.list(key, row)?;
         list.write_before(end).map(|place| list.entries[place].slot)
     }
 }
@@ -106,7 +134,7 @@ pub struct List {
     /// Whose row.
     pub row: ReplicaId,
     entries: VecDeque<Entry>,
-    /// How many entries the last trimming on arrival has left.
+    /// How many entries were left when the executed ones were last dropped.
     kept: usize,
 }
 
@@ -134,14 +162,17 @@ impl List {
     }
 
     fn push(&mut self, slot: u64, prefix: u64, write: bool) {
-        let last = self.entries.back();
-        let is_linked = last.is_none_or(|last| last.slot < prefix);
+        let is_linked = self.entries.back().is_none_or(|last| last.slot < prefix);
         let kind = match (write, is_linked) {
             (false, _) => Kind::Read,
             (true, false) => Kind::Write,
             (true, true) => Kind::LinkedWrite,
         };
-        let back = match last {
+        self.append(slot, kind);
+    }
+
+    fn append(&mut self, slot: u64, kind: Kind) {
+        let back = match self.entries.back() {
             None | Some(Entry { kind: Kind::Read, back: 0, .. }) => 0,
             Some(Entry { kind: Kind::Read, back, .. }) => back + 1,
             Some(_) => 1,
@@ -149,8 +180,18 @@ impl List {
         self.entries.push_back(Entry { slot, back, kind });
     }
 
-    /// Drops the executed entries in front, so that a hot key costs no more with time.
-    pub fn trim(&mut self, is_executed: impl Fn(u64) -> bool) {
+    /// Drops all executed entries, so that a key costs no more with time, whatever waits.
+    fn drop_all(&mut self, is_executed: impl Fn(u64) -> bool) {
+        for Entry { slot, kind, .. } in std::mem::take(&mut self.entries) {
+            if !is_executed(slot) {
+                self.append(slot, kind);
+            }
+        }
+        self.kept = self.entries.len();
+    }
+
+    /// Drops the executed entries in front.
+    fn trim(&mut self, is_executed: impl Fn(u64) -> bool) {
         while self.entries.front().is_some_and(|entry| is_executed(entry.slot)) {
             self.entries.pop_front();
         }
@@ -158,36 +199,54 @@ impl List {
 
     /// Visits entries among `slots`, from the last down to the first linked write: through that
     /// write, all earlier ones are reached. Visits the reads only on behalf of a write; and where
-    /// they are many, none below `floor`, which takes some finding.
+    /// they are many, none below `floor`, which takes some finding. Visits only so many: the rest is
+    /// left to a link, which covers all from the slot that is returned.
     pub fn walk(
         &self,
         slots: Range<u64>,
         on_behalf_of_write: bool,
         floor: impl Fn() -> u64,
         mut visit: impl FnMut(u64),
-    ) {
+    ) -> Option<u64> {
         let mut start = slots.start;
         let mut visited = 0;
-        let mut next = if on_behalf_of_write {
-            self.position(slots.end).checked_sub(1)
-        } else {
-            self.write_before(slots.end)
-        };
+        let mut next = self.last_before(slots.end, on_behalf_of_write);
         while let Some(place) = next {
             let entry = self.entries[place];
             if entry.slot < start {
                 break;
             }
-            visit(entry.slot);
-            if entry.kind == Kind::LinkedWrite {
-                break;
+            if visited == VISITS_MAX {
+                return Some(entry.slot);
             }
+            visit(entry.slot);
             visited += 1;
             if on_behalf_of_write && visited == PATIENCE {
                 start = start.max(floor());
             }
-            next =
-                if on_behalf_of_write { place.checked_sub(1) } else { self.preceding_write(place) };
+            next = self.next_down(place, on_behalf_of_write);
+        }
+        None
+    }
+
+    /// Visits the last entry up to `slot` on behalf of a link, and says where the rest begins, if there is any.
+    pub fn step(&self, slot: u64, reads: bool, mut visit: impl FnMut(u64)) -> Option<u64> {
+        let place = self.last_before(slot.saturating_add(1), reads)?;
+        visit(self.entries[place].slot);
+        self.next_down(place, reads).map(|next| self.entries[next].slot)
+    }
+
+    /// The place of the last entry before the slot `end`, or of the last write.
+    fn last_before(&self, end: u64, reads: bool) -> Option<usize> {
+        if reads { self.position(end).checked_sub(1) } else { self.write_before(end) }
+    }
+
+    /// The place of the entry to visit after the one at `place`; none where that one leads to all the rest.
+    fn next_down(&self, place: usize, reads: bool) -> Option<usize> {
+        match self.entries[place].kind {
+            Kind::LinkedWrite => None,
+            _ if reads => place.checked_sub(1),
+            _ => self.preceding_write(place),
         }
     }
 
@@ -216,9 +275,15 @@ impl List {
     }
 }
 
-/// How many entries a list may have before it is trimmed on arrival of another. These limits are
+/// How many entries a list may have before the executed ones are dropped on arrival of another. These limits are
 /// low in tests, so that small logs reach them.
 const KEPT_MIN: usize = if cfg!(test) { 1 } else { 16 };
 
 /// How many entries a walk visits before it asks for the floor.
 const PATIENCE: usize = if cfg!(test) { 1 } else { 8 };
+
+/// How many entries a walk visits at the most.
+const VISITS_MAX: usize = if cfg!(test) { 2 } else { 16 };
+
+/// How many executed entries may be come by at once before those in front are dropped.
+const STALE_MAX: usize = if cfg!(test) { 1 } else { 16 };

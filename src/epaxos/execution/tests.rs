@@ -3,6 +3,7 @@
 mod named;
 mod oracle;
 mod scale;
+mod shapes;
 
 use std::ops::{Deref, DerefMut};
 
