@@ -183,6 +183,11 @@ impl PreAcceptTally {
         self.votes.iter().map(|(replica, _)| *replica).collect()
     }
 
+    /// Who was asked and has not voted.
+    pub fn silent(&self) -> ReplicaSet {
+        self.asked.without(self.voters())
+    }
+
     /// Who has voted for exactly the leader's proposal.
     pub fn equal(&self) -> ReplicaSet {
         self.equal
@@ -196,7 +201,7 @@ impl PreAcceptTally {
     /// Where the count stands.
     pub fn verdict(&self, quorums: Quorums) -> Verdict {
         let voters = self.voters();
-        let outstanding = self.asked.without(voters).len();
+        let outstanding = self.silent().len();
         if self.equal.len() >= quorums.fast() {
             Verdict::Fast
         } else if voters.len() < quorums.slow() {

@@ -7,6 +7,7 @@ mod fetching;
 mod invariants;
 mod left_behind;
 mod letting_go;
+mod load;
 mod mutated;
 mod pre_accept;
 mod recovery;
@@ -285,6 +286,8 @@ pub struct Replica<M> {
     /// with everything: the no-op may yet lose.
     undecided_noops: BTreeSet<InstanceId>,
     timers: BTreeSet<(Time, Timer)>,
+    /// When something was last received from each replica, as far as this one was loaded then.
+    received: Vec<Time>,
     /// What is about to be let go without everybody having executed it.
     fenced: Option<Fenced>,
     /// The decisions that were asked for, by row.
@@ -354,6 +357,7 @@ impl<M: StateMachine> Replica<M> {
             requests: Requests::new(options.id),
             attempts: BTreeMap::new(),
             watches: BTreeMap::new(),
+            received: Vec::new(),
             validating: BTreeSet::new(),
             waiting: BTreeMap::new(),
             undecided_noops: BTreeSet::new(),
@@ -378,7 +382,10 @@ impl<M: StateMachine> Replica<M> {
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Propose(commands) => self.on_propose(now, commands, out),
-            Input::Receive { from, message } => self.on_message(now, from, message, out),
+            Input::Receive { from, message } => {
+                self.note_received(now, from);
+                self.on_message(now, from, message, out);
+            }
             Input::Wake => self.on_wake(now, out),
         }
     }

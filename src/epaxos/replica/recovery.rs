@@ -80,6 +80,10 @@ impl<M: StateMachine> Replica<M> {
     pub(super) fn on_recover_timer(&mut self, now: Time, id: InstanceId, out: &mut Vec<Output>) {
         if let Some(watch) = self.watches.get_mut(&id) {
             watch.timer = None;
+            let tries = watch.tries;
+            if self.postpones_recovery(now, id, tries) {
+                return self.watch(now, id);
+            }
         }
         self.recover_instance(now, id, out);
     }

@@ -25,6 +25,10 @@ impl<M: StateMachine> Replica<M> {
         let attempt = self.attempts.get_mut(&id).expect("a timer is set for a driven instance");
         attempt.resends += 1;
         let resends = attempt.resends;
+        if self.postpones_resend(now, id, resends) {
+            return self.set_timer(self.resend_timer(now, id, resends));
+        }
+        let attempt = self.attempts.get(&id).expect("it is still driven");
         match attempt.stage {
             Stage::PreAccepting(_) => self.resend_pre_accept(id, out),
             Stage::Accepting { .. } => self.resend_accept(id, out),
