@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Read and written by hand: see there.
         .extern_path(".epaxos.v1.Operation", "crate::net::operation::Operation")
         .extern_path(".epaxos.v1.Batch", "crate::net::batch::Batch")
+        .extern_path(".epaxos.v1.ProposeBatchRequest", "crate::net::batch::Proposals")
         .compile_fds(files)?;
     Ok(())
 }

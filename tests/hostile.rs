@@ -3,6 +3,8 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "parts of messages are made as they are put in")]
 
+#[path = "hostile/bounds.rs"]
+mod bounds;
 #[path = "hostile/connections.rs"]
 mod connections;
 #[path = "hostile/scene.rs"]

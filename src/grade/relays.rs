@@ -15,6 +15,7 @@ use crate::config::Endpoint;
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::Envelope;
 use crate::grade::relays::introductions::{Introductions, Proxy};
+use crate::net::bounds::{Bounds, Limits};
 use crate::net::convert::Dialect;
 use crate::net::link::{Link, Losses};
 use crate::net::liveness::Distance;
@@ -73,13 +74,14 @@ impl Relays {
             let dialect = Dialect { me, replicas: replicas.len() };
             let (refused, cancel) = (refused.clone(), cancel.clone());
             let handshake = Arc::new(Proxy::new(me, introductions.clone()));
-            let service = Service { dialect, queue, handshake, refused, cancel };
+            let bounds = Bounds::new(Limits::default());
+            let service = Service { dialect, queue, handshake, refused, bounds, cancel };
             runtime.spawn(serve(listener, service));
             let heard = heard.clone();
             runtime.spawn(async move {
                 while let Some(incoming) = incoming.recv().await {
                     // Whoever asks it for something is told that it is gone.
-                    if let Incoming::Peer(envelopes) = incoming {
+                    if let Incoming::Peer(envelopes, _charge) = incoming {
                         heard(envelopes);
                     }
                 }

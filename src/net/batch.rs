@@ -90,6 +90,7 @@ impl Message for Batch {
                     commands.reserve(room.min(BATCH_MAX));
                 }
                 check_wire_type(WireType::LengthDelimited, wire_type)?;
+                check_room(commands.len())?;
                 if let Some((command, len)) = read_short(buffer.chunk()) {
                     buffer.advance(len);
                     commands.push(command);
@@ -111,6 +112,54 @@ impl Message for Batch {
     fn clear(&mut self) {
         *self = Self::default();
     }
+}
+
+/// The message `ProposeBatchRequest` of `replica.proto`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Proposals {
+    /// What is proposed, still to be checked.
+    pub proposals: Vec<wire::ProposeRequest>,
+}
+
+/// The field number of `ProposeBatchRequest`'s proposals.
+const PROPOSALS: u32 = 1;
+
+impl Message for Proposals {
+    fn encode_raw(&self, buffer: &mut impl BufMut) {
+        message::encode_repeated(PROPOSALS, &self.proposals, buffer);
+    }
+
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        buffer: &mut impl Buf,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        if tag != PROPOSALS {
+            return skip_field(wire_type, tag, buffer, context);
+        }
+        check_room(self.proposals.len())?;
+        message::merge_repeated(wire_type, &mut self.proposals, buffer, context)
+    }
+
+    fn encoded_len(&self) -> usize {
+        message::encoded_len_repeated(PROPOSALS, &self.proposals)
+    }
+
+    fn clear(&mut self) {
+        self.proposals.clear();
+    }
+}
+
+/// Refuses a further command of a batch that has too many. An empty one takes two bytes on the wire,
+/// and a hundred once it is read: what is refused in the end must not be read to the end. One more
+/// than allowed is read, and refused with what is said of a batch.
+fn check_room(commands: usize) -> Result<(), DecodeError> {
+    if commands > BATCH_MAX {
+        return Err(operation::refuse("a batch has more commands than 1024"));
+    }
+    Ok(())
 }
 
 /// How many bytes a command takes, less what says how many they are.
@@ -230,6 +279,23 @@ mod tests {
                 bytes
             },
         )
+    }
+
+    #[test]
+    fn a_batch_of_too_many_commands_is_not_read_to_its_end() {
+        let empty = |count| [u8::try_from(COMMANDS << 3 | 2).unwrap(), 0].repeat(count);
+        let read = |count| {
+            Batch::decode(&empty(count)[..]).map(|batch| match batch {
+                Batch::Heard(commands) => commands.len(),
+                Batch::Said(_) => unreachable!("it was read"),
+            })
+        };
+        assert_eq!(read(BATCH_MAX + 1), Ok(BATCH_MAX + 1));
+        let too_many = "failed to decode Protobuf message: a batch has more commands than 1024";
+        assert_eq!(read(BATCH_MAX + 2).unwrap_err().to_string(), too_many);
+        let proposals = Proposals::decode(&empty(8 << 20)[..]);
+        assert_eq!(proposals.unwrap_err().to_string(), too_many);
+        assert_eq!(Proposals::decode(&empty(3)[..]).unwrap().proposals.len(), 3);
     }
 
     proptest! {

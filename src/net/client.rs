@@ -10,6 +10,7 @@ use tonic::{Code, Request, Status};
 
 use crate::epaxos::command::{Client, Command, Operation, Outcome, RequestId};
 use crate::net::answer_size;
+use crate::net::batch::Proposals;
 use crate::net::convert::{BATCH_MAX, IDENTITY_MAX, VALUE_MAX};
 use crate::net::liveness::{Dialer, Distance};
 use crate::net::wire;
@@ -61,7 +62,7 @@ impl Connection {
     /// Proposes several commands as one instance.
     pub async fn propose_batch(&self, commands: &[Command]) -> Result<Vec<Outcome>, CallError> {
         let proposals = commands.iter().map(write).collect();
-        let mut request = Request::new(wire::ProposeBatchRequest { proposals });
+        let mut request = Request::new(Proposals { proposals });
         request.metadata_mut().insert(answer_size::KEY, MetadataValue::from(ANSWER_MAX));
         let answers = self.stub.clone().propose_batch(request).await?.into_inner().answers;
         let outcomes: Option<Vec<_>> =

@@ -48,6 +48,12 @@ impl<R: Message + Default> Decoder for PieceDecoder<R> {
     type Item = R;
     type Error = Status;
 
+    /// Every call that is open has a buffer, whether or not anything has come on it: a small one, which
+    /// grows with what comes.
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(READ_BUFFER, YIELD_THRESHOLD)
+    }
+
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<R>, Status> {
         let len = buffer.remaining();
         let read = match buffer.chunk().get(..len) {
@@ -61,3 +67,9 @@ impl<R: Message + Default> Decoder for PieceDecoder<R> {
         read.map(Some).map_err(|error| Status::internal(error.to_string()))
     }
 }
+
+/// What a call has to read into at first, in bytes.
+const READ_BUFFER: usize = 1 << 10;
+
+/// What only matters to what is written, in bytes: as by default.
+const YIELD_THRESHOLD: usize = 32 << 10;

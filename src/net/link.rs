@@ -225,12 +225,18 @@ impl Writer {
     async fn keep_writing(&mut self) {
         let (from, to) = (self.dialect.me, self.to);
         let mut backoff = BACKOFF_MIN;
+        // Whether the log says that the peer cannot be reached.
+        let mut is_lost = false;
         while !self.is_over() {
             let dialled = Instant::now();
             let valve = Valve::new(if self.handshake.waits_for_answer() { SHUT } else { OPEN });
             match self.open(&valve).await {
                 Ok(mut silence) => {
-                    debug!("the link from {from} to {to} is up");
+                    if std::mem::take(&mut is_lost) {
+                        info!("the link from {from} to {to} is up again");
+                    } else {
+                        debug!("the link from {from} to {to} is up");
+                    }
                     let up = Instant::now();
                     let why = match silence.message().await {
                         Ok(_) => "the stream has ended".to_owned(),
@@ -239,13 +245,17 @@ impl Writer {
                             status.message().to_owned()
                         }
                     };
-                    info!("the link from {from} to {to} is down: {why}");
+                    warn!("the link from {from} to {to} is down: {why}");
+                    is_lost = true;
                     if up.elapsed() > BACKOFF_MAX {
                         backoff = BACKOFF_MIN;
                     }
                 }
-                Err(error) if backoff == BACKOFF_MIN => warn!("{from} cannot reach {to}: {error}"),
-                Err(_) => {}
+                Err(_) if is_lost => {}
+                Err(error) => {
+                    warn!("{from} cannot reach {to}: {error}");
+                    is_lost = true;
+                }
             }
             valve.set(OVER);
             // What is old by the time the peer is back would only be in the way.
@@ -317,6 +327,7 @@ mod tests {
     use crate::epaxos::id::{Ballot, InstanceId};
     use crate::epaxos::instance::Path;
     use crate::epaxos::message::{AcceptReply, Commit, Message};
+    use crate::net::bounds::{Bounds, Limits};
     use crate::net::handshake::admission::{Admission, Tell};
     use crate::net::handshake::{Hello, Incarnation};
     use crate::net::server::{Incoming, Service, serve};
@@ -350,7 +361,8 @@ mod tests {
         let (queue, incoming) = mpsc::channel(1000);
         let cancel = cancel.clone();
         let (refused, handshake) = (Arc::default(), handshake(TO));
-        let service = Service { dialect: TO, queue, handshake, refused, cancel };
+        let bounds = Bounds::new(Limits::default());
+        let service = Service { dialect: TO, queue, handshake, refused, bounds, cancel };
         tokio::spawn(serve(listener, service.clone()));
         (address, incoming, service)
     }
@@ -386,7 +398,7 @@ mod tests {
         async fn number(&mut self) -> Option<u64> {
             if self.read.is_empty() {
                 let next = tokio::time::timeout(Duration::from_secs(10), self.incoming.recv());
-                if let Some(Incoming::Peer(envelopes)) = next.await.expect("a message arrives") {
+                if let Some(Incoming::Peer(envelopes, _)) = next.await.expect("a message arrives") {
                     self.read.extend(envelopes.iter().map(|envelope| envelope.id.number));
                 }
             }

@@ -8,6 +8,7 @@
 pub mod answer_size;
 pub mod bare;
 mod batch;
+pub mod bounds;
 pub mod bytes;
 pub mod client;
 mod codec;
@@ -19,6 +20,7 @@ pub mod liveness;
 mod operation;
 pub mod server;
 pub mod spellings;
+mod throttle;
 
 /// What `build.rs` made of `proto/`.
 mod wire {

@@ -200,7 +200,8 @@ fn read<T>(buffer: &mut impl Buf, make: impl FnOnce(&[u8]) -> Option<T>) -> Resu
 }
 
 #[expect(deprecated, reason = "a message that is written by hand has no other way to refuse")]
-fn refuse(why: &'static str) -> DecodeError {
+/// Why something cannot be read.
+pub(super) fn refuse(why: &'static str) -> DecodeError {
     DecodeError::new(why)
 }
 

@@ -1,12 +1,15 @@
 //! What a replica serves. The services only parse and push into the replica's one queue, and wait
 //! for its one event loop to answer; they know nothing of the protocol.
 
+mod answers;
+mod chunk;
+mod waiter;
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -23,26 +26,35 @@ use tonic::Streaming;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tower::util::MapResponseLayer;
 use tracing::{debug, info, warn};
 
-use crate::epaxos::command::{Operation, Outcome};
+pub use self::answers::Answers;
+use self::chunk::{Chunk, Unread, next_chunk};
+use self::waiter::{Answered, Charged, Waiting};
+pub use self::waiter::{Proposal, Waiter};
+use crate::epaxos::command::{Operation, Outcome, Payload};
 use crate::epaxos::id::ReplicaId;
 use crate::epaxos::message::Envelope;
-use crate::net::convert::earlier::Heard;
+use crate::net::batch::Proposals;
+use crate::net::bounds::budget::Charge;
+use crate::net::bounds::calls::{Admission, Call};
+use crate::net::bounds::{Bounds, Client, Limits, Topic, accept};
+use crate::net::convert;
+use crate::net::convert::earlier::{COMMAND_WEIGHT, Heard};
 use crate::net::convert::{Dialect, Refusal, Wish, check_bytes, check_count};
 use crate::net::deadline::Deadlines;
 use crate::net::handshake::{Admitted, Handshake};
 use crate::net::wire::kv_server::{Kv, KvServer};
 use crate::net::wire::replica_server::{Replica, ReplicaServer};
-use crate::net::{MESSAGE_MAX, WINDOW, answer_size, wire};
+use crate::net::{MESSAGE_MAX, answer_size, wire};
 
 /// What reaches a replica through its one queue. `C` is whatever else its host puts there.
 #[derive(Debug)]
 pub enum Incoming<C> {
-    /// Messages from another replica, in the order in which they came.
-    Peer(Vec<Envelope>),
+    /// Messages from another replica, in the order in which they came, and what is charged for them
+    /// until they are done with.
+    Peer(Vec<Envelope>, Option<Charge>),
     /// Proposals of clients, to become one instance.
     Client(Vec<Proposal>),
     /// Proposals that came together and have nothing to do with each other.
@@ -51,87 +63,10 @@ pub enum Incoming<C> {
     Control(C),
 }
 
-/// A client's wish, with whoever waits for it.
-#[derive(Debug)]
-pub struct Proposal {
-    /// What is asked.
-    pub wish: Wish,
-    /// Who waits for the answer.
-    pub waiter: Waiter,
-}
-
-/// Somebody who waits for an answer. May be gone by the time it comes. Who is let go without one is
-/// told that the replica is down.
-pub struct Waiter {
-    replica: ReplicaId,
-    /// `None` once it is answered.
-    waiting: Option<Waiting>,
-}
-
-enum Waiting {
-    /// A call of its own.
-    Call(oneshot::Sender<Result<Outcome, Status>>),
-    /// One of many proposals on a stream, which has room for its answer.
-    Stream { answers: mpsc::UnboundedSender<Answered>, identity: String, number: Option<u64> },
-}
-
-/// An answer on its way to a stream. A value in it is the store's own until it is written: a client
-/// that does not read would have the replica keep a copy for each of its questions.
-type Answered = Result<(String, Option<u64>, Outcome), Status>;
-
-impl Waiter {
-    /// Whether nobody waits any more.
-    pub fn is_gone(&self) -> bool {
-        match &self.waiting {
-            Some(Waiting::Call(call)) => call.is_closed(),
-            Some(Waiting::Stream { answers, .. }) => answers.is_closed(),
-            None => true,
-        }
-    }
-
-    /// Answers, if anybody still waits.
-    pub fn answer(mut self, outcome: Outcome) {
-        match self.waiting.take() {
-            // An error says that the client has left, which is its own affair.
-            Some(Waiting::Call(call)) => drop(call.send(Ok(outcome))),
-            Some(Waiting::Stream { answers, identity, number }) => {
-                drop(answers.send(Ok((identity, number, outcome))));
-            }
-            None => {}
-        }
-    }
-
-    /// Says that there will be no answer, and why.
-    pub fn refuse(&mut self, why: &str) {
-        let status = Status::unavailable(why);
-        match self.waiting.take() {
-            Some(Waiting::Call(call)) => drop(call.send(Err(status))),
-            Some(Waiting::Stream { answers, .. }) => drop(answers.send(Err(status))),
-            None => {}
-        }
-    }
-}
-
-impl Drop for Waiter {
-    /// A call of its own ends with its waiter. A stream would go on, and its client wait for this
-    /// answer for ever.
-    fn drop(&mut self) {
-        if let Some(Waiting::Stream { answers, .. }) = self.waiting.take() {
-            answers.send(Err(down(self.replica))).ok();
-        }
-    }
-}
-
 /// What a client is told whose request is open when the replica goes down, or that asks one which is
 /// down: the request may or may not take effect, and may be repeated under its name, anywhere.
 fn down(replica: ReplicaId) -> Status {
     Status::unavailable(format!("{replica} is down"))
-}
-
-impl fmt::Debug for Waiter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiter").field("gone", &self.is_gone()).finish()
-    }
 }
 
 /// One replica's services.
@@ -145,6 +80,8 @@ pub struct Service<C> {
     pub handshake: Arc<dyn Handshake>,
     /// How many messages and requests were refused for what they said.
     pub refused: Arc<AtomicU64>,
+    /// How much clients may take.
+    pub bounds: Arc<Bounds>,
     /// Ends all that is under way.
     pub cancel: CancellationToken,
 }
@@ -156,6 +93,7 @@ impl<C> Clone for Service<C> {
             queue: self.queue.clone(),
             handshake: self.handshake.clone(),
             refused: self.refused.clone(),
+            bounds: self.bounds.clone(),
             cancel: self.cancel.clone(),
         }
     }
@@ -174,11 +112,19 @@ pub async fn serve<C: Send + 'static>(listener: TcpListener, service: Service<C>
     };
     let compiled = "the descriptors were compiled with the crate";
     let restating = service.clone();
+    let (bounds, name) = (service.bounds.clone(), me.to_string());
+    let Limits { calls_per_connection, window_bytes, header_bytes, .. } = *bounds.limits();
+    // A client may give up all its calls at once, and that more than once.
+    let resets = Some(calls_per_connection as usize);
     let server = Server::builder()
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        // Every open proposal of a client is a stream of its own.
-        .max_concurrent_streams(u32::MAX)
+        .initial_stream_window_size(window_bytes)
+        .initial_connection_window_size(window_bytes)
+        // Every open call is a stream of its own.
+        .max_concurrent_streams(calls_per_connection)
+        .http2_max_header_list_size(header_bytes)
+        .http2_max_pending_accept_reset_streams(resets)
+        .http2_max_local_error_reset_streams(resets)
+        .layer(Admission::new(&name))
         .layer(MapResponseLayer::new(move |response| restating.restate(response)))
         .layer(Deadlines)
         .add_service(health_service)
@@ -186,7 +132,7 @@ pub async fn serve<C: Send + 'static>(listener: TcpListener, service: Service<C>
         .add_service(reflection().build_v1alpha().expect(compiled))
         .add_service(KvServer::new(service.clone()))
         .add_service(ReplicaServer::new(service).max_decoding_message_size(MESSAGE_MAX));
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = accept::incoming(listener, bounds, name);
     let serving = server.serve_with_incoming_shutdown(incoming, cancel.cancelled());
     let patience = async {
         cancel.cancelled().await;
@@ -205,7 +151,8 @@ impl<C: Send + 'static> Service<C> {
     /// Says why something is refused, and counts it.
     fn refuse(&self, what: &str, refusal: &dyn fmt::Display) -> Status {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        info!("{} refused a {what}: {refusal}", self.dialect.me);
+        let me = self.dialect.me;
+        self.bounds.log(Topic::Refused, |more| info!("{me} refused a {what}: {refusal}{more}"));
         Status::invalid_argument(refusal.to_string())
     }
 
@@ -218,55 +165,63 @@ impl<C: Send + 'static> Service<C> {
         down(self.dialect.me)
     }
 
-    fn waiter(&self, waiting: Waiting) -> Waiter {
-        Waiter { replica: self.dialect.me, waiting: Some(waiting) }
+    fn waiter(&self, client: &Client, charge: &Arc<Charge>, waiting: Waiting) -> Waiter {
+        Waiter::new(self.dialect.me, client.clone(), charge.clone(), waiting)
     }
 
     /// Asks the replica for one instance of all that is wished, and waits for what it comes to.
-    async fn ask(&self, wishes: Vec<Wish>) -> Result<Vec<Outcome>, Status> {
+    async fn ask(&self, call: &Call, wishes: Vec<Wish>) -> Result<Vec<Charged<Outcome>>, Status> {
         self.check_takes_part()?;
+        let charge = Arc::new(call.client().requests().take(weigh_all(&wishes)).await);
+        call.settle();
         let (proposals, answers): (Vec<_>, Vec<_>) = wishes
             .into_iter()
             .map(|wish| {
                 let (waiter, answer) = oneshot::channel();
-                (Proposal { wish, waiter: self.waiter(Waiting::Call(waiter)) }, answer)
+                let waiter = self.waiter(call.client(), &charge, Waiting::Call(waiter));
+                (Proposal { wish, waiter }, answer)
             })
             .unzip();
+        drop(charge);
         let pushed = self.queue.send(Incoming::Client(proposals)).await;
         pushed.map_err(|_| self.stopped())?;
         let mut outcomes = Vec::with_capacity(answers.len());
         for answer in answers {
             outcomes.push(answer.await.map_err(|_| self.stopped())??);
         }
+        call.answer(outcomes.iter().map(|outcome| value_len(&outcome.it)).sum()).await;
         Ok(outcomes)
     }
 
     /// Asks for one operation, already read.
-    async fn ask_one(&self, wish: Result<Wish, Refusal>) -> Result<Outcome, Status> {
+    async fn ask_one(&self, call: &Call, wish: Result<Wish, Refusal>) -> Result<Outcome, Status> {
         let wish = wish.map_err(|refusal| self.refuse("request", &refusal))?;
-        let outcomes = self.ask(vec![wish]).await?;
-        Ok(outcomes.into_iter().next().expect("one wish has one outcome"))
+        let outcomes = self.ask(call, vec![wish]).await?;
+        Ok(outcomes.into_iter().next().expect("one wish has one outcome").it)
     }
 
     /// Passes on all that a peer says, until it has no more to say. Where the handshake has named
     /// the peer, nothing else may come `from` there.
     async fn listen(
         self,
+        call: Call,
         from: Option<ReplicaId>,
-        envelopes: Streaming<wire::Envelope>,
+        mut envelopes: Streaming<wire::Envelope>,
     ) -> Result<(), Status> {
-        let mut envelopes = envelopes.ready_chunks(READ_AT_ONCE);
         let mut heard = Heard::default();
-        while let Some(chunk) = envelopes.next().await {
-            let (read, end) = read_while(chunk, |envelope| {
-                let read = self.dialect.read(envelope, &mut heard);
-                let read = read.map_err(|refusal| self.refuse("message", &refusal))?;
-                self.check_sender(from, &read)?;
-                Ok(read)
-            });
+        let mut read = |envelope| {
+            let read = self.dialect.read(envelope, &mut heard);
+            let read = read.map_err(|refusal| self.refuse("message", &refusal))?;
+            self.check_sender(from, &read)?;
+            let weight = WEIGHT + read.message.payload().map_or(0, weigh_payload);
+            Ok((read, weight))
+        };
+        while let Some(Chunk { read, weight, end }) = next_chunk(&mut envelopes, &mut read).await {
             // A replica that is refused votes for nothing.
             if !read.is_empty() && self.handshake.refusal().is_none() {
-                let pushed = self.queue.send(Incoming::Peer(read)).await;
+                let charge = call.client().messages().take(weight).await;
+                call.settle();
+                let pushed = self.queue.send(Incoming::Peer(read, Some(charge))).await;
                 pushed.map_err(|_| self.stopped())?;
             }
             match end {
@@ -299,27 +254,35 @@ impl<C: Send + 'static> Service<C> {
     /// client is not read any further.
     async fn take(
         &self,
-        requests: Streaming<wire::ProposeRequest>,
+        call: &Call,
+        mut requests: Streaming<wire::ProposeRequest>,
         answers: &mpsc::UnboundedSender<Answered>,
         room: &Semaphore,
     ) -> Result<(), Status> {
-        let mut requests = requests.ready_chunks(READ_AT_ONCE);
-        while let Some(chunk) = requests.next().await {
+        let read_one = |request: wire::ProposeRequest| {
+            let (identity, number) = (request.identity.clone(), request.number);
+            let wish = read(request).map_err(|refusal| self.refuse("request", &refusal))?;
+            let weight = weigh(&wish);
+            Ok(((wish, identity, number), weight))
+        };
+        while let Some(Chunk { read, weight, end }) = next_chunk(&mut requests, read_one).await {
             self.check_takes_part()?;
-            let (proposals, end) = read_while(chunk, |request| {
-                let (identity, number) = (request.identity.clone(), request.number);
-                let wish = read(request).map_err(|refusal| self.refuse("request", &refusal))?;
-                let answers = answers.clone();
-                let waiter = self.waiter(Waiting::Stream { answers, identity, number });
-                Ok(Proposal { wish, waiter })
-            });
-            let count = u32::try_from(proposals.len()).expect("a chunk is small");
+            let count = u32::try_from(read.len()).expect("a chunk is small");
             match room.acquire_many(count).await {
                 // Each place is given back when its answer is written.
                 Ok(places) => places.forget(),
                 // The client has left.
                 Err(_) => return Ok(()),
             }
+            let charge = Arc::new(call.client().requests().take(weight).await);
+            call.settle();
+            let propose = |(wish, identity, number)| {
+                let answers = answers.clone();
+                let waiting = Waiting::Stream { answers, identity, number };
+                Proposal { wish, waiter: self.waiter(call.client(), &charge, waiting) }
+            };
+            let proposals = read.into_iter().map(propose).collect();
+            drop(charge);
             let pushed = self.queue.send(Incoming::Clients(proposals)).await;
             pushed.map_err(|_| self.stopped())?;
             match end {
@@ -359,9 +322,11 @@ impl<C: Send + 'static> Kv for Service<C> {
         &self,
         request: Request<wire::PutRequest>,
     ) -> Result<Response<wire::PutResponse>, Status> {
+        let call = call_of(&request);
         let wire::PutRequest { key, value, identity, number } = request.into_inner();
         let put = Operation::Put(key.into(), value.into());
-        let outcome = self.ask_one(Wish::read(identity, number, Some((&put).into()))).await?;
+        let wish = Wish::read(identity, number, Some((&put).into()));
+        let outcome = self.ask_one(&call, wish).await?;
         check_known(&outcome, put.key())?;
         Ok(Response::new(wire::PutResponse {}))
     }
@@ -370,9 +335,10 @@ impl<C: Send + 'static> Kv for Service<C> {
         &self,
         request: Request<wire::GetRequest>,
     ) -> Result<Response<wire::GetResponse>, Status> {
+        let call = call_of(&request);
         let wire::GetRequest { key, identity, number } = request.into_inner();
         let get = Operation::Get(key.into());
-        match self.ask_one(Wish::read(identity, number, Some((&get).into()))).await? {
+        match self.ask_one(&call, Wish::read(identity, number, Some((&get).into()))).await? {
             Outcome::Found(value) => Ok(Response::new(wire::GetResponse { value: value.to_vec() })),
             Outcome::NotFound | Outcome::Written | Outcome::Unknown => {
                 Err(Status::not_found(format!("the key {} has no value", quoted(get.key()))))
@@ -384,9 +350,11 @@ impl<C: Send + 'static> Kv for Service<C> {
         &self,
         request: Request<wire::DeleteRequest>,
     ) -> Result<Response<wire::DeleteResponse>, Status> {
+        let call = call_of(&request);
         let wire::DeleteRequest { key, identity, number } = request.into_inner();
         let delete = Operation::Delete(key.into());
-        let outcome = self.ask_one(Wish::read(identity, number, Some((&delete).into()))).await?;
+        let wish = Wish::read(identity, number, Some((&delete).into()));
+        let outcome = self.ask_one(&call, wish).await?;
         check_known(&outcome, delete.key())?;
         Ok(Response::new(wire::DeleteResponse {}))
     }
@@ -398,16 +366,18 @@ impl<C: Send + 'static> Replica for Service<C> {
         &self,
         request: Request<wire::ProposeRequest>,
     ) -> Result<Response<wire::ProposeResponse>, Status> {
+        let call = call_of(&request);
         let request = request.into_inner();
         let (identity, number) = (request.identity.clone(), request.number);
-        let outcome = self.ask_one(read(request)).await?;
+        let outcome = self.ask_one(&call, read(request)).await?;
         Ok(Response::new(response(identity, number, outcome)))
     }
 
     async fn propose_batch(
         &self,
-        request: Request<wire::ProposeBatchRequest>,
+        request: Request<Proposals>,
     ) -> Result<Response<wire::ProposeBatchResponse>, Status> {
+        let call = call_of(&request);
         let (metadata, _, request) = request.into_parts();
         let proposals = request.proposals;
         answer_size::check(&metadata, &proposals)
@@ -415,10 +385,10 @@ impl<C: Send + 'static> Replica for Service<C> {
         let named = proposals.iter().map(|request| (request.identity.clone(), request.number));
         let named: Vec<_> = named.collect();
         let wishes = read_batch(proposals).map_err(|refusal| self.refuse("batch", &refusal))?;
-        let outcomes = self.ask(wishes).await?;
+        let outcomes = self.ask(&call, wishes).await?;
         let answers = named.into_iter().zip(outcomes);
         let answers =
-            answers.map(|((identity, number), outcome)| response(identity, number, outcome));
+            answers.map(|((identity, number), outcome)| response(identity, number, outcome.it));
         Ok(Response::new(wire::ProposeBatchResponse { answers: answers.collect() }))
     }
 
@@ -430,10 +400,12 @@ impl<C: Send + 'static> Replica for Service<C> {
     ) -> Result<Response<Self::ProposeStreamStream>, Status> {
         let (answers, stream) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(STREAM_DEPTH as usize));
-        let answered = Answers { stream, room: room.clone() };
+        let call = call_of(&request);
+        let client = call.client().clone();
+        let answered = Answers::new(stream, room.clone(), client);
         let service = self.clone();
         tokio::spawn(async move {
-            let taking = service.take(request.into_inner(), &answers, &room);
+            let taking = service.take(&call, request.into_inner(), &answers, &room);
             let taken = service.cancel.run_until_cancelled(taking).await;
             if let Err(status) = taken.unwrap_or_else(|| Err(service.stopped())) {
                 // An error ends the stream: what was proposed before it is answered first. Where the
@@ -453,6 +425,7 @@ impl<C: Send + 'static> Replica for Service<C> {
         &self,
         request: Request<Streaming<wire::Envelope>>,
     ) -> Result<Response<Self::DispatchStream>, Status> {
+        let call = call_of(&request);
         let (metadata, _, envelopes) = request.into_parts();
         let admitted = self.handshake.admit(&metadata).await;
         let admitted = admitted.inspect_err(|status| {
@@ -469,7 +442,7 @@ impl<C: Send + 'static> Replica for Service<C> {
                 tokio::select! {
                     biased;
                     end = ends => end,
-                    end = service.listen(from, envelopes) => end,
+                    end = service.listen(call, from, envelopes) => end,
                 }
             };
             cancel.run_until_cancelled(listening).await
@@ -483,54 +456,37 @@ impl<C: Send + 'static> Replica for Service<C> {
     }
 }
 
-/// The answers of a stream, written when the transport has room for them.
-#[derive(Debug)]
-pub struct Answers {
-    stream: mpsc::UnboundedReceiver<Answered>,
-    /// For how many more there is room.
-    room: Arc<Semaphore>,
+/// The call that a request belongs to.
+fn call_of<T>(request: &Request<T>) -> Call {
+    let call = request.extensions().get::<Call>();
+    call.expect("every call of this server was admitted").clone()
 }
 
-impl Stream for Answers {
-    type Item = Result<wire::ProposeResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let answered = ready!(self.stream.poll_recv(context));
-        self.room.add_permits(1);
-        let write = |(identity, number, outcome)| response(identity, number, outcome);
-        Poll::Ready(answered.map(|answered| answered.map(write)))
-    }
+/// What is charged for a wish.
+fn weigh(wish: &Wish) -> usize {
+    WEIGHT + convert::size(&wish.operation)
 }
 
-impl Drop for Answers {
-    /// Whoever waits for room need wait no longer.
-    fn drop(&mut self) {
-        self.room.close();
-    }
+fn weigh_all(wishes: &[Wish]) -> usize {
+    wishes.iter().map(weigh).sum()
 }
 
-/// Why nothing more of a stream is read.
-enum Unread {
-    /// It makes no sense.
-    Refused(Status),
-    /// The stream broke, or what came could not be decoded.
-    Broken(Status),
-}
-
-/// Reads what came on a stream up to the first that cannot be.
-fn read_while<W, T>(
-    chunk: Vec<Result<W, Status>>,
-    mut read: impl FnMut(W) -> Result<T, Status>,
-) -> (Vec<T>, Option<Unread>) {
-    let mut all = Vec::with_capacity(chunk.len());
-    for item in chunk {
-        match item.map(&mut read) {
-            Ok(Ok(one)) => all.push(one),
-            Ok(Err(status)) => return (all, Some(Unread::Refused(status))),
-            Err(status) => return (all, Some(Unread::Broken(status))),
+/// What is charged for what a message carries.
+fn weigh_payload(payload: &Payload) -> usize {
+    match payload {
+        Payload::Noop => 0,
+        Payload::Commands(commands) => {
+            commands.iter().map(|command| COMMAND_WEIGHT + convert::size(&command.operation)).sum()
         }
     }
-    (all, None)
+}
+
+/// How long the value is that an outcome carries.
+fn value_len(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Found(value) => value.len(),
+        Outcome::NotFound | Outcome::Written | Outcome::Unknown => 0,
+    }
 }
 
 fn read(request: wire::ProposeRequest) -> Result<Wish, Refusal> {
@@ -575,23 +531,8 @@ const QUOTED_MAX: usize = 64;
 /// How many proposals of one stream may be under way.
 const STREAM_DEPTH: u32 = 16 << 10;
 
-/// How much of a stream is passed on together, where it comes together.
-const READ_AT_ONCE: usize = 128;
+/// What is charged for a request or a message beside its keys and values, in bytes.
+const WEIGHT: usize = 256;
 
 /// How long clients may take to notice that a replica shuts down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(500);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_waiter_on_a_stream_that_has_ended_is_gone() {
-        let (answers, stream) = mpsc::unbounded_channel();
-        let waiting = Waiting::Stream { answers, identity: String::new(), number: None };
-        let waiter = Waiter { replica: ReplicaId(0), waiting: Some(waiting) };
-        assert!(!waiter.is_gone());
-        drop(stream);
-        assert!(waiter.is_gone());
-    }
-}

@@ -16,6 +16,7 @@ use crate::epaxos::replica::{
     GOSSIP_BYTES, GOSSIP_EVERY, KEEP, KEEP_BYTES, KEEP_MOST, KEEP_MOST_BYTES,
     Options as ReplicaOptions, ReplyOn, Timeouts,
 };
+use crate::net::bounds::{Limits, Usage};
 use crate::net::handshake::{Hello, Incarnation};
 use crate::node::driver::Act;
 use crate::node::member::{Common, Member, Tasks};
@@ -66,6 +67,8 @@ pub struct Options {
     /// What its replicas are incarnations of, where that is known from before; otherwise a new
     /// one is drawn at random.
     pub incarnation: Option<Incarnation>,
+    /// How much of each replica clients can take.
+    pub limits: Limits,
     /// A replica that is to panic, once, and the key at which it does: to see what comes of it.
     pub panic_at: Option<(ReplicaId, Key)>,
 }
@@ -92,6 +95,7 @@ impl Options {
             mutation: None,
             paused: false,
             incarnation: None,
+            limits: Limits::default(),
             panic_at: None,
         }
     }
@@ -240,6 +244,11 @@ impl Cluster {
     /// How many messages and requests a replica has refused for what they said.
     pub fn refused(&self, replica: ReplicaId) -> u64 {
         self.members[replica.index()].refused.load(Ordering::Relaxed)
+    }
+
+    /// How often the clients of a replica met its limits.
+    pub fn usage(&self, replica: ReplicaId) -> Usage {
+        self.members[replica.index()].bounds.usage()
     }
 
     /// How many messages of a replica were given up before they reached anybody.

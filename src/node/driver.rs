@@ -208,7 +208,8 @@ impl Driver {
     fn on_incoming(&mut self, incoming: Incoming<Control>) {
         // What comes of a panic is reported by whoever guards against it.
         match incoming {
-            Incoming::Peer(envelopes) => {
+            // What is charged for them is held until all of them are done with.
+            Incoming::Peer(envelopes, _charge) => {
                 for envelope in envelopes {
                     self.guarded(|it| it.on_envelope(envelope)).ok();
                 }

@@ -15,6 +15,7 @@ use tracing::{error, info};
 use crate::epaxos::command::Key;
 use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::replica::Options;
+use crate::net::bounds::{Bounds, Limits};
 use crate::net::convert::Dialect;
 use crate::net::handshake::admission::{Admission, Tell};
 use crate::net::handshake::{Handshake, Hello, Incarnation};
@@ -58,6 +59,7 @@ impl Drop for Tasks {
 pub(super) struct Common {
     pub shape: Shape,
     pub gate: GateState,
+    pub limits: Limits,
     pub panic_at: Option<(ReplicaId, Key)>,
     pub start: Instant,
     pub watcher: Option<Watcher>,
@@ -81,6 +83,7 @@ impl Common {
         Ok(Self {
             shape: options.shape(endpoints)?,
             gate: options.gate(),
+            limits: options.limits.clone(),
             panic_at: options.panic_at.clone(),
             start: clock::start(),
             watcher,
@@ -105,6 +108,7 @@ pub(super) struct Member {
     pub id: ReplicaId,
     pub queue: mpsc::Sender<Incoming<Control>>,
     pub refused: Arc<AtomicU64>,
+    pub bounds: Arc<Bounds>,
     pub lost: Arc<AtomicU64>,
     pub admission: Admission,
 }
@@ -129,8 +133,9 @@ impl Member {
         let hello = Hello { replica: id, endpoints, incarnation: common.incarnation };
         let admission = Admission::new(hello, common.tell.clone());
         let (queue, incoming) = mpsc::channel(QUEUE);
+        let bounds = Bounds::new(common.limits.clone());
         let (refused, lost) = (Arc::default(), Arc::default());
-        let member = Member { id, queue, refused, lost, admission };
+        let member = Member { id, queue, refused, bounds, lost, admission };
         let dialect = Dialect { me: id, replicas: shape.replicas() };
         let driver = Driver::new(Parts {
             options: Options { id, ..shape.options.clone() },
@@ -149,9 +154,10 @@ impl Member {
         });
         tracker.spawn(watch(driver, cancel.clone()));
         tracker.spawn(cancel.clone().run_until_cancelled_owned(member.clone().follow_standing()));
-        let (queue, refused) = (member.queue.clone(), member.refused.clone());
+        let Member { queue, refused, bounds, .. } = member.clone();
         let handshake = Arc::new(member.admission.clone());
-        let service = Service { dialect, queue, handshake, refused, cancel: cancel.clone() };
+        let service =
+            Service { dialect, queue, handshake, refused, bounds, cancel: cancel.clone() };
         tracker.spawn(serve(listener, service));
         info!("{id} listens at {endpoint}");
         Ok(member)
@@ -247,7 +253,9 @@ mod tests {
         let endpoints = ["a:1", "b:2", "c:3"].map(str::to_owned).into();
         let hello = Hello { replica: id, endpoints, incarnation: Incarnation(1) };
         let admission = Admission::new(hello, Tell::default());
-        (Member { id, queue, refused: Arc::default(), lost: Arc::default(), admission }, driver)
+        let bounds = Bounds::new(Limits::default());
+        let (refused, lost) = (Arc::default(), Arc::default());
+        (Member { id, queue, refused, bounds, lost, admission }, driver)
     }
 
     /// A PreAccept of R1, which R0 answers.
@@ -260,7 +268,7 @@ mod tests {
             attributes,
         });
         let id = MessageId { sender: leader, number: 0, copy: 0 };
-        Incoming::Peer(vec![Envelope { id, to: ReplicaId(0), message }])
+        Incoming::Peer(vec![Envelope { id, to: ReplicaId(0), message }], None)
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::epaxos::id::ReplicaId;
+use crate::net::bounds::Usage;
 use crate::net::handshake::admission::{Standing, Tell};
 use crate::net::liveness::Distance;
 use crate::node::cluster::{Options, StartError, listen};
@@ -71,6 +72,11 @@ impl Standalone {
     /// How many messages and requests it has refused for what they said.
     pub fn refused(&self) -> u64 {
         self.member.refused.load(Ordering::Relaxed)
+    }
+
+    /// How often its clients met its limits.
+    pub fn usage(&self) -> Usage {
+        self.member.bounds.usage()
     }
 
     /// How many of its messages were given up before they reached anybody.

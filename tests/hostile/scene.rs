@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::net::bounds::{Limits, Usage};
 use epaxos_tui::net::handshake::Hello;
 use epaxos_tui::node::cluster::{Cluster, Options};
 use epaxos_tui::observe::notice::{Decision, Notice};
@@ -38,9 +39,17 @@ pub struct Scene {
 impl Scene {
     /// A cluster, when it is this test's turn.
     pub async fn start(recover_after: Option<Duration>) -> Self {
+        Self::with(Options { recover_after, ..Options::new(REPLICAS) }).await
+    }
+
+    /// A cluster whose clients have these limits, when it is this test's turn.
+    pub async fn within(limits: Limits) -> Self {
+        Self::with(Options { recover_after: None, limits, ..Options::new(REPLICAS) }).await
+    }
+
+    async fn with(options: Options) -> Self {
         let turn = TURN.lock().await;
         let (reports, mut heard) = mpsc::unbounded_channel();
-        let options = Options { recover_after, ..Options::new(REPLICAS) };
         let cluster = Cluster::start(&options, Some(reports.into()), &Handle::current());
         let panics = Arc::new(Mutex::new(Vec::new()));
         let seen = panics.clone();
@@ -68,6 +77,26 @@ impl Scene {
     /// What a replica says of itself.
     pub fn hello(&self, replica: u8) -> Hello {
         self.cluster.hello(ReplicaId(replica)).clone()
+    }
+
+    /// How often clients of R0 met its limits.
+    pub fn usage(&self) -> Usage {
+        self.cluster.usage(ReplicaId(0))
+    }
+
+    /// Waits until R0 has counted something.
+    pub async fn wait_for(&self, what: &str, counted: impl Fn(&Usage) -> bool) -> Usage {
+        let waiting = async {
+            loop {
+                let usage = self.usage();
+                if counted(&usage) {
+                    return usage;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("{what}: {:?}", self.usage()))
     }
 
     /// How much all replicas have refused.
@@ -168,6 +197,16 @@ pub fn resident() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it says so");
     let kib: i64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+    kib / 1024
+}
+
+/// The most memory that was in use since the last call, in MiB.
+pub fn peak() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("it says so");
+    let kib: i64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+    // Resets it.
+    std::fs::write("/proc/self/clear_refs", "5").expect("it is this process");
     kib / 1024
 }
 
