@@ -6,21 +6,23 @@ mod check;
 mod files;
 mod grade;
 mod learn;
+mod logging;
 mod monitor;
 mod order;
+mod outlet;
 mod propose;
 mod replay;
 mod replica;
 mod rerun;
+mod resources;
 mod run;
 mod simulate;
 mod watched;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::arguments::{
@@ -28,6 +30,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::propose::Whom;
 use crate::config::Config;
+use crate::grade::tether;
 use crate::node::cluster;
 use crate::tools::simulate::Search;
 
@@ -53,8 +56,8 @@ struct Usage(String);
 fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Some(Command::Run { file, json, cluster }) => run::run(&file, json, &cluster),
-        Some(Command::Replica { id, config, debug, behaviour }) => {
-            replica::run(id, &config, debug, &behaviour)
+        Some(Command::Replica { id, config, debug, verbose, behaviour }) => {
+            replica::run(id, &config, debug, verbose, &behaviour)
         }
         Some(Command::Propose { config, at, round_robin, count, operation }) => {
             let whom = if round_robin { Whom::RoundRobin } else { Whom::One(at.unwrap_or(0)) };
@@ -72,10 +75,11 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             _ => simulate::run(&search(&arguments), arguments.json),
         },
         Some(Command::Bench(arguments)) => bench::run(&arguments),
+        Some(Command::Tether { command }) => tether::run(&command),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "epaxos-tui", &mut script);
-            print(&String::from_utf8_lossy(&script))
+            Ok(print(&String::from_utf8_lossy(&script))?)
         }
         None => monitor::run(&arguments.cluster, &arguments.screen),
     }
@@ -153,46 +157,41 @@ fn search(arguments: &SimArguments) -> Search {
     }
 }
 
-/// Ends when the process is told to end.
-async fn interrupted() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
+/// Waits until the process is told to end, and returns the number of the signal that says so. Each of
+/// them ends everything that the process has started.
+async fn interrupted() -> i32 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+        SignalKind::quit(),
+    ];
+    let signals = kinds.into_iter().filter_map(|kind| {
+        // Where a signal cannot be waited for, it ends the process at once, as usual.
+        let mut signals = signal(kind).ok()?;
+        Some(Box::pin(async move {
+            signals.recv().await;
+            kind.as_raw_value()
+        }))
+    });
+    let signals: Vec<_> = signals.collect();
+    if signals.is_empty() {
+        return std::future::pending().await;
     }
-    interrupt.await.ok();
+    futures::future::select_all(signals).await.0
 }
 
-/// The text of a file, or of standard input where it is called `-`.
-fn read_input(file: &Path) -> anyhow::Result<String> {
-    let name =
-        || if file == Path::new("-") { "standard input".into() } else { file.to_string_lossy() };
-    let text = String::from_utf8(read_bytes(file)?);
-    text.with_context(|| format!("cannot read {}: it is no text", name()))
-}
+/// Standard output does not take what is printed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+struct OutputError(#[source] io::Error);
 
-/// The same as it is, whatever it is.
-fn read_bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
-    if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
-        return Ok(bytes);
-    }
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
-/// Prints on standard output.
-fn print(text: &str) -> anyhow::Result<()> {
+/// Prints on standard output. A command that judges something must not let a failure to print stand
+/// for its verdict.
+fn print(text: &str) -> Result<(), OutputError> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(OutputError)
 }
 
 /// An error with its causes, each said once: some say their cause themselves.
@@ -208,10 +207,10 @@ fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
-/// Whether all that went wrong is that nobody reads our output any more.
+/// Whether all that went wrong is that the reader of standard output has left: it has what it wanted.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<OutputError>());
+    causes.any(|OutputError(error)| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// How many replicas a cluster has where nobody says.

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::epaxos::quorum::CLUSTER_SIZES;
+use crate::files;
+use crate::files::{Kind, ReadError};
 
 /// The endpoints of a cluster, replica 0 first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +44,8 @@ impl fmt::Display for Endpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error("{0}")]
+    Unreadable(#[from] ReadError),
     /// The file does not have the form above.
     #[error("{path} is not a configuration: {source}")]
     Malformed {
@@ -78,9 +75,7 @@ pub enum ConfigError {
 impl Config {
     /// Reads a configuration from a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
+        Self::parse(path, &files::read_text(path, Kind::Configuration)?)
     }
 
     /// Reads a configuration from the text of the file at `path`.
@@ -194,7 +189,7 @@ mod tests {
         assert_eq!(one(r#"{"Host":" ","Port":1}"#), "c.json: replica 0 has an empty host");
         assert!(matches!(
             Config::read(Path::new("/no/such/file")),
-            Err(ConfigError::Unreadable { .. })
+            Err(ConfigError::Unreadable(_))
         ));
     }
 }

@@ -20,6 +20,7 @@ pub mod config;
 pub mod epaxos;
 pub mod explain;
 pub mod export;
+pub mod files;
 pub mod grade;
 pub mod kv;
 pub mod lesson;

@@ -68,6 +68,10 @@ pub enum Command {
         /// Print what is sent: 1 for kind and destination, 2 for seq and deps too
         #[arg(short = 'd', long = "debug", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
         debug: u8,
+        /// Log more on standard error: -v for all that happens to connections, -vv for everything;
+        /// RUST_LOG says it in detail
+        #[arg(short = 'v', long = "verbose", action = clap::ArgAction::Count)]
+        verbose: u8,
         /// How the replica behaves.
         #[command(flatten)]
         behaviour: Behaviour,
@@ -141,6 +145,15 @@ pub enum Command {
     /// Load a cluster, and print how much it does, how fast and at what cost
     #[command(after_help = bench::EXAMPLES)]
     Bench(BenchArguments),
+    /// Run a command that ends, with all that it has started, when standard input ends
+    ///
+    /// A process that starts this keeps the other end of a pipe: however it ends, the command does, too.
+    #[command(hide = true)]
+    Tether {
+        /// The command, and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

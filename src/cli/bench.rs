@@ -4,7 +4,6 @@ use std::io::{self, IsTerminal};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::runtime::Runtime;
 
@@ -14,8 +13,9 @@ use crate::bench::report::Report;
 use crate::bench::workload::Workload;
 use crate::bench::{Plan, Stage, Target};
 use crate::cli::arguments::bench::{BenchArguments, CallArgument};
+use crate::cli::resources::cluster_files;
 use crate::cli::watched::Watched;
-use crate::cli::{Usage, cluster_options, print, read_config};
+use crate::cli::{Usage, cluster_options, print, read_config, resources};
 use crate::net::convert::VALUE_MAX;
 use crate::node::cluster::{Cluster, Options};
 use crate::tui::unseen::Unseen;
@@ -25,9 +25,11 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     let plan = plan(arguments)?;
     let replicas = arguments.replicas.unwrap_or(REPLICAS_DEFAULT);
     let options = cluster_options(replicas, &arguments.behaviour);
-    let runtime = Runtime::new().context("cannot start a runtime")?;
+    let clusters = 1 + u64::from(arguments.compare_transport) + u64::from(arguments.watch);
+    let files = clusters * (cluster_files(replicas) + 2 * plan.load.clients as u64);
+    let runtime = resources::runtime(files)?;
     // A watched cluster has threads of its own, apart from its clients': so has what it is held against.
-    let apart = arguments.watch.then(Runtime::new).transpose().context("cannot start a runtime")?;
+    let apart = arguments.watch.then(|| resources::runtime(files)).transpose()?;
     let (target, cluster) = target(arguments, &options, apart.as_ref().unwrap_or(&runtime))?;
     let watched = arguments.watch.then(|| Watched::start(&options)).transpose()?;
     let bar = Bar::new();
@@ -45,7 +47,8 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     let seen = watched.map(Watched::end).transpose()?;
     let rounds = rounds?;
     let report = Report { plan: &plan, cluster, rounds: &rounds, screen: seen.map(words) };
-    if arguments.json { print(&format!("{}\n", report.to_json())) } else { print(&report.table()) }
+    let text = if arguments.json { format!("{}\n", report.to_json()) } else { report.table() };
+    Ok(print(&text)?)
 }
 
 /// What a screen has shown, in words.

@@ -1,31 +1,21 @@
 //! `epaxos-tui check`.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::Context;
 
 use crate::cli::print;
+use crate::files::{Kind, open_lines};
 use crate::tools::check;
 
 /// Checks the trace in `file`, and prints what holds and what does not.
 pub fn run(file: &Path, json: bool) -> anyhow::Result<()> {
-    let trace: Box<dyn BufRead> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-        Box::new(BufReader::new(opened))
-    };
-    let checked = check::check(trace)
+    let checked = check::check(open_lines(file, Kind::Trace)?)
         .with_context(|| format!("{} is not a whole trace of JSON lines", file.display()))?;
-    if json {
-        print(&format!("{}\n", checked.to_json()))?;
-    } else {
-        print(&checked.to_text())?;
-    }
+    let text = if json { format!("{}\n", checked.to_json()) } else { checked.to_text() };
+    let printed = print(&text);
     match checked.violations.len() {
-        0 => Ok(()),
+        0 => Ok(printed?),
         1 => Err(anyhow::anyhow!("there is a violation")),
         count => Err(anyhow::anyhow!("there are {count} violations")),
     }

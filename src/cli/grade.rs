@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 
 use crate::cli::arguments::GradeArguments;
-use crate::cli::{Usage, interrupted, learn, print, read_config};
+use crate::cli::{Usage, interrupted, learn, read_config, resources};
 use crate::config::Config;
 use crate::grade::outside::{Options, Outside};
 use crate::grade::{grade, kill_all};
@@ -24,8 +24,17 @@ pub fn run(arguments: &GradeArguments) -> anyhow::Result<()> {
         logs: arguments.logs.clone(),
         quiet: arguments.quiet,
     };
+    let replicas = config.endpoints.len();
+    resources::require(resources::cluster_files(replicas), replicas)?;
     end_when_told()?;
     let mut failed = 0;
+    // Whether all held does not depend on whether that can be printed.
+    let mut printed = Ok(());
+    let mut print = |text: String| {
+        if printed.is_ok() {
+            printed = super::print(&text);
+        }
+    };
     for (name, scenario) in &scenarios {
         let endpoints = config.addresses();
         let shape = Shape { endpoints, ..scenario.shape.clone() };
@@ -36,20 +45,20 @@ pub fn run(arguments: &GradeArguments) -> anyhow::Result<()> {
         failed += usize::from(!report.is_passed());
         if arguments.trace {
             for (heading, lines) in &report.trace {
-                print(&format!("  {heading}\n"))?;
+                print(format!("  {heading}\n"));
                 for line in lines {
-                    print(&format!("    {line}\n"))?;
+                    print(format!("    {line}\n"));
                 }
             }
         }
         if arguments.json {
-            print(&format!("{}\n", report.to_json(name)))?;
+            print(format!("{}\n", report.to_json(name)));
         } else {
-            print(&format!("{name}: {}\n{report}\n", report.title))?;
+            print(format!("{name}: {}\n{report}\n", report.title));
         }
     }
     match (failed, scenarios.len()) {
-        (0, _) => Ok(()),
+        (0, _) => Ok(printed?),
         (_, 1) => Err(anyhow!("the scenario has failed")),
         (failed, all) => Err(anyhow!("{failed} of {all} scenarios have failed")),
     }
@@ -57,17 +66,17 @@ pub fn run(arguments: &GradeArguments) -> anyhow::Result<()> {
 
 /// Leaves no replica running where this is told to end in the middle.
 fn end_when_told() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::spawn(move || {
-        runtime.block_on(interrupted());
+    let runtime = resources::runtime_here(0)?;
+    let thread = std::thread::Builder::new().spawn(move || {
+        let signal = runtime.block_on(interrupted());
         kill_all();
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED + signal);
     });
-    Ok(())
+    thread.map(drop).context("cannot start a thread")
 }
 
-/// The exit status of whoever is interrupted, as shells have it.
-const INTERRUPTED: i32 = 130;
+/// The exit status of a process that a signal ends, less the number of the signal, as shells have it.
+const INTERRUPTED: i32 = 128;
 
 /// A scenario that a cluster of this configuration can be led through.
 fn read(word: &str, config: &Config) -> anyhow::Result<(String, Lesson)> {

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use crate::cli::arguments::{LearnArguments, ScreenArguments};
-use crate::cli::{Usage, monitor, print, read_input};
+use crate::cli::{Usage, monitor, print};
+use crate::files::{Kind, read_text};
 use crate::lesson::{LESSONS, Lesson, named};
 
 /// Opens the monitor on a lesson, or lists lessons, or checks them.
@@ -61,7 +62,7 @@ pub(super) fn read(word: &str) -> anyhow::Result<Lesson> {
     let text = match named(word) {
         Some(index) => LESSONS[index].text.to_owned(),
         None if is_number(word) => return Err(no_such(word)),
-        None => read_input(Path::new(word))?,
+        None => read_text(Path::new(word), Kind::Lesson)?,
     };
     Lesson::parse(&text).with_context(|| word.to_owned())
 }
@@ -85,25 +86,28 @@ fn list() -> anyhow::Result<()> {
         writeln!(lines, "{number}  {name:12} {title} ({steps} steps, {questions} questions)")?;
         writeln!(lines, "   {:12} {}", "", lesson.about)?;
     }
-    print(&lines)
+    Ok(print(&lines)?)
 }
 
 /// Checks each, and says of each what was found, also after one that is not true.
 fn check(words: &[String]) -> anyhow::Result<()> {
     let mut wrong = 0;
+    // Whether all are true does not depend on whether that can be printed.
+    let mut printed = Ok(());
     for word in words {
         let found = read(word).and_then(|lesson| lesson.check().with_context(|| word.clone()));
         match found {
-            Ok(report) => print(&format!("{word}: {report}\n"))?,
+            Ok(report) => printed = printed.and_then(|()| print(&format!("{word}: {report}\n"))),
             Err(error) if words.len() == 1 => return Err(error),
             Err(error) => {
                 wrong += 1;
-                print(&format!("{}\n", super::sentence(&error)))?;
+                let sentence = format!("{}\n", super::sentence(&error));
+                printed = printed.and_then(|()| print(&sentence));
             }
         }
     }
     match wrong {
-        0 => Ok(()),
+        0 => Ok(printed?),
         1 => Err(anyhow!("1 lesson of {} is not true", words.len())),
         wrong => Err(anyhow!("{wrong} lessons of {} are not true", words.len())),
     }

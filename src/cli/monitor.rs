@@ -12,7 +12,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::cli::arguments::{ClusterArguments, ScreenArguments, ThemeArgument};
 use crate::cli::files::Files;
 use crate::cli::rerun::rerun;
-use crate::cli::{Usage, embedded_options, print, read_input};
+use crate::cli::{Usage, embedded_options, print, resources};
+use crate::files::{Kind, read_text};
 use crate::node::live::{self, LiveWorld, Serving};
 use crate::observe::notice::Shape;
 use crate::script::world::World;
@@ -26,6 +27,7 @@ use crate::tui::theme::Theme;
 pub fn run(cluster: &ClusterArguments, screen: &ScreenArguments) -> anyhow::Result<()> {
     let options = embedded_options(cluster)?;
     let Some(screen) = prepare(screen)? else { return Ok(()) };
+    resources::require(resources::cluster_files(options.replicas), MONITOR_THREADS)?;
     let mut files = Files::create(cluster, options.replicas)?;
 
     let mut world = LiveWorld::start(&options, false)?;
@@ -68,7 +70,8 @@ pub(super) fn look_at(
 fn prepare(arguments: &ScreenArguments) -> anyhow::Result<Option<tui::Options>> {
     let keys = keys(arguments)?;
     if arguments.print_keys {
-        return print(&keys.to_string()).map(|()| None);
+        print(&keys.to_string())?;
+        return Ok(None);
     }
     check_terminal()?;
     tracing_subscriber::registry().with(tui::log_layer()).try_init().ok();
@@ -113,7 +116,10 @@ fn theme(arguments: &ScreenArguments) -> Option<Theme> {
 /// The keys, as a file changes them where one is named.
 fn keys(arguments: &ScreenArguments) -> anyhow::Result<Keys> {
     let Some(file) = &arguments.keys else { return Ok(Keys::default()) };
-    let text = read_input(file)?;
+    let text = read_text(file, Kind::Keys)?;
     let name = file.display();
     text.parse().map_err(|error: FileError| Usage(format!("{name}, {error}")).into())
 }
+
+/// How many threads the monitor has, with those of its cluster on a small machine.
+const MONITOR_THREADS: usize = 8;

@@ -3,11 +3,8 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::Context;
-use tokio::runtime;
-
 use crate::cli::arguments::OperationArguments;
-use crate::cli::{check_listed, print, read_config};
+use crate::cli::{check_listed, print, read_config, resources};
 use crate::epaxos::command::Outcome;
 use crate::node::client::{Client, ClientError};
 
@@ -32,10 +29,7 @@ pub fn run(
         check_listed(&config, id)?;
     }
     let endpoints = config.addresses();
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start a runtime")?;
+    let runtime = resources::runtime_here(resources::client_files(endpoints.len()))?;
     let now = micros_since_1970();
     let identity = format!("propose-{}-{now}", std::process::id());
     runtime.block_on(async {

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use crate::cli::arguments::ScreenArguments;
-use crate::cli::{Usage, monitor, print, read_bytes, rerun};
+use crate::cli::{Usage, monitor, print, rerun};
+use crate::files::{Kind, read_bytes};
 use crate::multiverse::reader::Recorded;
 use crate::multiverse::written::{is_token, of_token};
 use crate::tui::app::Tone;
@@ -15,7 +16,7 @@ fn read(file: &Path) -> anyhow::Result<(Recorded, Vec<String>)> {
     let packed = |token: &str| of_token(token).map_err(|reason| anyhow!(reason));
     let bytes = match file.to_str().filter(|text| is_token(text)) {
         Some(token) => packed(token)?.into_bytes(),
-        None => read_bytes(file)?,
+        None => read_bytes(file, Kind::Recording)?,
     };
     // What is piped in may be a token, too.
     let bytes = match std::str::from_utf8(&bytes).ok().filter(|text| is_token(text)) {
@@ -38,24 +39,24 @@ fn name(file: &Path) -> String {
 /// Plays a recording again, and says whether all is as it was.
 pub fn check(file: &Path) -> anyhow::Result<()> {
     let (recorded, found) = read(file)?;
-    for sentence in &found {
-        print(&format!("{sentence}\n"))?;
-    }
     let len = recorded.multiverse.main().len();
     let why = recorded.why.map(|why| format!("; no more was recorded, since {why}"));
-    print(&format!("{len} entries are as they were{}\n", why.unwrap_or_default()))?;
-    whole(file, &found)
+    let mut said: String = found.iter().map(|sentence| format!("{sentence}\n")).collect();
+    said.push_str(&format!("{len} entries are as they were{}\n", why.unwrap_or_default()));
+    let printed = print(&said);
+    whole(file, &found)?;
+    Ok(printed?)
 }
 
 /// Plays a recording on a fresh cluster, and says whether all is as it was.
 pub fn rerun(file: &Path) -> anyhow::Result<()> {
     let (recorded, found) = read(file)?;
-    for sentence in &found {
-        print(&format!("{sentence}\n"))?;
-    }
-    let said = rerun::rerun(&recorded.multiverse).map_err(|reason| anyhow!(reason))?;
-    print(&format!("{said}\n"))?;
-    whole(file, &found)
+    let mut said: String = found.iter().map(|sentence| format!("{sentence}\n")).collect();
+    let printed = print(&said);
+    said = rerun::rerun(&recorded.multiverse).map_err(|reason| anyhow!(reason))?;
+    let printed = printed.and_then(|()| print(&format!("{said}\n")));
+    whole(file, &found)?;
+    Ok(printed?)
 }
 
 fn whole(file: &Path, found: &[String]) -> anyhow::Result<()> {

@@ -1,26 +1,36 @@
 //! `epaxos-tui replica`.
 
+mod printer;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
-use tokio::runtime::Runtime;
+use anyhow::{Context, anyhow};
+use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, watch};
 
+use self::printer::Printer;
 use crate::cli::arguments::Behaviour;
-use crate::cli::{check_listed, cluster_options, interrupted, read_config};
+use crate::cli::outlet::Outlet;
+use crate::cli::{check_listed, cluster_options, interrupted, logging, read_config, resources};
 use crate::epaxos::id::ReplicaId;
-use crate::epaxos::message::Envelope;
 use crate::net::handshake::admission::{Standing, Tell};
 use crate::node::standalone::Standalone;
 use crate::observe::counters::Counters;
-use crate::observe::notice::{Effect, Notice};
+use crate::observe::notice::Notice;
 use crate::script::request::Report;
 use crate::tools::metrics;
 
-/// Runs one replica until the process is told to end, and prints its counters.
-pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::Result<()> {
+/// Runs one replica until the process is told to end, and prints its counters. Nothing that happens to
+/// what it prints ends it, or keeps it from ending.
+pub fn run(
+    id: u8,
+    config: &Path,
+    debug: u8,
+    verbose: u8,
+    behaviour: &Behaviour,
+) -> anyhow::Result<()> {
     let config = read_config(config)?;
     check_listed(&config, id)?;
     let replicas = config.endpoints.len();
@@ -28,32 +38,46 @@ pub fn run(id: u8, config: &Path, debug: u8, behaviour: &Behaviour) -> anyhow::R
     let mut options = cluster_options(replicas, behaviour);
     options.endpoints = Some(config.addresses());
 
-    let runtime = Runtime::new().context("cannot start a runtime")?;
+    let runtime = resources::runtime(resources::replica_files(replicas))?;
+    let log = logging::start(verbose)?;
+    let out = Outlet::start("printer", io::stdout()).context("cannot start a thread")?;
     let (reports, mut heard) = mpsc::unbounded_channel();
-    let tell = Tell::new(|sentence| drop(writeln!(io::stderr(), "{sentence}")));
+    let told = log.clone();
+    let tell = Tell::new(move |sentence| told.print(format!("{sentence}\n"), 1));
     let handle = runtime.handle();
     let replica = Standalone::start_telling(&options, id, Some(reports.into()), tell, handle)?;
-    writeln!(io::stderr(), "{id} listens at {}", config.endpoints[id.index()]).ok();
+    log.print(format!("{id} listens at {}\n", config.endpoints[id.index()]), 1);
     let mut counters = Counters::default();
+    let mut printer = Printer::new(out.clone(), debug, replicas);
     let listened = runtime.block_on(async {
         let mut interrupted = std::pin::pin!(interrupted());
-        let mut out = std::pin::pin!(refused_for_good(replica.standing()));
+        let mut refused = std::pin::pin!(refused_for_good(replica.standing()));
         loop {
             tokio::select! {
-                () = &mut interrupted => return Ok(()),
-                why = &mut out => return Err(io::Error::other(&*why)),
+                biased;
+                _ = &mut interrupted => return Ok(()),
+                why = &mut refused => return Err(anyhow!("{why}")),
                 report = heard.recv() => match report {
-                    Some(report) => hear(&report, &mut counters, debug, replicas)?,
-                    // Nobody has told it to end.
-                    None => return Err(io::Error::other(format!("{id} has failed"))),
+                    Some(report) => hear(&report, &mut counters, &mut printer),
+                    // Nothing has told it to end.
+                    None => return Err(anyhow!("{id} has failed")),
                 },
             }
         }
     });
     runtime.block_on(replica.shutdown());
-    let printed = writeln!(io::stdout(), "{}", metrics::one_to_json(id, &counters));
-    let result: io::Result<()> = listened.and(printed);
-    Ok(result?)
+    // What is still on its way to the printer counts as lost if it does not get there.
+    out.finish();
+    let json = counters_json(id, &counters, &replica, out.lost());
+    out.print(format!("{json}\n"), 1);
+    if !out.finish() {
+        log.print(format!("standard output takes nothing; the counters are {json}\n"), 1);
+    }
+    log.finish();
+    // A thread that waits for a reader must not be waited for.
+    io::stderr().flush().ok();
+    runtime.shutdown_background();
+    listened
 }
 
 /// Ends when a majority of the replicas keeps refusing this one. Returns why.
@@ -70,44 +94,26 @@ async fn refused_for_good(mut standing: watch::Receiver<Standing>) -> Arc<str> {
 }
 
 /// Counts what happened, and prints what was sent.
-fn hear(report: &Report, counters: &mut Counters, debug: u8, replicas: usize) -> io::Result<()> {
+fn hear(report: &Report, counters: &mut Counters, printer: &mut Printer) {
     match report {
         Report::Notice(Notice::Step(step)) => {
             counters.count(step);
-            let mut out = io::stdout().lock();
-            for effect in &step.effects {
-                if let Effect::Send(envelope) = effect {
-                    print_sent(&mut out, envelope, debug, replicas)?;
-                }
-            }
+            printer.print(step);
         }
         Report::Notice(Notice::Lost(_)) => counters.lost += 1,
         Report::Notice(Notice::Held(_) | Notice::Gate(_) | Notice::Armed | Notice::Away { .. })
         | Report::Said { .. }
         | Report::Answer(_) => {}
     }
-    Ok(())
 }
 
-/// One line for a message: kind and destination at 1, the instance and its attributes too at 2.
-fn print_sent(
-    out: &mut impl Write,
-    envelope: &Envelope,
-    debug: u8,
-    replicas: usize,
-) -> io::Result<()> {
-    let Envelope { id, to, message } = envelope;
-    match debug {
-        0 => Ok(()),
-        1 => writeln!(out, "{} → {to} {}", id.sender, message.kind()),
-        _ => {
-            write!(out, "{} → {to} {} {}", id.sender, message.kind(), message.instance())?;
-            if let Some(attributes) = message.attributes() {
-                let deps = attributes.deps.vector(replicas);
-                let deps: Vec<_> = deps.iter().map(ToString::to_string).collect();
-                write!(out, " seq={} deps=[{}]", attributes.seq, deps.join(" "))?;
-            }
-            writeln!(out)
-        }
-    }
+/// The counters of a replica, with those of its server.
+fn counters_json(id: ReplicaId, counters: &Counters, replica: &Standalone, lost: u64) -> Value {
+    let mut json = metrics::one_to_json(id, counters);
+    let usage = replica.usage().named().into_iter();
+    let usage: Map<_, _> = usage.map(|(name, count)| (name.to_owned(), json!(count))).collect();
+    json["refused"] = json!(replica.refused());
+    json["bounds"] = usage.into();
+    json["lines_lost"] = json!(lost);
+    json
 }

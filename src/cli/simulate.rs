@@ -7,11 +7,12 @@ use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::files::create_new;
-use crate::cli::print;
+use crate::cli::{print, resources};
 use crate::tools::simulate::Search;
 
 /// Plays the runs of a search, shows how far it is, and prints what was found.
 pub fn run(search: &Search, json: bool) -> anyhow::Result<()> {
+    resources::require(0, resources::processors())?;
     let count = search.seeds.end.saturating_sub(search.seeds.start);
     let bar = ProgressBar::new(count);
     if !io::stderr().is_terminal() {
@@ -24,21 +25,21 @@ pub fn run(search: &Search, json: bool) -> anyhow::Result<()> {
     }
     let searched = search.run(|more| bar.inc(more));
     bar.finish_and_clear();
-    if json {
-        print(&format!("{}\n", searched.to_json()))?;
+    let printed = if json {
+        print(&format!("{}\n", searched.to_json()))
     } else if let Some(failure) = &searched.failure {
         write!(io::stderr(), "{}", searched.summary()).ok();
-        print(&failure.script())?;
+        print(&failure.script())
     } else {
-        print(&searched.summary())?;
-    }
+        print(&searched.summary())
+    };
     match searched.failure {
         Some(failure) => Err(anyhow!(
             "a run went wrong: {}, {}",
             failure.finding.property,
             failure.finding.sentence
         )),
-        None => Ok(()),
+        None => Ok(printed?),
     }
 }
 

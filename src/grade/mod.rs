@@ -14,6 +14,7 @@ mod hearsay;
 pub mod outside;
 mod processes;
 mod relays;
+pub mod tether;
 
 use std::fmt;
 

@@ -2,22 +2,21 @@
 
 #![expect(clippy::disallowed_methods, reason = "waits for processes")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
 use crate::config::Endpoint;
 use crate::epaxos::id::ReplicaId;
 use crate::grade::relays::configuration;
+use crate::grade::tether::on_tether;
 
 /// The replicas of one cluster. They end with it.
 #[derive(Debug)]
@@ -30,6 +29,8 @@ pub struct Processes {
     folder: PathBuf,
     /// Where what they print goes, if anywhere.
     logs: Option<PathBuf>,
+    /// The program that keeps them on a tether.
+    program: PathBuf,
     running: Vec<Option<Child>>,
 }
 
@@ -41,10 +42,13 @@ impl Processes {
         relays: &[Endpoint],
         logs: Option<&Path>,
     ) -> Result<Self, String> {
+        let program = std::env::current_exe();
+        let program = program.map_err(|error| format!("cannot find this program: {error}"))?;
         let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
         let folder = format!("epaxos-grade-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(folder);
         let failed = |error| format!("cannot write to {}: {error}", folder.display());
+        running().folders.insert(folder.clone());
         // Of a process that had this number before, something may be left.
         fs::remove_dir_all(&folder).ok();
         fs::create_dir_all(&folder).map_err(failed)?;
@@ -66,6 +70,7 @@ impl Processes {
             endpoints: endpoints.to_vec(),
             folder,
             logs: logs.map(Path::to_owned),
+            program,
             running: endpoints.iter().map(|_| None).collect(),
         })
     }
@@ -93,12 +98,11 @@ impl Processes {
             }
         };
         let failed = |error: std::io::Error| format!("cannot start {id} as \"{line}\": {error}");
-        let mut command = Command::new("sh");
-        command.args(["-c", &line]).stdin(Stdio::null());
+        let mut command = on_tether(&self.program, &["sh", "-c", &line]);
         command.stdout(out().map_err(failed)?).stderr(out().map_err(failed)?);
-        // All that it starts is killed with it.
-        let mut child = command.process_group(0).spawn().map_err(failed)?;
-        running().insert(child.id());
+        let mut child = command.spawn().map_err(failed)?;
+        let tether = child.stdin.take();
+        running().tethers.extend(tether.map(|tether| (child.id(), tether)));
         let deadline = Instant::now() + START_LIMIT;
         while !is_listening(&endpoint) {
             if let Ok(Some(status)) = child.try_wait() {
@@ -147,34 +151,44 @@ impl Drop for Processes {
         self.running.iter_mut().flatten().for_each(kill);
         // Nobody misses what cannot be removed.
         fs::remove_dir_all(&self.folder).ok();
+        running().folders.remove(&self.folder);
     }
 }
 
 /// Kills a process with all that it has started, and waits until it is gone.
 fn kill(child: &mut Child) {
-    kill_group(child.id());
+    let tether = running().tethers.remove(&child.id());
+    drop(tether);
     child.wait().ok();
-    running().remove(&child.id());
 }
 
-fn kill_group(id: u32) {
-    if let Some(group) = i32::try_from(id).ok().and_then(Pid::from_raw) {
-        // It may have ended by itself.
-        kill_process_group(group, Signal::KILL).ok();
+/// Kills all replicas that were started, of all clusters, and removes what they were given: for a
+/// program that ends at once.
+pub fn kill_all() {
+    let Running { tethers, folders } = std::mem::take(&mut *running());
+    drop(tethers);
+    for folder in folders {
+        // What cannot be removed is only in the way.
+        fs::remove_dir_all(folder).ok();
     }
 }
 
-/// Kills all replicas that were started, of all clusters: for whoever is told to end at once.
-pub fn kill_all() {
-    running().iter().copied().for_each(kill_group);
+/// What must not outlive the program.
+#[derive(Debug, Default)]
+struct Running {
+    /// By process, the pipe whose end is its end.
+    tethers: BTreeMap<u32, ChildStdin>,
+    /// Where configurations are.
+    folders: BTreeSet<PathBuf>,
 }
 
-/// The replicas that run.
-fn running() -> MutexGuard<'static, BTreeSet<u32>> {
+/// What runs.
+fn running() -> MutexGuard<'static, Running> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+static RUNNING: Mutex<Running> =
+    Mutex::new(Running { tethers: BTreeMap::new(), folders: BTreeSet::new() });
 
 /// How many clusters there have been in this process.
 static CLUSTERS: AtomicU64 = AtomicU64::new(0);
