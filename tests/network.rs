@@ -3,6 +3,8 @@
 //! Packets vanish in networks of their own, which only root can make, with `ip`; elsewhere such tests
 //! say that they are skipped.
 
+#![expect(clippy::disallowed_methods, reason = "real time is what this is about")]
+
 mod ports;
 mod processes;
 

@@ -1,5 +1,6 @@
 //! Replicas as processes, with what they print.
 
+#![expect(clippy::disallowed_methods, reason = "waits for processes")]
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 use std::io::{BufRead, BufReader};

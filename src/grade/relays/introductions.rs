@@ -96,7 +96,9 @@ impl Proxy {
         mut known: watch::Receiver<Known>,
     ) -> Admitted {
         let mut answer = MetadataMap::new();
-        hello.into_iter().for_each(|hello| hello.write(&mut answer));
+        if let Some(hello) = hello {
+            hello.write(&mut answer);
+        }
         let me = self.me;
         let ends = async move {
             let Some(from) = from else { return std::future::pending().await };
