@@ -228,7 +228,8 @@ fn a_whole_cluster_that_was_stopped_loses_nothing() {
     let folder = TempDir::new().unwrap();
     let script = folder.path().join("script");
     // The cluster is stopped while it sleeps; then every replica still reaches every other.
-    let after = (0..3).map(|id| format!("put after-{id} 1 @R{id}\nsettle\n")).collect::<String>();
+    let after =
+        (0..3).map(|id| format!("put after-{id} 1 @R{id}\nsettle\n")).collect::<Vec<_>>().concat();
     let before = "put before 1 @R0\nsettle\n";
     std::fs::write(&script, format!("{before}sleep 3s\n{after}")).unwrap();
     let mut command = Command::new(PROGRAM);

@@ -177,7 +177,7 @@ mod tests {
             outlet.print(format!("{number}\n"), 1);
         }
         assert!(outlet.finish());
-        let text: String = (0..100).map(|number| format!("{number}\n")).collect();
+        let text = (0..100).map(|number| format!("{number}\n")).collect::<Vec<_>>().concat();
         assert_eq!(kept.0.lock().unwrap().as_slice(), text.as_bytes());
         assert_eq!(outlet.lost(), 0);
     }

@@ -41,9 +41,8 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     let (recorded, found) = read(file)?;
     let len = recorded.multiverse.main().len();
     let why = recorded.why.map(|why| format!("; no more was recorded, since {why}"));
-    let mut said: String = found.iter().map(|sentence| format!("{sentence}\n")).collect();
-    said.push_str(&format!("{len} entries are as they were{}\n", why.unwrap_or_default()));
-    let printed = print(&said);
+    let verdict = format!("{len} entries are as they were{}", why.unwrap_or_default());
+    let printed = print(&lines(found.iter().chain([&verdict])));
     whole(file, &found)?;
     Ok(printed?)
 }
@@ -51,12 +50,16 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
 /// Plays a recording on a fresh cluster, and says whether all is as it was.
 pub fn rerun(file: &Path) -> anyhow::Result<()> {
     let (recorded, found) = read(file)?;
-    let mut said: String = found.iter().map(|sentence| format!("{sentence}\n")).collect();
-    let printed = print(&said);
-    said = rerun::rerun(&recorded.multiverse).map_err(|reason| anyhow!(reason))?;
-    let printed = printed.and_then(|()| print(&format!("{said}\n")));
+    let printed = print(&lines(&found));
+    let verdict = rerun::rerun(&recorded.multiverse).map_err(|reason| anyhow!(reason))?;
+    let printed = printed.and_then(|()| print(&lines([&verdict])));
     whole(file, &found)?;
     Ok(printed?)
+}
+
+/// Each sentence on a line of its own.
+fn lines<'a>(sentences: impl IntoIterator<Item = &'a String>) -> String {
+    sentences.into_iter().flat_map(|sentence| [sentence.as_str(), "\n"]).collect()
 }
 
 fn whole(file: &Path, found: &[String]) -> anyhow::Result<()> {

@@ -83,7 +83,9 @@ fn require_threads(needed: usize) -> anyhow::Result<()> {
     }
     let started = threads.len();
     drop(kept);
-    threads.into_iter().for_each(|thread| drop(thread.join()));
+    for thread in threads {
+        drop(thread.join());
+    }
     match refused {
         None => Ok(()),
         Some(error) => Err(anyhow!(

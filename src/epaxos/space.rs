@@ -35,7 +35,7 @@ impl<T> Chunk<T> {
 }
 
 /// Some places of a chunk, in order, as one bit each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Places(u32);
 
 impl Places {
@@ -47,12 +47,12 @@ impl Places {
         self.0 &= !(1 << place);
     }
 
-    fn is_empty(self) -> bool {
+    fn is_empty(&self) -> bool {
         self.0 == 0
     }
 
     /// Those from `first` on, which is less than [`CHUNK`].
-    fn from(self, first: usize) -> Self {
+    fn from(&self, first: usize) -> Self {
         Self(self.0 & (u32::MAX << first))
     }
 }

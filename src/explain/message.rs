@@ -1,7 +1,7 @@
 //! What became of a message, and why one was ignored.
 
 use crate::epaxos::event::{Event, Reason};
-use crate::epaxos::id::MessageId;
+use crate::epaxos::id::{MessageId, ReplicaId};
 use crate::epaxos::instance::Phase;
 use crate::epaxos::message::{Envelope, MessageKind};
 use crate::explain::answer::{Link, Telling};
@@ -163,14 +163,19 @@ pub(super) fn why_ignored(facts: Facts<'_>, entry: &Entry, reason: Reason) -> St
             _ if kind == MessageKind::Nack => format!("{at} does not drive {id}"),
             _ => format!("{at} does not wait for it"),
         },
-        Reason::NotTheLeader => {
-            format!("{} is not the replica that may send that", envelope.id.sender)
-        }
+        _ => why_refused(at, envelope, reason),
+    }
+}
+
+/// Why a replica does not take a message at all, whatever became of the instance.
+fn why_refused(at: ReplicaId, envelope: &Envelope, reason: Reason) -> String {
+    let (from, id) = (envelope.id.sender, envelope.message.instance());
+    match reason {
+        Reason::NotTheLeader => format!("{from} is not the replica that may send that"),
         Reason::NotJoined => format!("{at} has not joined that ballot"),
         Reason::NeverLed => format!("{at} has never led {id}"),
         Reason::LetGo => format!("{id} is over, and {at} has let go of it"),
         Reason::LeftBehind => {
-            let from = envelope.id.sender;
             format!("{from} has missed what {at} no longer has, and is told so")
         }
         Reason::TooFarAhead => {
@@ -182,6 +187,12 @@ pub(super) fn why_ignored(facts: Facts<'_>, entry: &Entry, reason: Reason) -> St
         Reason::Lagging => {
             format!("{at} was left behind, and records nothing that it cannot execute")
         }
+        // These depend on what became of the instance.
+        Reason::StaleBallot
+        | Reason::Repeated
+        | Reason::AlreadyCommitted
+        | Reason::AlreadyAccepted
+        | Reason::NotWaiting => reason.name().to_owned(),
     }
 }
 

@@ -357,7 +357,7 @@ async fn empty_commands_by_the_million_cost_no_more_than_their_bytes() {
         (DISPATCH, batch(commands)),
         (STREAM, vec![0; 16 << 20]),
     ] {
-        let end = call(&channel, method, bytes).await.unwrap_err();
+        let end = call(&channel, &scene.hello(1), method, bytes).await.unwrap_err();
         assert_eq!(end.code(), Code::InvalidArgument, "{method}: {end:?}");
         let grown = peak() - before;
         println!("{method}: {grown} MiB more at the most; {}", end.message());

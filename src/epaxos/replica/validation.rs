@@ -123,13 +123,14 @@ impl<M: StateMachine> Replica<M> {
         let deps = &proposal.attributes.deps;
         // No row is read beyond the last instance that touches one of the keys.
         let touches = self.keys.known(&proposal.payload);
-        let touched = self.index.interfering(touches.as_slice(), None).deps;
+        let conflicting = self.index.interfering(touches.as_slice(), None).deps;
         let rows = ReplicaId::all(self.options.quorums.replicas());
-        let outside = rows.filter(|row| touched.prefix(*row) > deps.prefix(*row)).flat_map(|row| {
-            let slots = self.durable.instances.row_from(row, deps.prefix(row));
-            let slots = slots.take_while(move |(slot, _)| *slot < touched.prefix(row));
-            slots.map(move |(slot, instance)| (InstanceId::new(row, slot), instance))
-        });
+        let outside =
+            rows.filter(|row| conflicting.prefix(*row) > deps.prefix(*row)).flat_map(|row| {
+                let slots = self.durable.instances.row_from(row, deps.prefix(row));
+                let slots = slots.take_while(move |(slot, _)| *slot < conflicting.prefix(row));
+                slots.map(move |(slot, instance)| (InstanceId::new(row, slot), instance))
+            });
         let conflicting = outside.filter_map(|(other, instance)| {
             let committed = instance.phase.is_committed();
             let (payload, attributes) = if committed {

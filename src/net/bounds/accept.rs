@@ -227,7 +227,7 @@ impl AsyncWrite for Guarded {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(context, bytes) {
             Poll::Pending => self.blocked(context),
-            written => written,
+            written @ Poll::Ready(_) => written,
         }
     }
 
@@ -238,7 +238,7 @@ impl AsyncWrite for Guarded {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write_vectored(context, pieces) {
             Poll::Pending => self.blocked(context),
-            written => written,
+            written @ Poll::Ready(_) => written,
         }
     }
 

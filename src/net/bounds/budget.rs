@@ -120,9 +120,6 @@ impl Budget {
             if let Err(mut share) = grant.send(Share { budget: self.clone(), bytes }) {
                 // The task has gone. The next turn of the loop releases its bytes, not the drop.
                 freed = mem::take(&mut share.bytes);
-                if freed == 0 {
-                    continue;
-                }
             }
         }
     }

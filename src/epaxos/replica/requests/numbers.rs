@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn closing_the_lowest_gap_adds_what_is_in_it() {
         let mut numbers = Numbers::default();
-        [3, 7, 9].into_iter().for_each(|number| numbers.insert(number));
+        for number in [3, 7, 9] {
+            numbers.insert(number);
+        }
         numbers.close_lowest_gap();
         assert!((3..=7).all(|number| numbers.contains(number)));
         assert!(!numbers.contains(2) && !numbers.contains(8));

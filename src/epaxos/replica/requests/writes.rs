@@ -222,7 +222,7 @@ mod tests {
     fn numbers_that_come_far_too_late_are_unknown() {
         let mut writes = Writes::default();
         let count = (RANGES_MAX + REPEATABLE) as u64;
-        for number in 0..count + 1 {
+        for number in 0..=count {
             assert_eq!(execute(&mut writes, "alice", 10 * number + 5), Past::New);
         }
         assert_eq!(execute(&mut writes, "alice", 10), Past::Unknown, "the lowest gap was closed");

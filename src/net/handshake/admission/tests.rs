@@ -44,7 +44,7 @@ async fn a_restarted_replica_is_refused_and_both_sides_tell_it_once() {
         assert!(call(&zero, &again).await.is_none());
     }
     let sentence = format!("R0 refuses R2: {AMNESIA}");
-    assert_eq!(*told.lock().unwrap(), [sentence.clone()]);
+    assert_eq!(*told.lock().unwrap(), std::slice::from_ref(&sentence));
     assert_eq!(*told_zero.lock().unwrap(), [sentence]);
     assert_eq!(again.refusal().as_deref(), Some(AMNESIA));
     assert!(is_member(&zero) && zero.refusal().is_none());
