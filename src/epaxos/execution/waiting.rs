@@ -38,7 +38,7 @@ struct RowWaiters {
     by_end: BTreeSet<(u64, Key, VertexId)>,
     /// The keys of the same.
     keys: BTreeSet<Key>,
-    /// How many slots were committed when it was last told which one they wait for.
+    /// How many slots were committed when it was last told which one they wait for; 0 where none waits.
     told: u64,
 }
 
@@ -120,6 +120,9 @@ impl Waiting {
             waiters.keys.remove(&key);
             self.places[vertex.index()].wait = None;
             freed(vertex);
+        }
+        if waiters.keys.is_empty() {
+            waiters.told = 0;
         }
     }
 
