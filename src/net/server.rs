@@ -428,8 +428,10 @@ impl<C: Send + 'static> Replica for Service<C> {
         let call = call_of(&request);
         let (metadata, _, envelopes) = request.into_parts();
         let admitted = self.handshake.admit(&metadata).await;
-        let admitted = admitted.inspect_err(|status| {
-            self.refuse("peer", &status.message());
+        let admitted = admitted.inspect_err(|status| match status.code() {
+            // The handshake prints this itself, once for each process that it refuses.
+            Code::FailedPrecondition => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
+            _ => drop(self.refuse("peer", &status.message())),
         })?;
         let Admitted { from, answer, ends, open } = admitted;
         let service = self.clone();

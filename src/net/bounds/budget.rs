@@ -182,9 +182,12 @@ impl Account {
         self.charge(own, self.total.take(bytes).await)
     }
 
-    /// Takes bytes whether or not there is room for them: what they pay for is there already.
+    /// Takes bytes whether or not there is room for them: what they pay for is there already. Of the
+    /// total they take no more than the connection's own limit leaves, so that a connection in debt
+    /// waits by itself, and keeps no other one waiting.
     pub fn force(&self, bytes: usize) -> Charge {
-        self.charge(self.own.force(bytes), self.total.force(bytes))
+        let room = self.own.limit.saturating_sub(self.own.taken());
+        self.charge(self.own.force(bytes), self.total.force(bytes.min(room)))
     }
 
     /// Bytes that the connection has taken, less those that it waits for.
@@ -262,6 +265,19 @@ mod tests {
         assert!(account.try_take(3).is_none());
         drop(second);
         assert!(account.try_take(3).is_some());
+    }
+
+    #[test]
+    fn a_connection_in_debt_keeps_no_other_waiting() {
+        let total = Budget::new(20);
+        let (debtor, other) = (account(10, &total), account(10, &total));
+        let debts: Vec<_> = (0..10).map(|_| debtor.force(8)).collect();
+        assert_eq!((debtor.taken(), total.taken()), (80, 10));
+        assert!(debtor.try_take(1).is_none());
+        assert!(other.try_take(10).is_some(), "the debtor has its own limit of the total");
+        drop(debts);
+        assert_eq!((debtor.taken(), total.taken()), (0, 0));
+        assert!(debtor.try_take(10).is_some());
     }
 
     #[test]
