@@ -51,7 +51,7 @@ impl<M: StateMachine> Replica<M> {
             self.rule(id, Rule::R1, out);
         }
         self.record_decision(message, cause, out);
-        self.fetch_on(id.replica, out);
+        self.fetch_on(id, out);
         self.act_on_decision(now, id, path, &payload, out);
     }
 

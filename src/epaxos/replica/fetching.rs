@@ -5,6 +5,7 @@
 use crate::epaxos::attributes::Dependencies;
 use crate::epaxos::command::StateMachine;
 use crate::epaxos::id::{InstanceId, ReplicaId};
+use crate::epaxos::instance::Instance;
 use crate::epaxos::message::{Fetch, Message};
 use crate::epaxos::replica::{Output, Replica};
 
@@ -19,19 +20,28 @@ pub(super) struct Fetching {
     end: u64,
     /// Up to where the row was decided here when it was looked at last.
     mark: u64,
+    /// How many bytes of keys and values have come of what was asked for.
+    bytes: u64,
 }
 
 impl<M: StateMachine> Replica<M> {
-    /// Asks a replica for what it knows and this one has missed, row by row, where that is much.
+    /// Asks a replica for what it knows and this one has missed, row by row, where that is much of all
+    /// rows together.
     pub(super) fn fetch_missed(
         &mut self,
         from: ReplicaId,
         known: &Dependencies,
         out: &mut Vec<Output>,
     ) {
-        for row in ReplicaId::all(self.options.quorums.replicas()) {
-            let (decided, end) = (self.execution.committed(row), known.prefix(row));
-            if end < decided.saturating_add(MISSED_MIN) {
+        let replicas = self.options.quorums.replicas();
+        let decided = Dependencies::from_prefixes(|row| self.execution.committed(row), replicas);
+        // All rows together: of large commands, fewer than that of each row are all that others keep.
+        if known.beyond(&decided) < MISSED_MIN {
+            return;
+        }
+        for row in ReplicaId::all(replicas) {
+            let (decided, end) = (decided.prefix(row), known.prefix(row));
+            if end <= decided {
                 continue;
             }
             match self.fetching.get_mut(&row) {
@@ -52,19 +62,25 @@ impl<M: StateMachine> Replica<M> {
     ) {
         let mark = self.execution.committed(row);
         let asked = end.min(mark.saturating_add(FETCHED_AT_ONCE));
-        self.fetching.insert(row, Fetching { from, asked, end, mark });
+        self.fetching.insert(row, Fetching { from, asked, end, mark, bytes: 0 });
         let fetch = Fetch { instance: InstanceId::new(row, mark), until: asked - 1 };
         out.push(Output::Send { to: from, message: Message::Fetch(fetch) });
     }
 
-    /// Asks for the next part, where the last one has come.
-    pub(super) fn fetch_on(&mut self, row: ReplicaId, out: &mut Vec<Output>) {
+    /// Asks for the next part, where a decision completes the last one: all that was asked for has come,
+    /// or so many bytes that the sender has stopped there.
+    pub(super) fn fetch_on(&mut self, decision: InstanceId, out: &mut Vec<Output>) {
+        let row = decision.replica;
         let decided = self.execution.committed(row);
-        let Some(fetching) = self.fetching.get(&row) else { return };
-        if decided < fetching.asked {
+        let Some(fetching) = self.fetching.get_mut(&row) else { return };
+        if decision.slot < fetching.asked {
+            fetching.bytes += self.durable.instances.get(decision).map_or(0, Instance::bytes);
+        }
+        if decided < fetching.asked && fetching.bytes <= FETCHED_BYTES_MAX {
             return;
         }
-        let (from, end) = (fetching.from, fetching.end.max(self.heard_of(fetching.from, row)));
+        let (from, end) = (fetching.from, fetching.end);
+        let end = end.max(self.heard_of(from, row));
         self.fetching.remove(&row);
         if decided < end {
             self.fetch(row, from, end, out);
@@ -102,8 +118,7 @@ impl<M: StateMachine> Replica<M> {
     }
 }
 
-/// So many decisions of a row are missing at least where they are asked for: of fewer, most are on
-/// their way.
+/// So many decisions are missing at least where they are asked for: of fewer, most are on their way.
 const MISSED_MIN: u64 = 64;
 
 /// How many decisions of a row are asked for at a time.
