@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use epaxos_tui::epaxos;
+use epaxos_tui::epaxos::command::{Operation, RequestId};
+use epaxos_tui::epaxos::id::ReplicaId;
+use epaxos_tui::net::client::{CallError, Connection};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -104,6 +108,18 @@ impl Cluster {
         wait_until("the replica listens", listens);
     }
 
+    /// Sends the first replica a request that it refuses.
+    fn ask_nonsense(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let request = RequestId::anonymous(ReplicaId(0), 0);
+        let nameless = epaxos::command::Command { request, operation: Operation::put("", "1") };
+        let asked = runtime.block_on(async {
+            let connection = Connection::new(&self.endpoints[0]).expect("it is an address");
+            connection.propose(&nameless).await
+        });
+        assert!(matches!(asked, Err(CallError::Refused(_))), "{asked:?}");
+    }
+
     /// Starts all replicas, the first as `command` says, and lets a thousand commands be executed.
     fn work(&self, first: &mut Command) -> Vec<Process> {
         let mut replicas = vec![Process::start(first)];
@@ -169,14 +185,15 @@ fn a_replica_prints_its_counters_whatever_tells_it_to_end() {
         let cluster = Cluster::new();
         let mut replica = Process::start(cluster.replica(0, &[]).stdout(Stdio::piped()));
         cluster.wait_for(0);
+        cluster.ask_nonsense();
         replica.signal(signal);
         assert_eq!(replica.wait().code(), Some(0), "{signal:?}");
         let mut said = String::new();
         replica.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
         let counters = counters(&said);
         assert_eq!(counters["replica"], "R0");
-        assert_eq!(counters["refused"], 0);
-        // The one that saw that it listens.
+        assert_eq!(counters["refused"], 1);
+        // The one that asked.
         assert!(counters["bounds"]["connections"].as_u64().unwrap() >= 1, "{counters}");
         assert_eq!(counters["bounds"]["connections_refused"], 0);
     }
@@ -202,11 +219,7 @@ fn logged(more: &[&str], filter: Option<&str>, what: &str) -> String {
     }
     other.signal(Signal::KILL);
     other.wait();
-    // A request that makes no sense.
-    let mut propose = Command::new(PROGRAM);
-    propose.args(["propose", "--at", "0", "put", "", "1", "--config"]).arg(&cluster.config);
-    propose.stderr(Stdio::null()).stdout(Stdio::null());
-    assert_eq!(propose.status().unwrap().code(), Some(1));
+    cluster.ask_nonsense();
     let said = wait_until(what, || Some(said()).filter(|said| said.contains(what)));
     replica.signal(Signal::TERM);
     replica.wait();
