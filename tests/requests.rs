@@ -362,7 +362,7 @@ async fn a_write_that_is_repeated_too_late_is_refused_in_words() {
     }
     let request = RequestId::named("alice", 7);
     let again = Command { request, operation: Operation::put("x", "first") };
-    let asked = Client::connect(&cluster.endpoint(ReplicaId(1)), "other").unwrap();
+    let asked = Client::connect(cluster.endpoint(ReplicaId(1)), "other").unwrap();
     assert_eq!(asked.propose_as(&again).await, Ok(Outcome::Unknown));
     let get = wire::GetRequest { key: "x".into(), ..Default::default() };
     assert_eq!(kv(2).await.unwrap().get(get).await.unwrap().into_inner().value, b"later");

@@ -100,8 +100,8 @@ impl Link {
         Some((link, writer))
     }
 
-    /// Sends a message, or loses it where the queue is full: it holds [`QUEUE`] messages, and no more
-    /// than [`QUEUE_BYTES`], except that one message always fits.
+    /// Sends a message, or loses it where the queue is full: it holds 64 Ki messages, and no more than
+    /// 32 MiB, except that one message always fits.
     pub fn send(&self, envelope: Envelope) {
         let bytes = envelope.message.bytes();
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);

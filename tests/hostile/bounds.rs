@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use epaxos_tui::net::bounds::Limits;
-use futures::FutureExt;
+use epaxos_tui::net::handshake::Hello;
+use futures::{FutureExt, StreamExt, stream};
 use prost::Message as _;
 use tokio::task::JoinSet;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -24,18 +25,23 @@ const BATCH: &str = METHODS[4];
 const STREAM: &str = METHODS[5];
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
 
-/// Opens a call, says `first` on it, and leaves it open. Its answers are for the caller to read.
+/// Opens a call as the replica that says `hello`, says `first` on it, and leaves it open. Its answers are
+/// for the caller to read.
 async fn open(
     channel: &Channel,
+    hello: &Hello,
     method: &'static str,
     first: Vec<Vec<u8>>,
 ) -> Result<Streaming<Vec<u8>>, Status> {
     let mut client = tonic::client::Grpc::new(channel.clone());
     client.ready().await.expect("the connection is there");
     let path = PathAndQuery::from_static(method);
-    let requests =
-        futures::StreamExt::chain(futures::stream::iter(first), futures::stream::pending());
-    client.streaming(Request::new(requests), path, Raw).await.map(Response::into_inner)
+    // Watch is answered once its one request has ended.
+    let rest = if method == WATCH { stream::empty().boxed() } else { stream::pending().boxed() };
+    let requests = stream::iter(first).chain(rest);
+    let mut request = Request::new(requests);
+    hello.write(request.metadata_mut());
+    client.streaming(request, path, Raw).await.map(Response::into_inner)
 }
 
 async fn put(scene: &Scene, key: &str, value: Vec<u8>) {
@@ -176,7 +182,7 @@ async fn streams_are_bounded_each_kind_by_itself() {
     };
     let mut scene = Scene::within(limits).await;
     scene.check().await;
-    let channel = scene.channel(0).await;
+    let (channel, hello) = (scene.channel(0).await, scene.hello(1));
     let mut refused = 0;
     for (method, first, limit) in
         [(STREAM, vec![], 10), (DISPATCH, vec![], 3), (WATCH, vec![Vec::new()], 5)]
@@ -184,7 +190,7 @@ async fn streams_are_bounded_each_kind_by_itself() {
         let mut kept = Vec::new();
         let status = loop {
             // What a stream says in the end is what it was refused with.
-            let mut stream = match open(&channel, method, first.clone()).await {
+            let mut stream = match open(&channel, &hello, method, first.clone()).await {
                 Ok(stream) => stream,
                 Err(status) => break status,
             };
@@ -275,7 +281,7 @@ async fn connections_that_are_of_no_use_are_closed_and_others_are_kept() {
     scene.check().await;
     let channel = scene.channel(0).await;
     // A call that is open keeps its connection, whatever is said on it.
-    let mut kept = open(&channel, STREAM, vec![]).await.unwrap();
+    let mut kept = open(&channel, &scene.hello(1), STREAM, vec![]).await.unwrap();
     let address = scene.address(0);
     let ends = tokio::task::spawn_blocking(move || {
         let silent = TcpStream::connect(&address).unwrap();
